@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Record the losses of the first training steps in float32 PyTorch.
+
+Each trace starts from the weights inside the committed .onnx file and trains on
+the first batches of Fashion-MNIST in file order, so that another runtime that
+reads the same files can be compared with it step by step.
+
+Pixels are scaled to [0, 1] and normalised with the mean and the population
+standard deviation of the whole training set.  The loss is the mean
+cross-entropy of the batch before the step's update.  Weight decay applies to
+every parameter.  Needs torch, onnx and numpy, and the Debian package
+dataset-fashion-mnist or the same four files elsewhere (--data).
+"""
+
+import argparse
+import gzip
+import json
+import pathlib
+import sys
+
+sys.dont_write_bytecode = True
+
+import numpy as np
+
+import export  # checks that torch and onnx are here
+import onnx
+import onnx.numpy_helper
+import torch
+from torch.nn import functional as F
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
+
+SGD = {"optimizer": "sgd", "nesterov": False, "lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4}
+NESTEROV = {**SGD, "nesterov": True}
+ADAM = {"optimizer": "adam", "nesterov": False, "lr": 1e-3, "momentum": 0.0, "weight_decay": 0.0,
+        "betas": [0.9, 0.999], "eps": 1e-8}
+ADAMW = {**ADAM, "optimizer": "adamw", "weight_decay": 0.01}
+
+TRACES = {
+    "mlp": ("mlp", SGD),
+    "lenet5": ("lenet5", SGD),
+    "lenet5_nesterov": ("lenet5", NESTEROV),
+    "lenet5_adam": ("lenet5", ADAM),
+    "lenet5_adamw": ("lenet5", ADAMW),
+    "vgg11_bn_narrow": ("vgg11_bn_narrow", SGD),
+    "resnet20": ("resnet20", SGD),
+}
+
+
+def read_idx(path):
+    """A gzipped IDX file of bytes as an array."""
+    data = gzip.decompress(path.read_bytes())
+    if data[:3] != b"\0\0\x08":
+        raise SystemExit(f"{path}: not an IDX file of bytes")
+    shape = np.frombuffer(data, ">i4", data[3], 4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+
+
+def load_weights(module, path):
+    """Replace every parameter and running statistic by the file's tensor of that name."""
+    stored = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer}
+    state = module.state_dict()
+    wanted = {key for key in state if not key.endswith("num_batches_tracked")}
+    if wanted != set(stored):
+        raise SystemExit(f"{path.name}: names differ: {sorted(wanted ^ set(stored))}")
+    for key in wanted:
+        state[key] = torch.from_numpy(stored[key].copy())
+    module.load_state_dict(state)
+
+
+def make_optimizer(module, o):
+    if o["optimizer"] == "sgd":
+        return torch.optim.SGD(module.parameters(), lr=o["lr"], momentum=o["momentum"],
+                               weight_decay=o["weight_decay"], nesterov=o["nesterov"])
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[o["optimizer"]]
+    return kind(module.parameters(), lr=o["lr"], betas=o["betas"], eps=o["eps"],
+                weight_decay=o["weight_decay"])
+
+
+def train(model, options, batches, dtype=torch.float32):
+    """The loss of every step, before its update."""
+    module = export.build(model, seed=0)  # another seed: the weights come from the file
+    load_weights(module, HERE / f"{model}.onnx")
+    module.to(dtype).train()
+    optimizer = make_optimizer(module, options)
+    losses = []
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(module(images.to(dtype)), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__ + "\ntraces:\n" + "\n".join(
+            f"  {name:18}{model}.onnx, {o['optimizer']}{' nesterov' if o['nesterov'] else ''}, "
+            f"lr {o['lr']}, weight decay {o['weight_decay']}"
+            for name, (model, o) in TRACES.items()),
+        epilog="""examples:
+  models/trace.py all               every committed trace, into tests/data/traces
+  models/trace.py lenet5 -o /tmp    one trace, somewhere else
+  models/trace.py all --check       also repeat each in float64 and print how far
+                                    float32 is from it: the noise a comparison
+                                    with the trace has to allow
+""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("trace", nargs="+", choices=["all", *TRACES], metavar="TRACE",
+                        help="names from the list above, or `all`")
+    parser.add_argument("-o", "--output", default=ROOT / "tests/data/traces", type=pathlib.Path,
+                        metavar="DIR", help="folder to write to (default: tests/data/traces)")
+    parser.add_argument("--data", default=DATA, type=pathlib.Path, metavar="DIR",
+                        help="folder of the four Fashion-MNIST .gz files (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=10, help="(default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=64, help="(default: %(default)s)")
+    parser.add_argument("--check", action="store_true", help="compare with float64")
+    args = parser.parse_args()
+
+    torch.set_num_threads(1)  # one summation order, so that the files repeat
+    pixels = read_idx(args.data / "train-images-idx3-ubyte.gz")
+    labels = read_idx(args.data / "train-labels-idx1-ubyte.gz")
+    # Mean and deviation in exact integer sums, then float64.
+    counts = np.bincount(pixels.reshape(-1), minlength=256)
+    values = np.arange(256) / 255.0
+    mean = float((counts * values).sum() / counts.sum())
+    std = float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum()))
+
+    used = args.steps * args.batch_size
+    if used > len(pixels):
+        parser.error(f"{used} images wanted, {len(pixels)} in the training set")
+    images = pixels[:used, None].astype(np.float32) / np.float32(255)
+    images = (images - np.float32(mean)) / np.float32(std)
+    batches = list(zip(torch.from_numpy(images).split(args.batch_size),
+                       torch.from_numpy(labels[:used].astype(np.int64)).split(args.batch_size)))
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    for name in TRACES if "all" in args.trace else args.trace:
+        model, options = TRACES[name]
+        losses = train(model, options, batches)
+        result = {
+            "model": f"models/{model}.onnx",
+            "data": "Fashion-MNIST training images in file order",
+            "batch_size": args.batch_size,
+            **options,
+            "steps": args.steps,
+            "mean": [mean],
+            "std": [std],
+            "losses": [float(f"{loss:.9g}") for loss in losses],
+        }
+        lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in result.items())
+        (args.output / f"{name}.json").write_text("{\n" + lines + "\n}\n")
+        text = f"{name}: loss {losses[0]:.6f} -> {losses[-1]:.6f}"
+        if args.check:
+            exact = train(model, options, batches, torch.float64)
+            gap = max(abs(a - b) / abs(b) for a, b in zip(losses, exact))
+            text += f", float32 within {gap:.1e} of float64"
+        print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+// How marvin says that the user's model, data or flag is wrong.
+#pragma once
+
+#include <span>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace marvin {
+
+// Concatenates anything that has an operator<<.
+template <class... Args>
+std::string cat(const Args&... args) {
+  std::ostringstream text;
+  (text << ... << args);
+  return text.str();
+}
+
+// The user's model, data or flag is wrong: one line that says what, where and what to do. Caught once, in main.
+// A defect of marvin itself is a std::logic_error instead.
+class Error : public std::runtime_error {
+ public:
+  template <class... Args>
+  explicit Error(const Args&... args) : std::runtime_error(cat(args...)) {}
+};
+
+// Calls `body` and puts "where: " in front of the message of any Error that leaves it.
+template <class Body>
+decltype(auto) with_context(const std::string& where, Body&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw Error(where, ": ", error.what());
+  }
+}
+
+// " Did you mean 'x'?" for the known word nearest to `wrong` in edit distance, or "" when none is near.
+std::string suggestion(std::string_view wrong, std::span<const std::string> known);
+
+// "a, b and c".
+std::string join(std::span<const std::string> words, std::string_view last = " and ");
+
+}  // namespace marvin
