@@ -6,7 +6,9 @@
 // Every op that marvin knows; op(Name) stands for the OpDef kName in one of the family files beside this one.
 #define MARVIN_OPS(op) \
   /* shape.cpp */      \
-  op(Identity) op(Reshape) op(Flatten)
+  op(Identity) op(Reshape) op(Flatten) \
+  /* elementwise.cpp */ \
+  op(Relu) op(ReluGrad)
 
 namespace marvin {
 

@@ -1,0 +1,33 @@
+// One small graph per op variant. The same list drives the meta-test (every op has a sample), kernels against the
+// reference kernel, the text form and gradients.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace marvin {
+
+struct Sample {
+  std::string_view name;   // "Conv, grouped, strided"
+  std::string_view graph;  // text form; types of computed values may be left out
+  float low = -1;          // float inputs and parameters are drawn from [low, high)
+  float high = 1;
+  double tolerance = 2e-3;  // of gradients, relative to the largest one
+  bool differentiable = true;  // false: no numeric check (the op has no gradient, or a deliberate one)
+};
+
+// In samples_<family>.cpp, one per op family.
+std::span<const Sample> shape_samples();
+std::span<const Sample> elementwise_samples();
+
+inline std::vector<Sample> all_samples() {
+  std::vector<Sample> all;
+  for (const std::span<const Sample> family : {shape_samples(), elementwise_samples()}) {
+    all.insert(all.end(), family.begin(), family.end());
+  }
+  return all;
+}
+
+}  // namespace marvin
