@@ -1,0 +1,34 @@
+// Random numbers as a pure function of a key and a counter: no state, so any thread draws any element in any order, and
+// a backward pass draws again what the forward pass drew. Loops over consecutive indices vectorise.
+#pragma once
+
+#include <cstdint>
+
+namespace marvin {
+
+// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection in which every bit of x changes every bit of the
+// result with probability one half.
+constexpr uint64_t mix64(uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+// The key of one stream: different for every seed, step and salt (the node that draws).
+constexpr uint64_t random_key(uint64_t seed, uint64_t step, uint64_t salt) {
+  constexpr uint64_t kGolden = 0x9e3779b97f4a7c15;
+  return mix64(mix64(mix64(seed + kGolden) + step + kGolden) + salt + kGolden);
+}
+
+// 32 uniform bits for element `index` of a stream: Wellons' three-round mixer (hash-prospector, triple32) of the index,
+// with half of the key before the first round and half after it.
+constexpr uint32_t random_bits(uint64_t key, uint64_t index) {
+  uint32_t x = static_cast<uint32_t>(index) ^ static_cast<uint32_t>(key);
+  x = (x ^ (x >> 17)) * 0xed5ad4bb;
+  x += static_cast<uint32_t>(key >> 32) + static_cast<uint32_t>(index >> 32) * 0x9e3779b9;
+  x = (x ^ (x >> 11)) * 0xac4c1b51;
+  x = (x ^ (x >> 15)) * 0x31848bab;
+  return x ^ (x >> 14);
+}
+
+}  // namespace marvin
