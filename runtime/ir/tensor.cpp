@@ -19,6 +19,12 @@ Buffer::Buffer(int64_t bytes) : bytes_(bytes) {
   std::memset(memory_.get(), 0, rounded);
 }
 
+Tensor Tensor::without_elements(Type type) {
+  Tensor tensor;
+  tensor.type_ = std::move(type);
+  return tensor;
+}
+
 Tensor::Tensor(const Tensor& other) : type_(other.type_), buffer_(other.buffer_.bytes()) {
   if (buffer_.bytes() > 0) std::memcpy(data(), other.data(), static_cast<size_t>(buffer_.bytes()));
 }

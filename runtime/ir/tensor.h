@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "runtime/ir/type.h"
 
@@ -32,6 +34,8 @@ class Tensor {
  public:
   Tensor() = default;
   explicit Tensor(Type type) : type_(std::move(type)), buffer_(type_.bytes()) {}  // zeros
+  // A type whose elements nobody reads, without memory for them.
+  static Tensor without_elements(Type type);
   Tensor(const Tensor& other);
   Tensor& operator=(const Tensor& other);
   Tensor(Tensor&&) = default;
@@ -78,6 +82,9 @@ Tensor Tensor::of(Shape shape, std::span<const T> values) {
   for (size_t i = 0; i < elements.size(); ++i) elements[i] = values[i];
   return tensor;
 }
+
+// Tensors by name: weights, feeds, fetches.
+using TensorMap = std::map<std::string, Tensor, std::less<>>;
 
 // The elements of an integer tensor (of any integer type) as int64: shapes, axes, repeats.
 std::vector<int64_t> to_int64(const Tensor& tensor);

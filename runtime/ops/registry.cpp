@@ -164,7 +164,7 @@ bool fold(Graph& graph, NodeId id, int64_t limit_bytes) {
     inputs.push_back(input.valid() ? graph[input].data.get() : nullptr);
     if (!input.valid() || graph[input].kind == ValueKind::constant) continue;
     if (!op.types_only) return false;
-    placeholders[i] = Tensor(graph[input].type);
+    placeholders[i] = Tensor::without_elements(graph[input].type);
     inputs.back() = &placeholders[i];
   }
   int64_t bytes = 0;
