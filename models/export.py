@@ -2,8 +2,8 @@
 """Make the ONNX models of this folder from small plain PyTorch definitions.
 
 Every model is a few lines of torch.nn with PyTorch's own initialisation from
-a fixed seed: no download, no pretrained weights.  Needs torch (1.13 or later)
-and onnx; on Debian: python3-torch python3-onnx.
+a fixed seed: no download, no pretrained weights.  Needs torch and onnx; the
+committed files come from torch 1.13 (Debian: python3-torch python3-onnx).
 """
 
 import argparse
