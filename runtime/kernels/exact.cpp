@@ -39,6 +39,7 @@ void add_block(const double* part, int64_t count, bool first, int128_t* sums) {
   MARVIN_CLONES void round_block(const Total* sums, int64_t count, float scale, float* y) { \
     for (int64_t i = 0; i < count; ++i) y[i] = static_cast<float>(sums[i]) * scale;         \
   }
+MARVIN_ROUND(float)
 MARVIN_ROUND(double)
 MARVIN_ROUND(int64_t)
 #undef MARVIN_ROUND
@@ -88,6 +89,7 @@ void add_part(const double* part, int64_t count, bool first, Sum sum, void* sums
 }
 
 void round_sums(const void* sums, Sum sum, int64_t count, float scale, float* y) {
+  if (sum == Sum::f32) return round_all<float>(sums, count, scale, y);
   if (sum == Sum::f64) return round_all<double>(sums, count, scale, y);
   if (sum == Sum::i64) return round_all<int64_t>(sums, count, scale, y);
   round_all<int128_t>(sums, count, scale, y);

@@ -27,15 +27,18 @@ constexpr int64_t exact_chunk_f32(int wl_a, int wl_b) { return (int64_t{1} << 26
 // The same for float64: 2^(55 - wl_a - wl_b), 128 at 24 x 24 bits.
 constexpr int64_t exact_chunk_f64(int wl_a, int wl_b) { return (int64_t{1} << 55) >> (wl_a + wl_b); }
 
-// What float64 chunk results are added up in. The sum of float32 ones (8 x 8 bits) is exact in float64 up to k = 2^39.
-enum class Sum : uint8_t { f64, i64, i128 };
+// What a whole sum is held in.
+enum class Sum : uint8_t { f32, f64, i64, i128 };
 
-// f64 when one chunk holds the whole sum, i64 up to 2^62, i128 beyond.
-constexpr Sum sum_for(int64_t k, int wl_a, int wl_b) {
+// For 8 x 8 bits in float32 chunks: f32 when one chunk holds the whole sum, else f64, which is exact up to k = 2^39.
+constexpr Sum sum_for_f32(int64_t k) { return k <= exact_chunk_f32(8, 8) ? Sum::f32 : Sum::f64; }
+
+// For float64 chunks: f64 when one chunk holds the whole sum, i64 up to 2^62, i128 beyond.
+constexpr Sum sum_for_f64(int64_t k, int wl_a, int wl_b) {
   if (k <= exact_chunk_f64(wl_a, wl_b)) return Sum::f64;
   return sum_fits(k, wl_a, wl_b, int64_t{1} << 62) ? Sum::i64 : Sum::i128;
 }
-constexpr int64_t bytes_of(Sum sum) { return sum == Sum::i128 ? 16 : 8; }
+constexpr int64_t bytes_of(Sum sum) { return sum == Sum::f32 ? 4 : sum == Sum::i128 ? 16 : 8; }
 
 // The elements of a quantized operand, in a container of 1, 2 or 4 bytes.
 struct Words {
@@ -52,7 +55,7 @@ void add_part(const float* part, int64_t count, bool first, double* sums);
 // The same for sums of type `sum`, i64 or i128.
 void add_part(const double* part, int64_t count, bool first, Sum sum, void* sums);
 
-// y[i] = float32(sums[i]) * scale. The scale is a power of two, so there is one rounding.
+// y[i] = float32(sums[i]) * scale. The scale is a power of two, so there is one rounding. y may be the sums, if f32.
 void round_sums(const void* sums, Sum sum, int64_t count, float scale, float* y);
 
 }  // namespace marvin
