@@ -23,11 +23,16 @@ const Tensor* GradContext::constant(ValueId value) const {
 std::vector<ValueId> GradContext::build_many(std::string_view op, std::vector<ValueId> inputs, Attrs attrs,
                                              const std::vector<bool>& outputs) {
   std::vector<std::string> names;
-  const std::string base = cat("d.", graph_[node_.outputs[0].valid() ? node_.outputs[0] : node_.inputs[0]].name, ".", op);
+  const std::string& forward = graph_[node_.outputs[0].valid() ? node_.outputs[0] : node_.inputs[0]].name;
+  const std::string base = cat("d.", forward, ".", op);
   for (size_t i = 0; i < outputs.size(); ++i) {
     names.push_back(outputs[i] ? graph_.unused_name(i == 0 ? base : cat(base, ".", i)) : "");
   }
-  Node node{.op = std::string(op), .name = node_.name, .inputs = std::move(inputs), .attrs = std::move(attrs), .phase = Phase::backward};
+  Node node{.op = std::string(op),
+            .name = node_.name.empty() ? forward : node_.name,
+            .inputs = std::move(inputs),
+            .attrs = std::move(attrs),
+            .phase = Phase::backward};
   return graph_[append(graph_, std::move(node), names)].outputs;
 }
 

@@ -5,6 +5,8 @@
 
 // Every op that marvin knows; op(Name) stands for the OpDef kName in one of the family files beside this one.
 #define MARVIN_OPS(op) \
+  /* quantize.cpp */   \
+  op(Quantize) op(Observe) op(Sample) \
   /* shape.cpp */      \
   op(Identity) op(Reshape) op(Flatten) \
   /* elementwise.cpp */ \

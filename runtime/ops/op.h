@@ -160,9 +160,10 @@ struct OpDef {
   std::vector<Kernel> kernels;               // cheapest first; the last one admits everything that infer lets through
   // The operands that are multiplied with each other, for ops that are products: these are quantized.
   std::optional<std::array<size_t, 2>> product;
+  Layout product_layout = Layout::row_major;      // in which those operands are wanted when they are quantized
   int64_t (*macs)(const KernelQuery&) = nullptr;  // multiply-accumulates of a product
   bool view = false;                         // output 0 is the bytes of input 0 with another shape: no kernel runs
-  bool in_place = false;                     // output 0 may be written over input 0 (same type, elementwise)
+  bool in_place = false;                     // elementwise: an output may be written over an input of its type
   bool types_only = false;                   // the output depends on the operands' types alone (Shape, Size)
 };
 

@@ -19,12 +19,13 @@ struct Sample {
 };
 
 // In samples_<family>.cpp, one per op family.
+std::span<const Sample> quantize_samples();
 std::span<const Sample> shape_samples();
 std::span<const Sample> elementwise_samples();
 
 inline std::vector<Sample> all_samples() {
   std::vector<Sample> all;
-  for (const std::span<const Sample> family : {shape_samples(), elementwise_samples()}) {
+  for (const std::span<const Sample> family : {quantize_samples(), shape_samples(), elementwise_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

@@ -1,0 +1,159 @@
+#include "passes/insert_quantization.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "runtime/ops/op.h"
+
+namespace marvin {
+namespace {
+
+// The products of the live graph and the values that they multiply, in order.
+struct Products {
+  std::vector<NodeId> nodes;
+  std::vector<ValueId> operands;
+
+  explicit Products(const Graph& graph) {
+    std::set<ValueId> seen;
+    for (const NodeId id : live_nodes(graph)) {
+      const OpDef& op = op_named(graph[id].op);
+      if (!op.product || graph.type_of(graph[id].outputs[0]).dtype != DType::f32) continue;
+      nodes.push_back(id);
+      for (const size_t i : *op.product) {
+        const ValueId operand = graph[id].inputs[i];
+        if (seen.insert(operand).second) operands.push_back(operand);
+      }
+    }
+  }
+};
+
+// Whether the value is computed from parameters and constants alone.
+bool is_weight(const Graph& graph, ValueId value) {
+  const Value& v = graph[value];
+  if (v.kind == ValueKind::parameter || v.kind == ValueKind::constant) return true;
+  if (v.kind == ValueKind::input || graph[v.producer].phase != Phase::forward) return false;
+  return std::ranges::all_of(graph[v.producer].inputs,
+                             [&](ValueId input) { return !input.valid() || is_weight(graph, input); });
+}
+
+Role role_of(const Graph& graph, ValueId value) {
+  const Value& v = graph[value];
+  if (v.kind == ValueKind::computed && graph[v.producer].phase == Phase::backward) return Role::gradient;
+  return is_weight(graph, value) ? Role::weight : Role::activation;
+}
+
+// "conv1" for a product that reads conv1.weight; else its node's name; else its output's.
+std::string layer_of(const Graph& graph, const Node& node) {
+  for (const size_t i : *op_named(node.op).product) {
+    const Value& operand = graph[node.inputs[i]];
+    const size_t dot = operand.name.rfind('.');
+    if (operand.kind == ValueKind::parameter && dot != std::string::npos && dot > 0) return operand.name.substr(0, dot);
+  }
+  return node.name.empty() ? graph[node.outputs[0]].name : node.name;
+}
+
+class QuantizationWriter {
+ public:
+  QuantizationWriter(Graph& graph, const std::vector<FixedPoint>& formats, const Observation& observe)
+      : graph_(graph), products_(graph), formats_(formats), observe_(observe) {
+    graph.slots = find_slots(graph);
+    if (graph.slots.size() != formats.size()) throw std::logic_error("insert_quantization: one format per slot");
+    for (size_t i = 0; i < products_.operands.size(); ++i) slot_[products_.operands[i]] = i;
+  }
+
+  void run() {
+    for (const NodeId product : products_.nodes) rewire(product);
+    if (!observe_.enabled) return;
+    for (const ValueId operand : products_.operands) {
+      if (!observed_.contains(operand)) add(operand, "Observe", "stats", {});
+      add(operand, "Sample", "sample", {{"limit", observe_.sample_elements}});
+    }
+  }
+
+  // Gradients of the quantized weights, by the name that differentiate gives them.
+  void sample_weight_gradients() {
+    if (!observe_.enabled) return;
+    for (size_t i = 0; i < graph_.slots.size(); ++i) {
+      if (graph_.slots[i].role != Role::weight) continue;
+      const ValueId gradient = graph_.find("d." + graph_.slots[i].name);
+      if (gradient.valid()) add(gradient, "Sample", "sample", {{"limit", observe_.gradient_sample_elements}});
+    }
+  }
+
+ private:
+  FixedPoint format(ValueId operand) const { return formats_[slot_.at(operand)]; }
+
+  void rewire(NodeId id) {
+    const OpDef& op = op_named(graph_[id].op);
+    for (const size_t i : *op.product)
+      if (format(graph_[id].inputs[i]).is_float()) return;
+    for (const size_t i : *op.product) {
+      const ValueId quantized = quantize(graph_[id].inputs[i], op.product_layout);
+      graph_[id].inputs[i] = quantized;
+    }
+  }
+
+  ValueId quantize(ValueId operand, Layout wanted) {
+    const Layout layout = graph_.type_of(operand).rank() > 2 ? wanted : Layout::row_major;
+    const auto known = quantized_.find({operand, layout});
+    if (known != quantized_.end()) return known->second;
+    const Role role = graph_.slots[slot_.at(operand)].role;
+    Node node{.op = "Quantize",
+              .inputs = {operand},
+              .attrs = {{"storage", std::string(name_of(storage_of(format(operand))))},
+                        {"channels_last", int64_t{layout == Layout::channels_last}},
+                        {"stochastic", int64_t{role == Role::gradient}}},
+              .phase = role == Role::gradient ? Phase::backward : Phase::forward,
+              .slot = SlotId{static_cast<uint32_t>(slot_.at(operand))}};
+    const std::string name = graph_[operand].name;
+    const bool observes = observe_.enabled && observed_.insert(operand).second;
+    const NodeId id = append(graph_, std::move(node),
+                             {graph_.unused_name(name + ".q"), observes ? graph_.unused_name(name + ".stats") : ""});
+    if (observes) graph_.outputs.push_back(graph_[id].outputs[1]);
+    return quantized_[{operand, layout}] = graph_[id].outputs[0];
+  }
+
+  void add(ValueId value, const std::string& op, const std::string& suffix, Attrs attrs) {
+    const Value& v = graph_[value];
+    const Phase phase = v.kind == ValueKind::computed ? graph_[v.producer].phase : Phase::forward;
+    Node node{.op = op, .inputs = {value}, .attrs = std::move(attrs), .phase = phase};
+    const NodeId id = append(graph_, std::move(node), {graph_.unused_name(cat(v.name, ".", suffix))});
+    graph_.outputs.push_back(graph_[id].outputs[0]);
+  }
+
+  Graph& graph_;
+  Products products_;
+  const std::vector<FixedPoint>& formats_;
+  const Observation& observe_;
+  std::map<ValueId, size_t> slot_;
+  std::map<std::pair<ValueId, Layout>, ValueId> quantized_;
+  std::set<ValueId> observed_;
+};
+
+}  // namespace
+
+std::vector<Slot> find_slots(const Graph& graph) {
+  const Products products(graph);
+  std::map<std::string, std::string> layers;  // by the forward node's name, which its backward nodes carry
+  std::map<ValueId, std::string> layer;
+  for (const NodeId id : products.nodes) {
+    const Node& node = graph[id];
+    const std::string key = node.name.empty() ? graph[node.outputs[0]].name : node.name;
+    const std::string name = layers.try_emplace(key, layer_of(graph, node)).first->second;
+    for (const size_t i : *op_named(node.op).product) layer.try_emplace(node.inputs[i], name);
+  }
+  std::vector<Slot> slots;
+  for (const ValueId operand : products.operands) {
+    slots.push_back({graph[operand].name, layer.at(operand), role_of(graph, operand)});
+  }
+  return slots;
+}
+
+void insert_quantization(Graph& graph, const std::vector<FixedPoint>& formats, const Observation& observe) {
+  QuantizationWriter writer(graph, formats, observe);
+  writer.run();
+  writer.sample_weight_gradients();
+}
+
+}  // namespace marvin

@@ -1,0 +1,63 @@
+#include "passes/pipeline.h"
+
+#include "passes/attach_loss.h"
+#include "passes/differentiate.h"
+#include "passes/fold_constants.h"
+#include "passes/plan_memory.h"
+#include "passes/select_kernels.h"
+
+namespace marvin {
+namespace {
+
+std::vector<FixedPoint> formats_of(const Graph& graph, const Formats& formats) {
+  std::vector<FixedPoint> result;
+  for (const Slot& slot : find_slots(graph)) {
+    const auto format = formats.find(slot.name);
+    result.push_back(format == formats.end() ? FixedPoint{} : format->second);
+  }
+  return result;
+}
+
+}  // namespace
+
+const std::vector<std::string>& pass_names() {
+  static const std::vector<std::string> names = {"fold_constants",   "attach_loss",         "differentiate",
+                                                 "append_optimizer", "insert_quantization", "select_kernels"};
+  return names;
+}
+
+Graph compile(const Graph& model, const CompileOptions& options, PassRunner& runner) {
+  Graph graph = model;
+
+  // Float, forward only. Shapes are known everywhere.
+  runner.run("fold_constants", graph, [](Graph& g) { fold_constants(g); });
+  if (!options.loss.empty()) runner.run("attach_loss", graph, [&](Graph& g) { attach_loss(g, options.loss); });
+
+  // Every op on a path from a parameter to the loss has a gradient, or the user is told which has not.
+  if (options.optimizer || options.gradients) {
+    const std::vector<ValueId> parameters = trainable_parameters(graph);
+    if (parameters.empty()) throw Error("the loss depends on no parameter: there is nothing to train");
+    std::vector<ValueId> gradients;
+    runner.run("differentiate", graph, [&](Graph& g) { gradients = differentiate(g, parameters); });
+    if (options.optimizer) {
+      runner.run("append_optimizer", graph,
+                 [&](Graph& g) { append_optimizer(g, *options.optimizer, parameters, gradients); });
+    } else {
+      for (const ValueId gradient : gradients)
+        if (gradient.valid()) graph.outputs.push_back(gradient);
+    }
+  }
+
+  // Nothing is differentiated beyond this point: new ops need no gradient, and quantizing is straight-through.
+  runner.run("insert_quantization", graph,
+             [&](Graph& g) { insert_quantization(g, formats_of(g, options.formats), options.observe); });
+  runner.run("select_kernels", graph, [&](Graph& g) { select_kernels(g, options.library); });
+  return graph;
+}
+
+Plan compile_plan(const Graph& model, const CompileOptions& options) {
+  PassRunner runner;
+  return plan_memory(compile(model, options, runner));
+}
+
+}  // namespace marvin

@@ -1,0 +1,37 @@
+// From a model to a training step, and on to a plan.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "passes/append_optimizer.h"
+#include "passes/insert_quantization.h"
+#include "passes/runner.h"
+#include "runtime/exec/plan.h"
+#include "runtime/precision/fixed_point.h"
+
+namespace marvin {
+
+// Formats by slot name; a slot that is not named is float32.
+using Formats = std::map<std::string, FixedPoint, std::less<>>;
+
+struct CompileOptions {
+  std::string loss;                          // as attach_loss takes it; empty: none, the model as it is
+  std::optional<OptimizerOptions> optimizer;  // none: no parameter changes, and nothing is differentiated unless `gradients`
+  bool gradients = false;                     // differentiate without an optimizer: gradients are computed and observed
+  Formats formats;
+  Observation observe;
+  std::optional<Backend> library;  // preferred for products
+};
+
+// The passes in order, by the names that `inspect --after` takes.
+const std::vector<std::string>& pass_names();
+
+// The model as a graph that is ready to be planned. Throws Error where the model cannot be trained.
+Graph compile(const Graph& model, const CompileOptions& options, PassRunner& runner);
+
+// compile() and plan_memory().
+Plan compile_plan(const Graph& model, const CompileOptions& options);
+
+}  // namespace marvin

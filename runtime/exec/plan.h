@@ -1,0 +1,70 @@
+// What the compiler hands to the executor: a flat list of prepared steps over one arena.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/ops/op.h"
+
+namespace marvin {
+
+// Where a value's bytes are during a run.
+struct Place {
+  enum class Kind : uint8_t { none, arena, parameter, constant, input };
+  Kind kind = Kind::none;
+  int64_t at = 0;  // a byte offset in the arena, or an index into the plan's parameters, constants or inputs
+  bool operator==(const Place&) const = default;
+};
+
+struct Step {
+  std::string label;  // the node's first output, for profiles and messages
+  const OpDef* op = nullptr;
+  const Kernel* kernel = nullptr;
+  Prepared prepared;
+  Attrs attrs;
+  Phase phase = Phase::forward;
+  std::vector<Place> in, out;
+  std::vector<std::unique_ptr<Type>> in_types, out_types;  // null where left out; stable addresses for queries
+  std::vector<SlotId> in_slots;                            // of quantized operands
+  SlotId out_slot;                                         // of Quantize
+  int64_t scratch_offset = 0;
+  int64_t macs = 0;  // of a product
+  uint64_t salt = 0;
+};
+
+struct Plan {
+  struct Binding {
+    std::string name;
+    Type type;
+    Place place;
+  };
+  struct Copy {
+    Place from;
+    int64_t parameter = 0;
+  };
+
+  std::vector<Step> steps;
+  std::vector<Binding> inputs, outputs, parameters;
+  std::vector<std::shared_ptr<const Tensor>> constants;
+  std::vector<Copy> copies;  // after the last step: updates that no step could write in place
+  std::vector<Slot> slots;
+  int64_t arena_bytes = 0;
+  int64_t live_peak_bytes = 0;  // the most that is alive at one step: what no planner can get below
+};
+
+// The lifetime of a buffer in steps, both ends included.
+struct Interval {
+  int64_t first = 0;
+  int64_t last = 0;
+  int64_t bytes = 0;
+};
+
+// Byte offsets such that buffers alive at the same step do not overlap; multiples of Buffer::kAlignment. Greedy, the
+// largest first, each at the lowest place that is free for its whole life.
+std::vector<int64_t> assign_offsets(std::span<const Interval> intervals);
+
+// The largest sum of the (aligned) sizes of buffers that are alive at one step.
+int64_t live_peak(std::span<const Interval> intervals);
+
+}  // namespace marvin

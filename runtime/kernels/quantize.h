@@ -1,0 +1,37 @@
+// Rounding floats to fixed point words, and what is observed on the way.
+#pragma once
+
+#include <cstdint>
+
+namespace marvin {
+
+// How the elements of the source, seen as [n, channels, pixels], are laid out in the result: in the same order, or with
+// channels innermost. A matrix or vector has pixels 1, and both are the same.
+struct QuantizeShape {
+  int64_t n = 1, channels = 1, pixels = 1;
+  bool channels_last = false;
+  int64_t elements() const { return n * channels * pixels; }
+};
+
+struct QuantizeRule {
+  float scale = 1;    // 2^fl
+  float unscale = 1;  // 2^-fl
+  int32_t min = 0, max = 0;
+  bool stochastic = false;  // floor(x * scale + u), u in [0, 1); otherwise to nearest, ties to even
+  uint64_t key = 0;         // of the random draws; the draw of an element depends on its channels-last position alone
+};
+
+// Bytes of scratch that quantize() wants.
+int64_t quantize_scratch_bytes(const QuantizeShape& shape);
+
+// q[i] = clamp(round(x[i] * scale), min, max), in Word (int8_t, int16_t or int32_t). NaN becomes min. Unless null, `stats`
+// takes five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share
+// that is not zero but became zero. Same bits for every number of threads.
+template <class Word>
+void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, float* stats,
+              std::byte* scratch);
+
+// The first two of the stats above, zeros for the others, without quantizing.
+void observe(const float* x, int64_t count, float* stats, std::byte* scratch);
+
+}  // namespace marvin
