@@ -1,0 +1,205 @@
+#include "runtime/kernels/conv_exact.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "runtime/kernels/conv_blas.h"
+#include "runtime/kernels/parallel.h"
+
+namespace marvin {
+namespace {
+
+using Int128 = __int128;
+
+// Columns of about this size stay in the second-level cache between im2col and product.
+constexpr int64_t kColumnBytes = 1 << 19;
+
+// Calls body(F{}, Sum{}): the container's type and the type in which sums of `depth` products are exact. Sum is F when one
+// chunk is enough.
+template <class Body>
+decltype(auto) visit_sum(const ExactProduct& product, int64_t depth, Body&& body) {
+  const bool one_chunk = depth <= product.chunk();
+  if (product.container == FloatContainer::f32) {
+    if (one_chunk) return body(float{}, float{});
+    return body(float{}, double{});  // depth * 2^14 <= 2^53 for every depth that fits a machine
+  }
+  if (one_chunk) return body(double{}, double{});
+  if (depth <= int64_t{1} << (64 - product.bits())) return body(double{}, int64_t{});
+  return body(double{}, Int128{});
+}
+
+int64_t tile_pixels(const TapConv& conv, int64_t element_bytes, int threads) {
+  const int64_t fitting = kColumnBytes / (element_bytes * std::max<int64_t>(conv.depth(), 1));
+  const int64_t balanced = ceil_div(conv.pixels(), 4 * threads);
+  return std::max<int64_t>(1, std::min(std::clamp<int64_t>(fitting, 64, 1024), std::max<int64_t>(balanced, 16)));
+}
+
+// sums = products at first, += products after.
+template <class F, class Sum>
+MARVIN_CLONES void add_products(const F* products, int64_t count, bool first, Sum* sums) {
+  if (first) {
+    for (int64_t i = 0; i < count; ++i) sums[i] = static_cast<Sum>(products[i]);
+  } else {
+    for (int64_t i = 0; i < count; ++i) sums[i] += static_cast<Sum>(products[i]);
+  }
+}
+
+// Words of one byte, or any in float64 containers.
+template <class F, class Body>
+void visit_words(Integers operand, Body&& body) {
+  if constexpr (std::is_same_v<F, float>) {
+    body(static_cast<const int8_t*>(operand.data));
+  } else {
+    visit_integer(operand.bytes, [&](auto zero) { body(static_cast<const decltype(zero)*>(operand.data)); });
+  }
+}
+
+template <class F>
+void gather(const TapConv& conv, int64_t group, Integers source, int64_t begin, int64_t end, F* columns) {
+  visit_words<F>(source, [&](auto* words) { gather_channels_last(conv, group, words, begin, end, columns); });
+}
+
+// Bytes of one thread's columns, products and sums for a tile.
+template <class F, class Sum>
+int64_t tile_bytes(const TapConv& conv, int64_t pixels) {
+  return Carver::bytes_of<F>(pixels * conv.depth()) + Carver::bytes_of<F>(pixels * conv.out) +
+         (std::is_same_v<F, Sum> ? 0 : Carver::bytes_of<Sum>(pixels * conv.out));
+}
+
+}  // namespace
+
+ConvExact::ConvExact(std::vector<TapConv> convs, ExactProduct product)
+    : convs_(std::move(convs)), product_(product), threads_(omp_get_max_threads()) {
+  for (const TapConv& conv : convs_) {
+    visit_sum(product_, conv.depth(), [&]<class F, class Sum>(F, Sum) {
+      const int64_t tile = tile_pixels(conv, sizeof(F), threads_);
+      scratch_bytes_ = std::max(scratch_bytes_, Carver::bytes_of<F>(conv.weight_elements()) +
+                                                    threads_ * tile_bytes<F, Sum>(conv, tile));
+    });
+  }
+}
+
+template <class F, class Sum>
+void ConvExact::run_conv(const TapConv& conv, Integers source, Integers weights, float scale, const float* bias,
+                         float* out, std::byte* scratch) const {
+  F* packed = Carver(scratch).take<F>(conv.weight_elements());
+  scratch += Carver::bytes_of<F>(conv.weight_elements());
+  visit_words<F>(weights, [&](auto* words) { pack_weights(conv, words, packed); });
+  const int64_t depth = conv.depth();
+  const int64_t tile = tile_pixels(conv, sizeof(F), threads_);
+  const int64_t tiles = ceil_div(conv.pixels(), tile);
+#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
+  {
+    Carver carver(scratch + omp_get_thread_num() * tile_bytes<F, Sum>(conv, tile));
+    F* columns = carver.take<F>(tile * depth);
+    F* products = carver.take<F>(tile * conv.out);
+    Sum* sums = std::is_same_v<F, Sum> ? nullptr : carver.take<Sum>(tile * conv.out);
+#pragma omp for schedule(static)
+    for (int64_t task = 0; task < tiles * conv.groups; ++task) {
+      const int64_t group = task / tiles;
+      const int64_t begin = task % tiles * tile;
+      const int64_t end = std::min(begin + tile, conv.pixels());
+      const int64_t size = end - begin;
+      gather(conv, group, source, begin, end, columns);
+      for (int64_t k = 0; k < depth; k += product_.chunk()) {
+        const int64_t chunk = std::min(product_.chunk(), depth - k);
+        multiply(false, true, conv.out, size, chunk, packed + group * conv.out * depth + k, depth, columns + k, depth,
+                 F{}, products, size);
+        if constexpr (!std::is_same_v<F, Sum>) add_products(products, conv.out * size, k == 0, sums);
+      }
+      if constexpr (std::is_same_v<F, Sum>) sums = products;
+      scatter_tile(conv, group, sums, begin, end, scale, bias, out);
+    }
+  }
+}
+
+void ConvExact::run(Integers source, Integers weights, float scale, const float* bias, float* out,
+                    std::byte* scratch) const {
+  for (const TapConv& conv : convs_) {
+    if (conv.taps() == 0) {
+      scatter_zeros(conv, out);
+      continue;
+    }
+    visit_sum(product_, conv.depth(), [&]<class F, class Sum>(F, Sum) {
+      run_conv<F, Sum>(conv, source, weights, scale, bias, out, scratch);
+    });
+  }
+}
+
+namespace {
+
+// Bytes of one thread's columns of x and dy and, unless products are added up in place, of a chunk's products.
+template <class F, class Sum>
+int64_t weight_grad_bytes(const TapConv& conv, int64_t tile) {
+  return Carver::bytes_of<F>(tile * conv.depth()) + Carver::bytes_of<F>(tile * conv.out) +
+         (std::is_same_v<F, Sum> ? 0 : Carver::bytes_of<F>(conv.out * conv.depth()));
+}
+
+}  // namespace
+
+ConvWeightGradExact::ConvWeightGradExact(const ConvShape& shape, ExactProduct product)
+    : conv_(forward_taps(shape, WeightOrder::o_i_kh_kw)),
+      identity_(output_taps(shape)),
+      product_(product),
+      threads_(omp_get_max_threads()) {
+  visit_sum(product_, conv_.pixels(), [&]<class F, class Sum>(F, Sum) {
+    const int64_t fitting = kColumnBytes / (static_cast<int64_t>(sizeof(F)) * conv_.depth());
+    tile_ = std::min({std::clamp<int64_t>(fitting, 256, 1024), product_.chunk(), conv_.pixels()});
+    slices_ = std::min<int64_t>(threads_, ceil_div(conv_.pixels(), tile_));
+    out_blocks_ = std::clamp<int64_t>(ceil_div(threads_, slices_ * conv_.groups), 1, ceil_div(conv_.out, 16));
+    scratch_bytes_ = Carver::bytes_of<Sum>(slices_ * conv_.weight_elements()) +
+                     threads_ * weight_grad_bytes<F, Sum>(conv_, tile_);
+  });
+}
+
+template <class F, class Sum>
+void ConvWeightGradExact::run_as(Integers x, Integers dy, float scale, float* dw, std::byte* scratch) const {
+  constexpr bool kInPlace = std::is_same_v<F, Sum>;
+  Sum* sums = Carver(scratch).take<Sum>(slices_ * conv_.weight_elements());
+  scratch += Carver::bytes_of<Sum>(slices_ * conv_.weight_elements());
+  const int64_t depth = conv_.depth();
+  const int64_t tiles = ceil_div(conv_.pixels(), tile_);
+  const int64_t tiles_per_chunk = kInPlace ? tiles : std::max<int64_t>(1, product_.chunk() / tile_);
+#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
+  {
+    Carver carver(scratch + omp_get_thread_num() * weight_grad_bytes<F, Sum>(conv_, tile_));
+    F* columns = carver.take<F>(tile_ * depth);
+    F* gradients = carver.take<F>(tile_ * conv_.out);
+    F* chunk = kInPlace ? nullptr : carver.take<F>(conv_.out * depth);
+#pragma omp for schedule(static)
+    for (int64_t task = 0; task < slices_ * conv_.groups * out_blocks_; ++task) {
+      const int64_t slice = task % slices_;
+      const int64_t group = task / slices_ % conv_.groups;
+      const int64_t block = task / slices_ / conv_.groups;
+      const int64_t first_out = conv_.out * block / out_blocks_;
+      const int64_t outs = conv_.out * (block + 1) / out_blocks_ - first_out;
+      Sum* slice_sums = sums + slice * conv_.weight_elements() + (group * conv_.out + first_out) * depth;
+      if constexpr (kInPlace) chunk = slice_sums;
+      const int64_t first_tile = tiles * slice / slices_;
+      const int64_t last_tile = tiles * (slice + 1) / slices_ - 1;
+      for (int64_t t = first_tile; t <= last_tile; ++t) {
+        const int64_t begin = t * tile_;
+        const int64_t end = std::min(begin + tile_, conv_.pixels());
+        gather(conv_, group, x, begin, end, columns);
+        gather(identity_, group, dy, begin, end, gradients);
+        const int64_t in_chunk = (t - first_tile) % tiles_per_chunk;
+        multiply(true, false, outs, depth, end - begin, gradients + first_out, conv_.out, columns, depth,
+                 in_chunk == 0 ? F{0} : F{1}, chunk, depth);
+        if constexpr (!kInPlace) {
+          if (in_chunk == tiles_per_chunk - 1 || t == last_tile)
+            add_products(chunk, outs * depth, t - in_chunk == first_tile, slice_sums);
+        }
+      }
+    }
+  }
+  unpack_weights(conv_, sums, slices_, scale, dw);
+}
+
+void ConvWeightGradExact::run(Integers x, Integers dy, float scale, float* dw, std::byte* scratch) const {
+  visit_sum(product_, conv_.pixels(),
+            [&]<class F, class Sum>(F, Sum) { run_as<F, Sum>(x, dy, scale, dw, scratch); });
+}
+
+}  // namespace marvin

@@ -1,0 +1,71 @@
+// Convolutions of integers that are exact: im2col into floating-point containers, products by OpenBLAS.
+//
+// A float32 container of words of A and B bits holds every sum of 2^(26 - A - B) products exactly (magnitude up to 2^24), a
+// float64 container every sum of 2^(55 - A - B) products (2^53). Deeper sums are split in such chunks, whose results are
+// added exactly: in float64 or int64 where the bound allows, else in 128 bits. The total is rounded once to float32.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "runtime/kernels/conv_taps.h"
+
+namespace marvin {
+
+enum class FloatContainer : uint8_t { f32, f64 };  // f32 holds products of 1-byte integers alone
+
+// Containers of two operands with integers of so many bytes.
+struct ExactProduct {
+  FloatContainer container = FloatContainer::f64;
+  int64_t a_bytes = 1, b_bytes = 1;
+
+  int bits() const { return word_bits(a_bytes) + word_bits(b_bytes); }
+  // The longest sum that the container holds.
+  int64_t chunk() const { return int64_t{1} << ((container == FloatContainer::f32 ? 26 : 55) - bits()); }
+};
+
+// out = float32(exact sum) * scale + bias, forward and input gradient.
+class ConvExact {
+ public:
+  // convs: forward_taps(shape, o_kh_kw_i), or input_grad_taps of the same; operand a is the source, b the weights. Plans
+  // for the threads that OpenMP would use now.
+  ConvExact(std::vector<TapConv> convs, ExactProduct product);
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  // scale is a power of two; bias, per output channel, may be null.
+  void run(Integers source, Integers weights, float scale, const float* bias, float* out, std::byte* scratch) const;
+
+ private:
+  template <class F, class Sum>
+  void run_conv(const TapConv& conv, Integers source, Integers weights, float scale, const float* bias, float* out,
+                std::byte* scratch) const;
+
+  std::vector<TapConv> convs_;
+  ExactProduct product_;
+  int threads_;
+  int64_t scratch_bytes_ = 0;
+};
+
+// dw = float32(exact sum over images and pixels) * scale.
+class ConvWeightGradExact {
+ public:
+  // Operand a is x, b is dy.
+  ConvWeightGradExact(const ConvShape& shape, ExactProduct product);
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  void run(Integers x, Integers dy, float scale, float* dw, std::byte* scratch) const;
+
+ private:
+  template <class F, class Sum>
+  void run_as(Integers x, Integers dy, float scale, float* dw, std::byte* scratch) const;
+
+  TapConv conv_;      // x to columns; its weights are dw's
+  TapConv identity_;  // dy to columns
+  ExactProduct product_;
+  int threads_;
+  int64_t slices_ = 1;      // of the pixels, each with its own sums
+  int64_t out_blocks_ = 1;  // of a group's output channels
+  int64_t tile_ = 1;        // pixels per product
+  int64_t scratch_bytes_ = 0;
+};
+
+}  // namespace marvin

@@ -1,0 +1,344 @@
+#include "runtime/kernels/conv_taps.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "runtime/kernels/parallel.h"
+
+namespace marvin {
+namespace {
+
+TapAxis forward_axis(int64_t source, int64_t out, int64_t taps, int64_t stride, int64_t dilation, int64_t pad) {
+  return {.source = source,
+          .extent = out,
+          .count = out,
+          .step = stride,
+          .offset = -pad,
+          .spacing = dilation,
+          .taps = taps};
+}
+
+// One axis of dx per residue. Position i reads dy at (i + pad - tap * dilation) / stride where that divides: taps with
+// the same residue, in descending order so that the source position ascends.
+std::vector<TapAxis> input_grad_axes(int64_t extent, int64_t source, int64_t kernel, int64_t stride, int64_t dilation,
+                                     int64_t pad) {
+  std::vector<TapAxis> axes;
+  const int64_t common = std::gcd(stride, dilation);
+  for (int64_t first = 0; first < std::min(stride, extent); ++first) {
+    TapAxis axis{.source = source,
+                 .extent = extent,
+                 .first = first,
+                 .out_step = stride,
+                 .count = (extent - first + stride - 1) / stride,
+                 .spacing = dilation / common,
+                 .taps = 0,
+                 .tap_step = -(stride / common)};
+    for (int64_t tap = 0; tap < kernel; ++tap) {
+      if ((first + pad - tap * dilation) % stride != 0) continue;
+      ++axis.taps;
+      axis.first_tap = tap;
+      axis.offset = (first + pad - tap * dilation) / stride;
+    }
+    axes.push_back(axis);
+  }
+  return axes;
+}
+
+WeightStrides weight_strides(const ConvShape& s, WeightOrder order) {
+  const int64_t per_o = s.group_c() * s.kh * s.kw;
+  if (order == WeightOrder::o_i_kh_kw) return {s.group_o() * per_o, per_o, s.kh * s.kw, s.kw, 1};
+  return {s.group_o() * per_o, per_o, 1, s.kw * s.group_c(), s.group_c()};
+}
+
+// Calls body(tap row, tap column, offset of its first weight) for every tap of an output channel's weights.
+template <class Body>
+void for_packed(const TapConv& conv, int64_t group, int64_t out, Body body) {
+  const WeightStrides& stride = conv.weights;
+  for (int64_t th = 0; th < conv.h.taps; ++th) {
+    for (int64_t tw = 0; tw < conv.w.taps; ++tw) {
+      body(th * conv.w.taps + tw, group * stride.group + out * stride.out +
+                                      (conv.h.first_tap + th * conv.h.tap_step) * stride.h +
+                                      (conv.w.first_tap + tw * conv.w.tap_step) * stride.w);
+    }
+  }
+}
+
+// A run of output pixels in one row.
+struct Segment {
+  int64_t n, a, b, size;  // image, row, first column
+};
+
+// Calls body(segment, its first pixel) for the rows that [begin, end) consists of.
+template <class Body>
+inline __attribute__((always_inline)) void for_segments(const TapConv& conv, int64_t begin, int64_t end, Body body) {
+  const int64_t width = conv.w.count;
+  int64_t b = begin % width;
+  int64_t a = begin / width % conv.h.count;
+  int64_t n = begin / width / conv.h.count;
+  for (int64_t p = begin; p < end;) {
+    const int64_t size = std::min(width - b, end - p);
+    body(Segment{n, a, b, size}, p);
+    p += size;
+    b = 0;
+    if (++a == conv.h.count) {
+      a = 0;
+      ++n;
+    }
+  }
+}
+
+// The a >= 0 with 0 <= a * step + offset < extent, clipped to [begin, end).
+std::pair<int64_t, int64_t> inside(int64_t step, int64_t offset, int64_t extent, int64_t begin, int64_t end) {
+  const int64_t low = offset >= 0 ? 0 : (-offset + step - 1) / step;
+  const int64_t high = extent > offset ? (extent - offset + step - 1) / step : 0;
+  const int64_t first = std::clamp(low, begin, end);
+  return {first, std::clamp(high, first, end)};
+}
+
+template <class T, class F>
+inline __attribute__((always_inline)) void convert(const T* from, int64_t count, F* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = static_cast<F>(from[i]);
+}
+
+}  // namespace
+
+TapConv forward_taps(const ConvShape& s, WeightOrder order) {
+  return {.n = s.n,
+          .groups = s.groups,
+          .in = s.group_c(),
+          .out = s.group_o(),
+          .h = forward_axis(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top),
+          .w = forward_axis(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left),
+          .weights = weight_strides(s, order)};
+}
+
+std::vector<TapConv> input_grad_taps(const ConvShape& s, WeightOrder order) {
+  WeightStrides strides = weight_strides(s, order);
+  std::swap(strides.out, strides.in);
+  std::vector<TapConv> convs;
+  for (const TapAxis& h : input_grad_axes(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top)) {
+    for (const TapAxis& w : input_grad_axes(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left)) {
+      convs.push_back(
+          {.n = s.n, .groups = s.groups, .in = s.group_o(), .out = s.group_c(), .h = h, .w = w, .weights = strides});
+    }
+  }
+  return convs;
+}
+
+TapConv output_taps(const ConvShape& s) {
+  return forward_taps({.n = s.n, .c = s.o, .h = s.oh, .w = s.ow, .o = s.o, .oh = s.oh, .ow = s.ow, .groups = s.groups},
+                      WeightOrder::o_kh_kw_i);
+}
+
+template <class T, class F>
+void pack_weights(const TapConv& conv, const T* weights, F* packed) {
+  const int64_t rows = conv.groups * conv.out;
+#pragma omp parallel for schedule(static) if (conv.weight_elements() >= kParallelElements)
+  for (int64_t row = 0; row < rows; ++row) {
+    for_packed(conv, row / conv.out, row % conv.out, [&](int64_t tap, int64_t offset) {
+      F* to = packed + row * conv.depth() + tap * conv.in;
+      for (int64_t i = 0; i < conv.in; ++i) to[i] = static_cast<F>(weights[offset + i * conv.weights.in]);
+    });
+  }
+}
+
+template <class Sum>
+void unpack_weights(const TapConv& conv, const Sum* partials, int64_t count, float scale, float* weights) {
+  const int64_t rows = conv.groups * conv.out;
+#pragma omp parallel for schedule(static) if (conv.weight_elements() >= kParallelElements)
+  for (int64_t row = 0; row < rows; ++row) {
+    for_packed(conv, row / conv.out, row % conv.out, [&](int64_t tap, int64_t offset) {
+      const Sum* from = partials + row * conv.depth() + tap * conv.in;
+      for (int64_t i = 0; i < conv.in; ++i) {
+        Sum sum = from[i];
+        for (int64_t part = 1; part < count; ++part) sum += from[part * conv.weight_elements() + i];
+        weights[offset + i * conv.weights.in] = static_cast<float>(sum) * scale;
+      }
+    });
+  }
+}
+
+template <class T, class F>
+MARVIN_CLONES void gather_channels_last(const TapConv& conv, int64_t group, const T* source, int64_t begin, int64_t end,
+                                        F* columns) {
+  const TapAxis& h = conv.h;
+  const TapAxis& w = conv.w;
+  const int64_t channels = conv.groups * conv.in;
+  const int64_t tap_row = w.taps * conv.in;
+  const bool one_run = w.consecutive() && conv.groups == 1;
+  for_segments(conv, begin, end, [&](const Segment& segment, int64_t p) __attribute__((always_inline)) {
+    F* pixel = columns + (p - begin) * conv.depth();
+    for (int64_t b = segment.b; b < segment.b + segment.size; ++b, pixel += conv.depth()) {
+      const int64_t column = b * w.step + w.offset;
+      const auto [low, high] = inside(w.spacing, column, w.source, 0, w.taps);
+      for (int64_t th = 0; th < h.taps; ++th) {
+        F* to = pixel + th * tap_row;
+        const int64_t row = segment.a * h.step + h.offset + th * h.spacing;
+        if (row < 0 || row >= h.source) {
+          std::fill_n(to, tap_row, F{});
+          continue;
+        }
+        const T* from = source + ((segment.n * h.source + row) * w.source + column) * channels + group * conv.in;
+        std::fill_n(to, low * conv.in, F{});
+        if (one_run) {
+          convert(from + low * channels, (high - low) * conv.in, to + low * conv.in);
+        } else {
+          for (int64_t tw = low; tw < high; ++tw) convert(from + tw * w.spacing * channels, conv.in, to + tw * conv.in);
+        }
+        std::fill_n(to + high * conv.in, (w.taps - high) * conv.in, F{});
+      }
+    }
+  });
+}
+
+void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_t begin, int64_t end, float* columns) {
+  const TapAxis& h = conv.h;
+  const TapAxis& w = conv.w;
+  const int64_t plane = h.source * w.source;
+  for (int64_t k = 0; k < conv.depth(); ++k) {
+    const int64_t channel = group * conv.in + k % conv.in;
+    const int64_t tw = k / conv.in % w.taps;
+    const int64_t th = k / conv.in / w.taps;
+    const int64_t offset = w.offset + tw * w.spacing;
+    float* line = columns + k * (end - begin);
+    for_segments(conv, begin, end, [&](const Segment& segment, int64_t p) {
+      float* to = line + (p - begin);
+      const int64_t row = segment.a * h.step + h.offset + th * h.spacing;
+      if (row < 0 || row >= h.source) {
+        std::fill_n(to, segment.size, 0.0f);
+        return;
+      }
+      const float* from = source + (segment.n * conv.groups * conv.in + channel) * plane + row * w.source;
+      const auto [low, high] = inside(w.step, offset, w.source, segment.b, segment.b + segment.size);
+      std::fill_n(to, low - segment.b, 0.0f);
+      if (w.step == 1) {
+        std::memcpy(to + (low - segment.b), from + low + offset, static_cast<size_t>(high - low) * sizeof(float));
+      } else {
+        for (int64_t b = low; b < high; ++b) to[b - segment.b] = from[b * w.step + offset];
+      }
+      std::fill_n(to + (high - segment.b), segment.b + segment.size - high, 0.0f);
+    });
+  }
+}
+
+template <class Sum>
+MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Sum* tile, int64_t begin, int64_t end,
+                                float scale, const float* bias, float* out) {
+  const int64_t channels = conv.groups * conv.out;
+  const int64_t plane = conv.h.extent * conv.w.extent;
+  const int64_t size = end - begin;
+  for (int64_t o = 0; o < conv.out; ++o) {
+    const int64_t channel = group * conv.out + o;
+    const float shift = bias ? bias[channel] : 0.0f;
+    const Sum* from = tile + o * size;
+    if (conv.dense()) {
+      for (int64_t p = begin; p < end;) {
+        const int64_t n = p / plane;
+        const int64_t run = std::min((n + 1) * plane, end) - p;
+        float* to = out + (n * channels + channel) * plane + p - n * plane;
+        for (int64_t i = 0; i < run; ++i) to[i] = static_cast<float>(from[i]) * scale + shift;
+        from += run;
+        p += run;
+      }
+      continue;
+    }
+    for_segments(conv, begin, end, [&](const Segment& segment, int64_t) __attribute__((always_inline)) {
+      float* to = out + (segment.n * channels + channel) * plane +
+                  (conv.h.first + segment.a * conv.h.out_step) * conv.w.extent + conv.w.first +
+                  segment.b * conv.w.out_step;
+      for (int64_t i = 0; i < segment.size; ++i) to[i * conv.w.out_step] = static_cast<float>(from[i]) * scale + shift;
+      from += segment.size;
+    });
+  }
+}
+
+namespace {
+
+constexpr int64_t kBlock = 8;
+
+// to[channel * to_stride + pixel] = from[pixel * from_stride + channel] * scale + shift[channel] for a square block.
+inline __attribute__((always_inline)) void transpose_block(const float* from, int64_t from_stride, float scale,
+                                                           const float* shift, float* to, int64_t to_stride) {
+  typedef float Quad __attribute__((vector_size(16)));
+  typedef int32_t Index __attribute__((vector_size(16)));
+  for (int64_t pixel = 0; pixel < kBlock; pixel += 4) {
+    for (int64_t channel = 0; channel < kBlock; channel += 4) {
+      Quad row[4];
+      for (int64_t i = 0; i < 4; ++i) std::memcpy(&row[i], from + (pixel + i) * from_stride + channel, sizeof(Quad));
+      const Quad low01 = __builtin_shuffle(row[0], row[1], Index{0, 4, 1, 5});
+      const Quad low23 = __builtin_shuffle(row[2], row[3], Index{0, 4, 1, 5});
+      const Quad high01 = __builtin_shuffle(row[0], row[1], Index{2, 6, 3, 7});
+      const Quad high23 = __builtin_shuffle(row[2], row[3], Index{2, 6, 3, 7});
+      const Quad column[4] = {__builtin_shuffle(low01, low23, Index{0, 1, 4, 5}),
+                              __builtin_shuffle(low01, low23, Index{2, 3, 6, 7}),
+                              __builtin_shuffle(high01, high23, Index{0, 1, 4, 5}),
+                              __builtin_shuffle(high01, high23, Index{2, 3, 6, 7})};
+      for (int64_t i = 0; i < 4; ++i) {
+        const Quad value = column[i] * scale + shift[channel + i];
+        std::memcpy(to + (channel + i) * to_stride + pixel, &value, sizeof(Quad));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void scatter_channels_last(const TapConv& conv, int64_t image, const float* results, float scale, const float* bias,
+                           float* out) {
+  const int64_t channels = conv.groups * conv.out;
+  const int64_t pixels = conv.h.count * conv.w.count;
+  const int64_t plane = conv.h.extent * conv.w.extent;
+  float* to = out + image * channels * plane;
+  const bool dense = conv.dense();
+  const int64_t whole_pixels = dense ? pixels / kBlock * kBlock : 0;
+  const int64_t whole_channels = channels / kBlock * kBlock;
+  constexpr float kNoBias[kBlock] = {};
+  for (int64_t p = 0; p < whole_pixels; p += kBlock) {
+    for (int64_t c = 0; c < whole_channels; c += kBlock)
+      transpose_block(results + p * channels + c, channels, scale, bias ? bias + c : kNoBias, to + c * plane + p, plane);
+  }
+  for (int64_t c = 0; c < channels; ++c) {
+    const float shift = bias ? bias[c] : 0.0f;
+    for (int64_t p = c < whole_channels ? whole_pixels : 0; p < pixels; ++p) {
+      const int64_t h = conv.h.first + p / conv.w.count * conv.h.out_step;
+      const int64_t w = conv.w.first + p % conv.w.count * conv.w.out_step;
+      to[c * plane + h * conv.w.extent + w] = results[p * channels + c] * scale + shift;
+    }
+  }
+}
+
+void scatter_zeros(const TapConv& conv, float* out) {
+  const int64_t planes = conv.n * conv.groups * conv.out;
+  for (int64_t i = 0; i < planes; ++i) {
+    for (int64_t a = 0; a < conv.h.count; ++a) {
+      float* row = out + (i * conv.h.extent + conv.h.first + a * conv.h.out_step) * conv.w.extent + conv.w.first;
+      for (int64_t b = 0; b < conv.w.count; ++b) row[b * conv.w.out_step] = 0.0f;
+    }
+  }
+}
+
+#define MARVIN_PACK(T, F) template void pack_weights<T, F>(const TapConv&, const T*, F*);
+MARVIN_PACK(float, float)
+MARVIN_PACK(int8_t, int8_t)
+MARVIN_PACK(int8_t, float)
+MARVIN_PACK(int8_t, double)
+MARVIN_PACK(int16_t, double)
+MARVIN_PACK(int32_t, double)
+
+#define MARVIN_GATHER(T, F) \
+  template void gather_channels_last<T, F>(const TapConv&, int64_t, const T*, int64_t, int64_t, F*);
+MARVIN_GATHER(int8_t, float)
+MARVIN_GATHER(int8_t, double)
+MARVIN_GATHER(int16_t, double)
+MARVIN_GATHER(int32_t, double)
+
+#define MARVIN_SUM(Sum)                                                                                                \
+  template void unpack_weights<Sum>(const TapConv&, const Sum*, int64_t, float, float*);                               \
+  template void scatter_tile<Sum>(const TapConv&, int64_t, const Sum*, int64_t, int64_t, float, const float*, float*);
+MARVIN_SUM(float)
+MARVIN_SUM(double)
+MARVIN_SUM(int64_t)
+MARVIN_SUM(__int128)
+
+}  // namespace marvin

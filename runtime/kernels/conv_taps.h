@@ -1,0 +1,87 @@
+// What a forward convolution and an input gradient have in common: every output pixel is a product of weights with source
+// pixels at regularly spaced taps. An input gradient with stride s is s x s such convolutions of dy, one for each residue
+// of the position modulo s, each of stride 1 and with the taps (flipped) that reach it; nothing is scattered.
+//
+// im2col for OpenBLAS and the way of the results into n c h w memory are here too.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "runtime/kernels/conv.h"
+
+namespace marvin {
+
+// One spatial axis. Output position first + a * out_step, for a in [0, count), reads for each tap t the source position
+// a * step + offset + t * spacing, zero outside [0, source), and multiplies it by the weights' tap
+// first_tap + t * tap_step.
+struct TapAxis {
+  int64_t source = 1;
+  int64_t extent = 1;  // of the output in memory
+  int64_t first = 0, out_step = 1, count = 1;
+  int64_t step = 1, offset = 0, spacing = 1;
+  int64_t taps = 1, first_tap = 0, tap_step = 1;
+
+  bool dense() const { return count == extent; }  // every output position is one of these
+  // Whether source positions are consecutive over taps.
+  bool consecutive() const { return spacing == 1 || taps == 1; }
+};
+
+// Distances in elements between weights.
+struct WeightStrides {
+  int64_t group, out, in, h, w;
+};
+
+struct TapConv {
+  int64_t n = 1, groups = 1;
+  int64_t in = 1, out = 1;  // channels per group: of the source, of the output
+  TapAxis h, w;
+  WeightStrides weights;
+
+  int64_t pixels() const { return n * h.count * w.count; }
+  int64_t taps() const { return h.taps * w.taps; }
+  int64_t depth() const { return taps() * in; }  // products per output
+  bool dense() const { return h.dense() && w.dense(); }
+  int64_t weight_elements() const { return groups * out * depth(); }
+};
+
+// The element order of weights in memory.
+enum class WeightOrder : uint8_t { o_i_kh_kw, o_kh_kw_i };
+
+TapConv forward_taps(const ConvShape& shape, WeightOrder order);
+// Together they cover every position of dx once. Those without taps have zeros there.
+std::vector<TapConv> input_grad_taps(const ConvShape& shape, WeightOrder order);
+
+// The 1x1 convolution over dy, whose columns are dy's own pixels.
+TapConv output_taps(const ConvShape& shape);
+
+// packed[group][out][tap h][tap w][in] = the weights, converted.
+template <class T, class F>
+void pack_weights(const TapConv& conv, const T* weights, F* packed);
+// The inverse for `count` partial sums one after the other, added in order: weights = float32(sum of partials) * scale.
+template <class Sum>
+void unpack_weights(const TapConv& conv, const Sum* partials, int64_t count, float scale, float* weights);
+
+// columns[p - begin][tap h][tap w][in] = the source pixels [n][h][w][groups * in] that output pixels [begin, end) read,
+// converted. Pixels are counted over n, h.count, w.count.
+template <class T, class F>
+void gather_channels_last(const TapConv& conv, int64_t group, const T* source, int64_t begin, int64_t end, F* columns);
+
+// columns[tap h][tap w][in][p - begin], from [n][groups * in][h][w].
+void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_t begin, int64_t end, float* columns);
+
+// out[n][groups * out][h.extent][w.extent] = float32(tile[channel][p - begin]) * scale + bias[channel] at the output pixels
+// [begin, end), for the channels of a group. bias, of all channels, may be null.
+template <class Sum>
+void scatter_tile(const TapConv& conv, int64_t group, const Sum* tile, int64_t begin, int64_t end, float scale,
+                  const float* bias, float* out);
+
+// The same for a whole image from results[h.count][w.count][groups * out].
+void scatter_channels_last(const TapConv& conv, int64_t image, const float* results, float scale, const float* bias,
+                           float* out);
+
+// Writes zeros to the output pixels of a convolution without taps.
+void scatter_zeros(const TapConv& conv, float* out);
+
+}  // namespace marvin
