@@ -46,6 +46,8 @@ decltype(auto) visit(DType dtype, Body&& body) {
 
 // Extents, outermost first. A scalar has none. Every extent is known and not negative.
 using Shape = std::vector<int64_t>;
+// The most axes that the operands and outputs of an op have.
+constexpr int64_t kMaxRank = 16;
 
 // Number of elements. Throws Error when it does not fit 2^48, which no machine holds.
 int64_t elements(const Shape& shape);

@@ -5,12 +5,20 @@
 
 // Every op that marvin knows; op(Name) stands for the OpDef kName in one of the family files beside this one.
 #define MARVIN_OPS(op) \
+  /* matmul.cpp */ \
+  op(Gemm) op(MatMul) \
   /* quantize.cpp */   \
   op(Quantize) op(Observe) op(Sample) \
   /* shape.cpp */      \
   op(Identity) op(Reshape) op(Flatten) \
-  /* elementwise.cpp */ \
-  op(Relu) op(ReluGrad)
+  /* elementwise_unary.cpp */ \
+  op(Abs) op(Neg) op(Sign) op(Reciprocal) op(Sqrt) op(Exp) op(Log) op(Erf) op(Floor) op(Ceil) op(Round) op(Not) \
+  op(Cast) op(Relu) op(ReluGrad) op(LeakyRelu) op(Elu) op(Sigmoid) op(Tanh) op(Softplus) op(HardSigmoid) \
+  op(HardSwish) op(HardSwishGrad) op(Clip) op(ClipGrad) \
+  /* elementwise_binary.cpp */ \
+  op(Add) op(Sub) op(Mul) op(Div) \
+  /* reduce.cpp */ \
+  op(ReduceSum) op(ReduceMean) op(ReduceSumSquare) op(ReduceL2) op(ReduceMax) op(ReduceMin) op(ArgMax) op(ArgMin)
 
 namespace marvin {
 

@@ -69,6 +69,10 @@ void complete_attrs(const OpDef& op, Attrs& attrs) {
     if (!attrs.has(name)) throw Error("attribute '", name, "' is required");
 }
 
+void check_rank(const Type& type) {
+  if (type.rank() > kMaxRank) throw Error("more than ", kMaxRank, " axes are not supported: ", text_of(type));
+}
+
 std::vector<Type> infer_from(const OpDef& op, std::span<const InferContext::Operand> operands, Attrs& attrs,
                              size_t output_count) {
   complete_attrs(op, attrs);
@@ -83,10 +87,15 @@ std::vector<Type> infer_from(const OpDef& op, std::span<const InferContext::Oper
   if (static_cast<int>(output_count) > op.max_outputs) {
     throw Error("has at most ", op.max_outputs, " outputs, not ", output_count);
   }
+  for (const InferContext::Operand& operand : operands)
+    if (operand.type) check_rank(*operand.type);
   std::vector<Type> types =
       op.infer(InferContext{.operands = operands, .attrs = attrs, .output_count = output_count});
   if (types.size() < output_count) throw std::logic_error(cat(op.name, " infers too few outputs"));
-  for (const Type& type : types) elements(type.shape);
+  for (const Type& type : types) {
+    elements(type.shape);
+    check_rank(type);
+  }
   return types;
 }
 

@@ -1,0 +1,57 @@
+#include "runtime/ops/types.h"
+
+#include <algorithm>
+
+namespace marvin {
+
+void require_float(const InferContext& context, size_t operand) {
+  const Type& type = context.type(operand);
+  if (!is_float(type.dtype)) throw Error("operand ", operand, " must be of floats, not ", text_of(type));
+}
+
+void require_numeric(const InferContext& context, size_t operand) {
+  const Type& type = context.type(operand);
+  if (type.dtype == DType::boolean) throw Error("operand ", operand, " must be of numbers, not ", text_of(type));
+}
+
+void require_same_dtype(const InferContext& context, size_t first, size_t second) {
+  const Type &a = context.type(first), &b = context.type(second);
+  if (a.dtype == b.dtype) return;
+  throw Error("operands ", first, " and ", second, " must have the same element type, not ", text_of(a), " and ",
+              text_of(b));
+}
+
+std::vector<Type> same_type(const InferContext& context) { return {context.type(0)}; }
+
+std::vector<Type> same_numeric_type(const InferContext& context) {
+  require_numeric(context, 0);
+  return {context.type(0)};
+}
+
+std::vector<Type> same_float_type(const InferContext& context) {
+  require_float(context, 0);
+  return {context.type(0)};
+}
+
+std::vector<Type> same_bool_type(const InferContext& context) {
+  const Type& type = context.type(0);
+  if (type.dtype != DType::boolean) throw Error("operand 0 must be of bools, not ", text_of(type));
+  return {type};
+}
+
+namespace {
+
+// By DType: the numbers of onnx.TensorProto.DataType.
+constexpr std::array<int64_t, 8> kOnnxNumbers = {1, 11, 3, 5, 6, 7, 2, 9};
+
+}  // namespace
+
+DType dtype_of_onnx(int64_t number) {
+  const auto found = std::find(kOnnxNumbers.begin(), kOnnxNumbers.end(), number);
+  if (found == kOnnxNumbers.end()) throw Error("ONNX's element type ", number, " is not supported");
+  return static_cast<DType>(found - kOnnxNumbers.begin());
+}
+
+int64_t onnx_number_of(DType dtype) { return kOnnxNumbers[static_cast<size_t>(dtype)]; }
+
+}  // namespace marvin

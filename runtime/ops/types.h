@@ -1,0 +1,46 @@
+// What the basic op families share about element types.
+#pragma once
+
+#include <type_traits>
+
+#include "runtime/ops/op.h"
+
+namespace marvin {
+
+// Infers one output of operand 0's type; each throws Error for element types that it is not for.
+std::vector<Type> same_type(const InferContext& context);          // any
+std::vector<Type> same_numeric_type(const InferContext& context);  // all but bool
+std::vector<Type> same_float_type(const InferContext& context);    // f32, f64
+std::vector<Type> same_bool_type(const InferContext& context);
+
+// Throws Error unless the operand has one of these element types.
+void require_float(const InferContext& context, size_t operand);
+void require_numeric(const InferContext& context, size_t operand);
+// Throws Error unless operands `first` and `second` have the same element type, as most ONNX ops want.
+void require_same_dtype(const InferContext& context, size_t first, size_t second);
+
+// The element type of a number of onnx.TensorProto.DataType (1 is f32, 7 is i64 ...). Throws Error on others.
+DType dtype_of_onnx(int64_t number);
+// The inverse.
+int64_t onnx_number_of(DType dtype);
+
+// visit(), without instantiating `body` for bool, which inference has refused.
+template <class Body>
+void visit_numeric(DType dtype, Body&& body) {
+  visit(dtype, [&](auto zero) {
+    if constexpr (!std::is_same_v<decltype(zero), bool>) body(zero);
+  });
+}
+
+// visit(), for float and double alone.
+template <class Body>
+void visit_float(DType dtype, Body&& body) {
+  visit(dtype, [&](auto zero) {
+    if constexpr (std::is_floating_point_v<decltype(zero)>) body(zero);
+  });
+}
+
+// A gradient of zero: training may pass the op, but no derivative does.
+inline std::vector<ValueId> no_gradient(GradContext&) { return {}; }
+
+}  // namespace marvin
