@@ -56,8 +56,9 @@ class GradContext {
   ValueId grad(size_t i = 0) const { return output_gradients_[i]; }
   bool wants(size_t i) const { return i < wanted_.size() && wanted_[i]; }
   const Attrs& attrs() const { return node_.attrs; }
-  const Type& type(ValueId value) const { return graph_.type_of(value); }
-  const Shape& shape(ValueId value) const { return graph_.type_of(value).shape; }
+  // By value: building nodes moves the graph's tables.
+  Type type(ValueId value) const { return graph_.type_of(value); }
+  Shape shape(ValueId value) const { return graph_.type_of(value).shape; }
   // The value's constant elements, null where it is not constant.
   const Tensor* constant(ValueId value) const;
   size_t input_count() const { return node_.inputs.size(); }
