@@ -22,10 +22,12 @@ struct Sample {
 std::span<const Sample> quantize_samples();
 std::span<const Sample> shape_samples();
 std::span<const Sample> elementwise_samples();
+std::span<const Sample> matmul_samples();
 
 inline std::vector<Sample> all_samples() {
   std::vector<Sample> all;
-  for (const std::span<const Sample> family : {quantize_samples(), shape_samples(), elementwise_samples()}) {
+  for (const std::span<const Sample> family :
+       {quantize_samples(), shape_samples(), elementwise_samples(), matmul_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;
