@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "runtime/ir/type.h"
 
@@ -31,6 +32,13 @@ constexpr int max_wl(DType storage) { return storage == DType::i8 ? 8 : storage 
 
 // 2^exponent, exact for every exponent that a float32 can hold.
 float power_of_two(int exponent);
+
+// The fractional length at which words of wl bits just hold magnitudes up to `range`: wl - 1 - ceil(log2(range)). A range
+// of zero, or none, gives wl - 1: values in [-1, 1).
+int8_t fitted_fl(int wl, float range);
+
+// "<8,5>" or "float32".
+std::string text_of(FixedPoint format);
 
 // What Quantize observes about the real values that it reads, as the elements of its `stats` output.
 struct QuantizeStats {

@@ -1,0 +1,33 @@
+#include "runtime/precision/observations.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace marvin {
+namespace {
+
+double norm(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += static_cast<double>(value) * value;
+  return std::sqrt(sum);
+}
+
+}  // namespace
+
+void GradientWindow::add(std::span<const float> gradient) {
+  if (sum_.size() != gradient.size()) sum_.assign(gradient.size(), 0);
+  const double length = norm(gradient);
+  if (!(length > 0) || !std::isfinite(length)) return;
+  const auto scale = static_cast<float>(1 / length);
+  for (size_t i = 0; i < gradient.size(); ++i) sum_[i] += gradient[i] * scale;
+  ++count_;
+}
+
+void GradientWindow::reset() {
+  std::ranges::fill(sum_, 0.0f);
+  count_ = 0;
+}
+
+double GradientWindow::sum_norm() const { return norm(sum_); }
+
+}  // namespace marvin

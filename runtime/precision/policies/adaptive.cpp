@@ -1,0 +1,157 @@
+// adaptive: MARViN's two questions asked of every slot on its own, with a point that is fitted to the range.
+//
+// The answer to "how few bits lose nothing, and how many must stay" is a needed word length. The slot runs in the
+// narrowest container that holds it (8 or 16 bits, float32 beyond that) and uses the container's spare bits for a finer
+// point, which costs nothing. It moves up at once and down only after as many look-backs in a row as `hold` says; a slot
+// that has to come back up soon after it went down doubles its hold.
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/precision/divergence.h"
+#include "runtime/precision/policy.h"
+#include "runtime/precision/range.h"
+
+namespace marvin {
+namespace {
+
+struct Settings {
+  int shortest_wl = 4, longest_wl = 16;
+  double divergence_tolerance = 1e-2;  // nats
+  double magnitude_tolerance = 0.25;   // of gradients, which are rounded stochastically: their mean survives anyway
+  int64_t shortest_lookback = 25, longest_lookback = 100;
+  double lookback_gamma = 0.33;
+  int lowest_resolution = 16, highest_resolution = 48;
+  int longest_hold = 8;
+  double rising_loss = 1.05;  // recent over usual loss that counts as rising
+};
+constexpr Settings kSettings;
+
+// Words that gradient diversity may ask for. A float32 master copy absorbs small updates, so more than 8 bits are worth
+// their price only while the loss rises.
+int longest_pushed_word(Strategy strategy) {
+  return strategy == Strategy::min ? 8 : strategy == Strategy::mean ? 12 : 16;
+}
+
+FixedPoint container_for(int needed, float range) {
+  if (needed > kSettings.longest_wl) return {};
+  const int wl = needed <= 8 ? 8 : 16;
+  return {static_cast<int8_t>(wl), fitted_fl(wl, range)};
+}
+
+class AdaptivePolicy : public SwitchPolicy {
+ public:
+  std::vector<FixedPoint> begin(std::span<const SlotWindow> windows, PolicyState& state) const override {
+    state = {};
+    std::vector<FixedPoint> formats;
+    for (size_t i = 0; i < windows.size(); ++i) {
+      SlotState slot{.range = windows[i].stats[QuantizeStats::absmax],
+                     .lookback = kSettings.longest_lookback,
+                     .resolution = kSettings.lowest_resolution};
+      // Staggered, so that slots do not all decide in the same step.
+      slot.since = static_cast<int64_t>(i) * kSettings.shortest_lookback / static_cast<int64_t>(windows.size());
+      state.slots.push_back(slot);
+      formats.push_back(container_for(8, slot.range));
+    }
+    return formats;
+  }
+
+  void decide(std::span<const SlotWindow> windows, const Progress& progress, PolicyState& state,
+              std::vector<FormatChange>& changes) const override {
+    follow_loss(progress.loss, state);
+    for (size_t i = 0; i < windows.size(); ++i) {
+      SlotState& slot = state.slots[i];
+      std::optional<FormatChange> change = follow_range(windows[i], slot, i);
+      ++slot.since;
+      const double diversity = gradient_diversity(windows[i].gradients, windows[i].gradient_sum_norm);
+      if (windows[i].gradients > 0) {
+        slot.lookback = adapt_lookback(diversity, slot.lookback, kSettings.shortest_lookback,
+                                       kSettings.longest_lookback, kSettings.lookback_gamma);
+      }
+      if (slot.since >= slot.lookback) {
+        const FixedPoint now = change ? change->to : windows[i].format;
+        if (const auto word = decide_word(windows[i], now, diversity, progress.step, state.strategy, slot)) {
+          change = *word;
+          change->slot = i;
+          change->from = windows[i].format;
+        }
+        slot.since = 0;
+      }
+      if (change) {
+        change->evidence.strategy = state.strategy;
+        changes.push_back(*change);
+      }
+    }
+  }
+
+ private:
+  // One rung up after a look-back of rising loss, down to min as soon as it falls.
+  static void follow_loss(double loss, PolicyState& state) {
+    const auto decayed = [&](double mean, double steps) {
+      const double weight = 1.0 / std::min(static_cast<double>(state.losses), steps);
+      return mean + (loss - mean) * weight;
+    };
+    ++state.losses;
+    state.recent_loss = decayed(state.recent_loss, static_cast<double>(kSettings.shortest_lookback));
+    state.usual_loss = decayed(state.usual_loss, 4.0 * static_cast<double>(kSettings.longest_lookback));
+    const bool rises = state.recent_loss > kSettings.rising_loss * state.usual_loss;
+    state.rising = rises ? state.rising + 1 : 0;
+    if (state.recent_loss < state.usual_loss) state.strategy = Strategy::min;
+    if (state.rising < kSettings.shortest_lookback) return;
+    state.strategy = adapt_strategy(state.strategy, state.recent_loss, state.usual_loss);
+    state.rising = 0;
+  }
+
+  static std::optional<FormatChange> decide_word(const SlotWindow& window, FixedPoint now, double diversity,
+                                                 int64_t step, Strategy strategy, SlotState& slot) {
+    const Role role = window.slot->role;
+    slot.resolution = adapt_resolution(slot.lookback, kSettings.shortest_lookback, kSettings.longest_lookback,
+                                       slot.resolution, kSettings.lowest_resolution, kSettings.highest_resolution);
+    const auto loss_of = [&](int wl) {
+      const FixedPoint format{static_cast<int8_t>(wl), fitted_fl(wl, slot.range)};
+      return role == Role::gradient ? magnitude_error(window.sample, format)
+                                    : divergence(window.sample, format, slot.resolution);
+    };
+    const double tolerance = role == Role::gradient ? kSettings.magnitude_tolerance : kSettings.divergence_tolerance;
+    const int kept = smallest_word(kSettings.shortest_wl, kSettings.longest_wl,
+                                   [&](int wl) { return loss_of(wl) <= tolerance; });
+    int needed = kept;
+    if (role == Role::weight) {
+      const int pushed = kept + push_up(diversity, kept, strategy);
+      needed = std::max(kept, std::min(pushed, longest_pushed_word(strategy)));
+    }
+    const FixedPoint to = settle(container_for(needed, slot.range), now, step, slot);
+    if (to.wl == now.wl) return std::nullopt;
+    slot.settled = 0;
+    const std::string_view test = role == Role::gradient ? "magnitude error" : "divergence";
+    return FormatChange{.to = to,
+                        .evidence = {.reason = needed > kept ? "gradient diversity" : test,
+                                     .needed_wl = needed,
+                                     .range = slot.range,
+                                     .divergence = loss_of(std::min(needed, kSettings.longest_wl)),
+                                     .diversity = diversity,
+                                     .saturated = window.stats[QuantizeStats::saturated],
+                                     .underflowed = window.stats[QuantizeStats::underflowed],
+                                     .lookback = slot.lookback,
+                                     .resolution = slot.resolution}};
+  }
+
+  // Up at once; down after `hold` look-backs that agree.
+  static FixedPoint settle(FixedPoint wanted, FixedPoint now, int64_t step, SlotState& slot) {
+    if (wanted.wl >= now.wl) {
+      const bool regret = wanted.wl > now.wl && slot.narrowed >= 0 && step - slot.narrowed <= 4 * slot.lookback;
+      if (regret) slot.hold = std::min(2 * slot.hold, kSettings.longest_hold);
+      slot.agreed = 0;
+      return wanted.wl > now.wl ? wanted : now;
+    }
+    if (++slot.agreed < slot.hold) return now;
+    slot.agreed = 0;
+    slot.narrowed = step;
+    return wanted;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<SwitchPolicy> make_adaptive_policy() { return std::make_unique<AdaptivePolicy>(); }
+
+}  // namespace marvin
