@@ -1,0 +1,23 @@
+// What the exports have in common. Internal to importer/.
+#pragma once
+
+#include "importer/export.h"
+#include "importer/onnx_file.h"
+
+namespace marvin {
+
+// The model as it came in, all data inside, with weights replaced by name.
+onnx::ModelProto with_weights(const OnnxModel& model, const TensorMap& weights);
+
+// The tensor that a Constant node holds as attribute `value`; null when the node is another one.
+onnx::TensorProto* tensor_of_constant(onnx::NodeProto& node);
+
+void set_metadata(onnx::ModelProto& proto, const std::string& key, const std::string& value);
+
+// "8,5"
+std::string text_of(FixedPoint format);
+void set_formats(onnx::ModelProto& proto, std::span<const SlotFormat> formats);
+
+void save(const onnx::ModelProto& proto, const std::string& path);
+
+}  // namespace marvin

@@ -1,0 +1,59 @@
+// ONNX files in.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/ir/graph.h"
+
+namespace marvin {
+
+// The opsets of the default domain that marvin reads. Everything older than the newest is rewritten to it on import.
+constexpr int64_t kMinOpset = 7;
+constexpr int64_t kMaxOpset = 17;
+
+struct ImportOptions {
+  // as_found: BatchNormalization and Dropout do what the file says. inference: neither is in training mode.
+  enum class Form : uint8_t { as_found, inference };
+  Form form = Form::as_found;
+  int64_t batch = 1;                    // the extent of every input's first axis that the file leaves open
+  std::map<std::string, int64_t> dims;  // extents of other symbolic axes by their names (ONNX: dim_param)
+};
+
+// A model as its file has it. Copies share it; it never changes.
+class OnnxModel {
+ public:
+  struct File;
+
+  // Reads an ONNX file. Throws Error when there is none, it is not ONNX or cut short, is over 2 GiB (larger models keep
+  // their weights in files beside), or is of an IR version or opset that marvin does not read. Weights in files beside
+  // the model are read by import and export; paths that lead out of the model's directory are refused then.
+  static OnnxModel load(const std::string& path);
+
+  int64_t opset() const;
+  int64_t ir_version() const;
+  const std::map<std::string, std::string>& metadata() const;
+  // "" when the file has no such key.
+  std::string metadata(const std::string& key) const;
+  // The graph's inputs without those that have an initializer.
+  std::vector<std::string> inputs() const;
+  std::vector<std::string> outputs() const;
+
+  // The model as a graph in canonical form (opset 17), shapes known everywhere and shape arithmetic folded. Values and
+  // nodes keep their names; intermediate values get new ones. Which tensors become parameters is said in weights.h.
+  // BatchNormalization in training mode updates its running statistics. Throws Error, naming the node, on whatever
+  // marvin cannot run.
+  Graph import(const ImportOptions& options) const;
+
+  // For importer/ alone.
+  const File& file() const { return *file_; }
+
+ private:
+  explicit OnnxModel(std::shared_ptr<const File> file) : file_(std::move(file)) {}
+  std::shared_ptr<const File> file_;
+};
+
+}  // namespace marvin

@@ -1,0 +1,188 @@
+#include "importer/opset_quirks.h"
+
+#include <algorithm>
+
+#include "importer/onnx_model.h"
+
+namespace marvin {
+
+std::string GraphWriter::unused_name(const std::string& base) const {
+  const auto taken = [&](const std::string& name) { return graph_.find(name).valid() || in_file_(name); };
+  if (!taken(base)) return base;
+  for (int i = 2;; ++i) {
+    std::string candidate = cat(base, ".", i);
+    if (!taken(candidate)) return candidate;
+  }
+}
+
+ValueId GraphWriter::constant(const std::string& base, Tensor data) {
+  return graph_.add_constant(unused_name(base), std::move(data));
+}
+
+ValueId GraphWriter::integers(const std::string& base, const std::vector<int64_t>& values) {
+  return constant(base, Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
+}
+
+ValueId GraphWriter::scalar(const std::string& base, ValueId like, double number) {
+  return visit(type(like).dtype,
+               [&](auto zero) { return constant(base, Tensor::scalar(static_cast<decltype(zero)>(number))); });
+}
+
+ValueId GraphWriter::node(std::string_view op, std::vector<ValueId> inputs, Attrs attrs, const std::string& base) {
+  const NodeId id =
+      append(graph_, {.op = std::string(op), .inputs = std::move(inputs), .attrs = std::move(attrs)}, {unused_name(base)});
+  const ValueId output = graph_[id].outputs[0];
+  fold(graph_, id);
+  return output;
+}
+
+namespace {
+
+// The name that new values derive theirs from.
+std::string stem(const ModelNode& node) { return node.outputs.empty() ? node.name : node.outputs[0]; }
+
+ValueId operand(const ModelNode& node, size_t i) {
+  if (i >= node.inputs.size() || !node.inputs[i].valid()) throw Error("operand ", i, " is missing");
+  return node.inputs[i];
+}
+
+void set_operand(ModelNode& node, size_t i, ValueId value) {
+  if (node.inputs.size() <= i) node.inputs.resize(i + 1);
+  node.inputs[i] = value;
+}
+
+// The attribute `key`, taken away from the node; `otherwise` when it has none.
+template <class T>
+T take(ModelNode& node, std::string_view key, T otherwise) {
+  if (!node.attrs.has(key)) return otherwise;
+  const auto entry = std::ranges::find(node.attrs, key, [](const auto& pair) -> std::string_view { return pair.first; });
+  const T* value = std::get_if<T>(&(*entry).second);
+  if (!value) throw Error("attribute '", key, "' has the wrong type");
+  T taken = *value;
+  node.attrs.erase(key);
+  return taken;
+}
+
+void integers_to_operand(ModelNode& node, GraphWriter& writer, std::string_view key, size_t i) {
+  if (!node.attrs.has(key)) return;
+  set_operand(node, i, writer.integers(cat(stem(node), ".", key), take<std::vector<int64_t>>(node, key, {})));
+}
+
+void scalar_to_operand(ModelNode& node, GraphWriter& writer, std::string_view key, size_t i) {
+  if (!node.attrs.has(key)) return;
+  set_operand(node, i, writer.scalar(cat(stem(node), ".", key), operand(node, 0), take<float>(node, key, 0)));
+}
+
+void axes_to_operand(ModelNode& node, GraphWriter& writer) { integers_to_operand(node, writer, "axes", 1); }
+
+void split_to_operand(ModelNode& node, GraphWriter& writer) { integers_to_operand(node, writer, "split", 1); }
+
+void clip_bounds_to_operands(ModelNode& node, GraphWriter& writer) {
+  scalar_to_operand(node, writer, "min", 1);
+  scalar_to_operand(node, writer, "max", 2);
+}
+
+void pads_to_operands(ModelNode& node, GraphWriter& writer) {
+  integers_to_operand(node, writer, "pads", 1);
+  scalar_to_operand(node, writer, "value", 2);
+}
+
+void slice_bounds_to_operands(ModelNode& node, GraphWriter& writer) {
+  integers_to_operand(node, writer, "starts", 1);
+  integers_to_operand(node, writer, "ends", 2);
+  integers_to_operand(node, writer, "axes", 3);
+}
+
+void k_to_operand(ModelNode& node, GraphWriter& writer) {
+  if (node.attrs.has("k")) set_operand(node, 1, writer.integers(cat(stem(node), ".k"), {take<int64_t>(node, "k", 0)}));
+}
+
+// Before opset 12 nothing said whether Dropout drops, and files meant inference; so does a missing training_mode.
+void dropout_ratio_to_operand(ModelNode& node, GraphWriter& writer) { scalar_to_operand(node, writer, "ratio", 1); }
+
+// Before opset 13 Softmax and its like worked on the matrix whose columns are the axes from `axis` (1) on.
+void softmax_of_matrix(ModelNode& node, GraphWriter& writer) {
+  const ValueId x = operand(node, 0);
+  const Shape shape = writer.type(x).shape;
+  const int64_t rank = static_cast<int64_t>(shape.size());
+  const int64_t axis = normalized_axis(take<int64_t>(node, "axis", 1), rank);
+  if (axis == rank - 1) {
+    node.attrs.set("axis", axis);
+    return;
+  }
+  const ValueId matrix = writer.node("Flatten", {x}, {{"axis", axis}}, stem(node) + ".matrix");
+  const ValueId result = writer.node(node.op, {matrix}, {{"axis", int64_t{1}}}, stem(node) + ".columns");
+  node.op = "Reshape";
+  node.inputs = {result, writer.integers(stem(node) + ".shape", shape)};
+  node.attrs = {};
+}
+
+void refuse_spatial_0(ModelNode& node, GraphWriter&) {
+  if (take<int64_t>(node, "spatial", 1) == 0) {
+    throw Error("spatial=0 (statistics per element) is not supported; export the model with opset 9 or newer");
+  }
+}
+
+// Before opset 14 a BatchNormalization that lists its statistics was in training mode. Outputs 3 and 4 were saved
+// statistics for a gradient that ONNX never had.
+void training_mode_from_outputs(ModelNode& node, GraphWriter&) {
+  const bool training = std::ranges::any_of(node.outputs.begin() + std::min<size_t>(1, node.outputs.size()),
+                                            node.outputs.end(), [](const std::string& name) { return !name.empty(); });
+  node.attrs.set("training_mode", int64_t{training});
+  if (node.outputs.size() > 3) node.outputs.resize(3);
+}
+
+// marvin's attributes are not tensors.
+void constant_of_shape_to_expand(ModelNode& node, GraphWriter& writer) {
+  const auto value = node.tensors.find("value");
+  const ValueId fill = value == node.tensors.end()
+                           ? writer.constant(stem(node) + ".value", Tensor::scalar(0.0f))
+                           : writer.constant(stem(node) + ".value", value->second);
+  if (writer.type(fill).elements() != 1) throw Error("attribute 'value' must have one element");
+  node.tensors.clear();
+  node.inputs = {fill, operand(node, 0)};
+  node.op = "Expand";
+}
+
+struct Quirk {
+  std::string_view op;
+  int64_t first_opset, last_opset;
+  void (*apply)(ModelNode&, GraphWriter&);
+  bool renames = false;  // always to another op
+};
+
+constexpr Quirk kQuirks[] = {
+    {"BatchNormalization", 7, 8, refuse_spatial_0},
+    {"BatchNormalization", 7, 13, training_mode_from_outputs},
+    {"Clip", 7, 10, clip_bounds_to_operands},
+    {"ConstantOfShape", 9, kMaxOpset, constant_of_shape_to_expand, true},
+    {"Dropout", 7, 11, dropout_ratio_to_operand},
+    {"Hardmax", 7, 12, softmax_of_matrix},
+    {"LogSoftmax", 7, 12, softmax_of_matrix},
+    {"Pad", 7, 10, pads_to_operands},
+    {"ReduceSum", 7, 12, axes_to_operand},
+    {"Slice", 7, 9, slice_bounds_to_operands},
+    {"Softmax", 7, 12, softmax_of_matrix},
+    {"Split", 7, 12, split_to_operand},
+    {"Squeeze", 7, 12, axes_to_operand},
+    {"TopK", 7, 9, k_to_operand},
+    {"Unsqueeze", 7, 12, axes_to_operand},
+};
+
+bool applies(const Quirk& quirk, std::string_view op, int64_t opset) {
+  return quirk.op == op && opset >= quirk.first_opset && opset <= quirk.last_opset;
+}
+
+}  // namespace
+
+bool is_renamed_by_quirk(std::string_view op, int64_t opset) {
+  return std::ranges::any_of(kQuirks, [&](const Quirk& quirk) { return quirk.renames && applies(quirk, op, opset); });
+}
+
+void apply_quirks(ModelNode& node, int64_t opset, GraphWriter& writer) {
+  const std::string op = node.op;
+  for (const Quirk& quirk : kQuirks)
+    if (applies(quirk, op, opset)) quirk.apply(node, writer);
+}
+
+}  // namespace marvin
