@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "runtime/kernels/exact.h"
+
 namespace marvin {
 
 struct ConvShape {
@@ -25,16 +27,12 @@ struct ConvShape {
   bool operator==(const ConvShape&) const = default;
 };
 
-// An operand in an integer container of 1, 2 or 4 bytes, which holds words of at most 8, 16 or 24 bits.
-struct Integers {
-  const void* data = nullptr;
-  int64_t bytes = 1;
-};
-constexpr int word_bits(int64_t container_bytes) { return container_bytes == 1 ? 8 : container_bytes == 2 ? 16 : 24; }
+// y from x and w, dx from dy and w, dw from x and dy.
+enum class ConvPass : uint8_t { forward, input_grad, weight_grad };
 
-// Calls body(T{}) with the integer type of so many bytes.
+// Calls body(T{}) with the integer type of a word container of so many bytes.
 template <class Body>
-decltype(auto) visit_integer(int64_t bytes, Body&& body) {
+decltype(auto) visit_word_type(int bytes, Body&& body) {
   if (bytes == 1) return body(int8_t{});
   if (bytes == 2) return body(int16_t{});
   return body(int32_t{});
@@ -43,14 +41,14 @@ decltype(auto) visit_integer(int64_t bytes, Body&& body) {
 // y = x * w + bias; bias[o] may be null. Sums are taken in float64 and rounded once.
 void conv_reference(const ConvShape& shape, const float* x, const float* w, const float* bias, float* y);
 // y = float32(exact sum) * scale + bias, for scale a power of two.
-void conv_reference(const ConvShape& shape, Integers x, Integers w, float scale, const float* bias, float* y);
+void conv_reference(const ConvShape& shape, Words x, Words w, float scale, const float* bias, float* y);
 
 // dx, the gradient of sum(dy * y) by x.
 void conv_input_grad_reference(const ConvShape& shape, const float* dy, const float* w, float* dx);
-void conv_input_grad_reference(const ConvShape& shape, Integers dy, Integers w, float scale, float* dx);
+void conv_input_grad_reference(const ConvShape& shape, Words dy, Words w, float scale, float* dx);
 
 // dw, the gradient of sum(dy * y) by w.
 void conv_weight_grad_reference(const ConvShape& shape, const float* x, const float* dy, float* dw);
-void conv_weight_grad_reference(const ConvShape& shape, Integers x, Integers dy, float scale, float* dw);
+void conv_weight_grad_reference(const ConvShape& shape, Words x, Words dy, float scale, float* dw);
 
 }  // namespace marvin

@@ -11,23 +11,20 @@
 namespace marvin {
 namespace {
 
-using Int128 = __int128;
-
 // Columns of about this size stay in the second-level cache between im2col and product.
 constexpr int64_t kColumnBytes = 1 << 19;
 
-// Calls body(F{}, Sum{}): the container's type and the type in which sums of `depth` products are exact. Sum is F when one
-// chunk is enough.
+// Calls body(F{}, Total{}): the container's type and the type that holds whole sums of `depth` products. Total is F when
+// one chunk is enough.
 template <class Body>
 decltype(auto) visit_sum(const ExactProduct& product, int64_t depth, Body&& body) {
-  const bool one_chunk = depth <= product.chunk();
-  if (product.container == FloatContainer::f32) {
-    if (one_chunk) return body(float{}, float{});
-    return body(float{}, double{});  // depth * 2^14 <= 2^53 for every depth that fits a machine
+  const bool f32 = product.container == FloatContainer::f32;
+  switch (f32 ? sum_for_f32(depth) : sum_for_f64(depth, product.a_bits(), product.b_bits())) {
+    case Sum::f32: return body(float{}, float{});
+    case Sum::f64: return f32 ? body(float{}, double{}) : body(double{}, double{});
+    case Sum::i64: return body(double{}, int64_t{});
+    default: return body(double{}, int128_t{});
   }
-  if (one_chunk) return body(double{}, double{});
-  if (depth <= int64_t{1} << (64 - product.bits())) return body(double{}, int64_t{});
-  return body(double{}, Int128{});
 }
 
 int64_t tile_pixels(const TapConv& conv, int64_t element_bytes, int threads) {
@@ -37,35 +34,35 @@ int64_t tile_pixels(const TapConv& conv, int64_t element_bytes, int threads) {
 }
 
 // sums = products at first, += products after.
-template <class F, class Sum>
-MARVIN_CLONES void add_products(const F* products, int64_t count, bool first, Sum* sums) {
+template <class F, class Total>
+MARVIN_CLONES void add_products(const F* products, int64_t count, bool first, Total* sums) {
   if (first) {
-    for (int64_t i = 0; i < count; ++i) sums[i] = static_cast<Sum>(products[i]);
+    for (int64_t i = 0; i < count; ++i) sums[i] = static_cast<Total>(products[i]);
   } else {
-    for (int64_t i = 0; i < count; ++i) sums[i] += static_cast<Sum>(products[i]);
+    for (int64_t i = 0; i < count; ++i) sums[i] += static_cast<Total>(products[i]);
   }
 }
 
 // Words of one byte, or any in float64 containers.
 template <class F, class Body>
-void visit_words(Integers operand, Body&& body) {
+void visit_words(Words operand, Body&& body) {
   if constexpr (std::is_same_v<F, float>) {
     body(static_cast<const int8_t*>(operand.data));
   } else {
-    visit_integer(operand.bytes, [&](auto zero) { body(static_cast<const decltype(zero)*>(operand.data)); });
+    visit_word_type(operand.bytes, [&](auto zero) { body(static_cast<const decltype(zero)*>(operand.data)); });
   }
 }
 
 template <class F>
-void gather(const TapConv& conv, int64_t group, Integers source, int64_t begin, int64_t end, F* columns) {
+void gather(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, F* columns) {
   visit_words<F>(source, [&](auto* words) { gather_channels_last(conv, group, words, begin, end, columns); });
 }
 
 // Bytes of one thread's columns, products and sums for a tile.
-template <class F, class Sum>
+template <class F, class Total>
 int64_t tile_bytes(const TapConv& conv, int64_t pixels) {
   return Carver::bytes_of<F>(pixels * conv.depth()) + Carver::bytes_of<F>(pixels * conv.out) +
-         (std::is_same_v<F, Sum> ? 0 : Carver::bytes_of<Sum>(pixels * conv.out));
+         (std::is_same_v<F, Total> ? 0 : Carver::bytes_of<Total>(pixels * conv.out));
 }
 
 }  // namespace
@@ -73,16 +70,16 @@ int64_t tile_bytes(const TapConv& conv, int64_t pixels) {
 ConvExact::ConvExact(std::vector<TapConv> convs, ExactProduct product)
     : convs_(std::move(convs)), product_(product), threads_(omp_get_max_threads()) {
   for (const TapConv& conv : convs_) {
-    visit_sum(product_, conv.depth(), [&]<class F, class Sum>(F, Sum) {
+    visit_sum(product_, conv.depth(), [&]<class F, class Total>(F, Total) {
       const int64_t tile = tile_pixels(conv, sizeof(F), threads_);
       scratch_bytes_ = std::max(scratch_bytes_, Carver::bytes_of<F>(conv.weight_elements()) +
-                                                    threads_ * tile_bytes<F, Sum>(conv, tile));
+                                                    threads_ * tile_bytes<F, Total>(conv, tile));
     });
   }
 }
 
-template <class F, class Sum>
-void ConvExact::run_conv(const TapConv& conv, Integers source, Integers weights, float scale, const float* bias,
+template <class F, class Total>
+void ConvExact::run_conv(const TapConv& conv, Words source, Words weights, float scale, const float* bias,
                          float* out, std::byte* scratch) const {
   F* packed = Carver(scratch).take<F>(conv.weight_elements());
   scratch += Carver::bytes_of<F>(conv.weight_elements());
@@ -92,10 +89,10 @@ void ConvExact::run_conv(const TapConv& conv, Integers source, Integers weights,
   const int64_t tiles = ceil_div(conv.pixels(), tile);
 #pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
   {
-    Carver carver(scratch + omp_get_thread_num() * tile_bytes<F, Sum>(conv, tile));
+    Carver carver(scratch + omp_get_thread_num() * tile_bytes<F, Total>(conv, tile));
     F* columns = carver.take<F>(tile * depth);
     F* products = carver.take<F>(tile * conv.out);
-    Sum* sums = std::is_same_v<F, Sum> ? nullptr : carver.take<Sum>(tile * conv.out);
+    Total* sums = std::is_same_v<F, Total> ? nullptr : carver.take<Total>(tile * conv.out);
 #pragma omp for schedule(static)
     for (int64_t task = 0; task < tiles * conv.groups; ++task) {
       const int64_t group = task / tiles;
@@ -107,23 +104,23 @@ void ConvExact::run_conv(const TapConv& conv, Integers source, Integers weights,
         const int64_t chunk = std::min(product_.chunk(), depth - k);
         multiply(false, true, conv.out, size, chunk, packed + group * conv.out * depth + k, depth, columns + k, depth,
                  F{}, products, size);
-        if constexpr (!std::is_same_v<F, Sum>) add_products(products, conv.out * size, k == 0, sums);
+        if constexpr (!std::is_same_v<F, Total>) add_products(products, conv.out * size, k == 0, sums);
       }
-      if constexpr (std::is_same_v<F, Sum>) sums = products;
+      if constexpr (std::is_same_v<F, Total>) sums = products;
       scatter_tile(conv, group, sums, begin, end, scale, bias, out);
     }
   }
 }
 
-void ConvExact::run(Integers source, Integers weights, float scale, const float* bias, float* out,
+void ConvExact::run(Words source, Words weights, float scale, const float* bias, float* out,
                     std::byte* scratch) const {
   for (const TapConv& conv : convs_) {
     if (conv.taps() == 0) {
       scatter_zeros(conv, out);
       continue;
     }
-    visit_sum(product_, conv.depth(), [&]<class F, class Sum>(F, Sum) {
-      run_conv<F, Sum>(conv, source, weights, scale, bias, out, scratch);
+    visit_sum(product_, conv.depth(), [&]<class F, class Total>(F, Total) {
+      run_conv<F, Total>(conv, source, weights, scale, bias, out, scratch);
     });
   }
 }
@@ -131,10 +128,10 @@ void ConvExact::run(Integers source, Integers weights, float scale, const float*
 namespace {
 
 // Bytes of one thread's columns of x and dy and, unless products are added up in place, of a chunk's products.
-template <class F, class Sum>
+template <class F, class Total>
 int64_t weight_grad_bytes(const TapConv& conv, int64_t tile) {
   return Carver::bytes_of<F>(tile * conv.depth()) + Carver::bytes_of<F>(tile * conv.out) +
-         (std::is_same_v<F, Sum> ? 0 : Carver::bytes_of<F>(conv.out * conv.depth()));
+         (std::is_same_v<F, Total> ? 0 : Carver::bytes_of<F>(conv.out * conv.depth()));
 }
 
 }  // namespace
@@ -144,27 +141,27 @@ ConvWeightGradExact::ConvWeightGradExact(const ConvShape& shape, ExactProduct pr
       identity_(output_taps(shape)),
       product_(product),
       threads_(omp_get_max_threads()) {
-  visit_sum(product_, conv_.pixels(), [&]<class F, class Sum>(F, Sum) {
+  visit_sum(product_, conv_.pixels(), [&]<class F, class Total>(F, Total) {
     const int64_t fitting = kColumnBytes / (static_cast<int64_t>(sizeof(F)) * conv_.depth());
     tile_ = std::min({std::clamp<int64_t>(fitting, 256, 1024), product_.chunk(), conv_.pixels()});
     slices_ = std::min<int64_t>(threads_, ceil_div(conv_.pixels(), tile_));
     out_blocks_ = std::clamp<int64_t>(ceil_div(threads_, slices_ * conv_.groups), 1, ceil_div(conv_.out, 16));
-    scratch_bytes_ = Carver::bytes_of<Sum>(slices_ * conv_.weight_elements()) +
-                     threads_ * weight_grad_bytes<F, Sum>(conv_, tile_);
+    scratch_bytes_ = Carver::bytes_of<Total>(slices_ * conv_.weight_elements()) +
+                     threads_ * weight_grad_bytes<F, Total>(conv_, tile_);
   });
 }
 
-template <class F, class Sum>
-void ConvWeightGradExact::run_as(Integers x, Integers dy, float scale, float* dw, std::byte* scratch) const {
-  constexpr bool kInPlace = std::is_same_v<F, Sum>;
-  Sum* sums = Carver(scratch).take<Sum>(slices_ * conv_.weight_elements());
-  scratch += Carver::bytes_of<Sum>(slices_ * conv_.weight_elements());
+template <class F, class Total>
+void ConvWeightGradExact::run_as(Words x, Words dy, float scale, float* dw, std::byte* scratch) const {
+  constexpr bool kInPlace = std::is_same_v<F, Total>;
+  Total* sums = Carver(scratch).take<Total>(slices_ * conv_.weight_elements());
+  scratch += Carver::bytes_of<Total>(slices_ * conv_.weight_elements());
   const int64_t depth = conv_.depth();
   const int64_t tiles = ceil_div(conv_.pixels(), tile_);
   const int64_t tiles_per_chunk = kInPlace ? tiles : std::max<int64_t>(1, product_.chunk() / tile_);
 #pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
   {
-    Carver carver(scratch + omp_get_thread_num() * weight_grad_bytes<F, Sum>(conv_, tile_));
+    Carver carver(scratch + omp_get_thread_num() * weight_grad_bytes<F, Total>(conv_, tile_));
     F* columns = carver.take<F>(tile_ * depth);
     F* gradients = carver.take<F>(tile_ * conv_.out);
     F* chunk = kInPlace ? nullptr : carver.take<F>(conv_.out * depth);
@@ -175,7 +172,7 @@ void ConvWeightGradExact::run_as(Integers x, Integers dy, float scale, float* dw
       const int64_t block = task / slices_ / conv_.groups;
       const int64_t first_out = conv_.out * block / out_blocks_;
       const int64_t outs = conv_.out * (block + 1) / out_blocks_ - first_out;
-      Sum* slice_sums = sums + slice * conv_.weight_elements() + (group * conv_.out + first_out) * depth;
+      Total* slice_sums = sums + slice * conv_.weight_elements() + (group * conv_.out + first_out) * depth;
       if constexpr (kInPlace) chunk = slice_sums;
       const int64_t first_tile = tiles * slice / slices_;
       const int64_t last_tile = tiles * (slice + 1) / slices_ - 1;
@@ -197,9 +194,9 @@ void ConvWeightGradExact::run_as(Integers x, Integers dy, float scale, float* dw
   unpack_weights(conv_, sums, slices_, scale, dw);
 }
 
-void ConvWeightGradExact::run(Integers x, Integers dy, float scale, float* dw, std::byte* scratch) const {
+void ConvWeightGradExact::run(Words x, Words dy, float scale, float* dw, std::byte* scratch) const {
   visit_sum(product_, conv_.pixels(),
-            [&]<class F, class Sum>(F, Sum) { run_as<F, Sum>(x, dy, scale, dw, scratch); });
+            [&]<class F, class Total>(F, Total) { run_as<F, Total>(x, dy, scale, dw, scratch); });
 }
 
 }  // namespace marvin

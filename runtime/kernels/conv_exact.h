@@ -1,8 +1,5 @@
-// Convolutions of integers that are exact: im2col into floating-point containers, products by OpenBLAS.
-//
-// A float32 container of words of A and B bits holds every sum of 2^(26 - A - B) products exactly (magnitude up to 2^24), a
-// float64 container every sum of 2^(55 - A - B) products (2^53). Deeper sums are split in such chunks, whose results are
-// added exactly: in float64 or int64 where the bound allows, else in 128 bits. The total is rounded once to float32.
+// Convolutions of words that are exact: im2col into floating-point containers, products by OpenBLAS, by the bounds of
+// exact.h. Sums are exact in any order, so tiles and slices may depend on the number of threads.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +15,14 @@ enum class FloatContainer : uint8_t { f32, f64 };  // f32 holds products of 1-by
 // Containers of two operands with integers of so many bytes.
 struct ExactProduct {
   FloatContainer container = FloatContainer::f64;
-  int64_t a_bytes = 1, b_bytes = 1;
+  int a_bytes = 1, b_bytes = 1;
 
-  int bits() const { return word_bits(a_bytes) + word_bits(b_bytes); }
+  int a_bits() const { return word_bits(a_bytes); }
+  int b_bits() const { return word_bits(b_bytes); }
   // The longest sum that the container holds.
-  int64_t chunk() const { return int64_t{1} << ((container == FloatContainer::f32 ? 26 : 55) - bits()); }
+  int64_t chunk() const {
+    return container == FloatContainer::f32 ? exact_chunk_f32(a_bits(), b_bits()) : exact_chunk_f64(a_bits(), b_bits());
+  }
 };
 
 // out = float32(exact sum) * scale + bias, forward and input gradient.
@@ -33,11 +33,11 @@ class ConvExact {
   ConvExact(std::vector<TapConv> convs, ExactProduct product);
   int64_t scratch_bytes() const { return scratch_bytes_; }
   // scale is a power of two; bias, per output channel, may be null.
-  void run(Integers source, Integers weights, float scale, const float* bias, float* out, std::byte* scratch) const;
+  void run(Words source, Words weights, float scale, const float* bias, float* out, std::byte* scratch) const;
 
  private:
-  template <class F, class Sum>
-  void run_conv(const TapConv& conv, Integers source, Integers weights, float scale, const float* bias, float* out,
+  template <class F, class Total>
+  void run_conv(const TapConv& conv, Words source, Words weights, float scale, const float* bias, float* out,
                 std::byte* scratch) const;
 
   std::vector<TapConv> convs_;
@@ -52,11 +52,11 @@ class ConvWeightGradExact {
   // Operand a is x, b is dy.
   ConvWeightGradExact(const ConvShape& shape, ExactProduct product);
   int64_t scratch_bytes() const { return scratch_bytes_; }
-  void run(Integers x, Integers dy, float scale, float* dw, std::byte* scratch) const;
+  void run(Words x, Words dy, float scale, float* dw, std::byte* scratch) const;
 
  private:
-  template <class F, class Sum>
-  void run_as(Integers x, Integers dy, float scale, float* dw, std::byte* scratch) const;
+  template <class F, class Total>
+  void run_as(Words x, Words dy, float scale, float* dw, std::byte* scratch) const;
 
   TapConv conv_;      // x to columns; its weights are dw's
   TapConv identity_;  // dy to columns

@@ -5,8 +5,6 @@
 namespace marvin {
 namespace {
 
-using Int128 = __int128;
-
 // Where the elements of an image [n][channels][h][w] are.
 struct ImageStrides {
   int64_t n, channel, h, w;
@@ -32,7 +30,7 @@ struct Image {
 
 // A sum that is exact for words, and as good as exact for float32.
 template <class T>
-using Sum = std::conditional_t<std::is_floating_point_v<T>, double, Int128>;
+using Total = std::conditional_t<std::is_floating_point_v<T>, double, int128_t>;
 
 // Calls body(i, tap) for every tap whose input position i for output position `out` is inside [0, extent).
 template <class Body>
@@ -53,11 +51,11 @@ void forward(const ConvShape& s, const A* x_data, const B* w_data, float scale, 
       const int64_t first_c = o / s.group_o() * s.group_c();
       for (int64_t oh = 0; oh < s.oh; ++oh) {
         for (int64_t ow = 0; ow < s.ow; ++ow) {
-          Sum<A> sum = 0;
+          Total<A> sum = 0;
           for_taps(oh, s.stride_h, s.dilation_h, s.pad_top, s.kh, s.h, [&](int64_t h, int64_t kh) {
             for_taps(ow, s.stride_w, s.dilation_w, s.pad_left, s.kw, s.w, [&](int64_t i, int64_t kw) {
               for (int64_t c = 0; c < s.group_c(); ++c)
-                sum += static_cast<Sum<A>>(x.at(n, first_c + c, h, i)) * w.at(o, c, kh, kw);
+                sum += static_cast<Total<A>>(x.at(n, first_c + c, h, i)) * w.at(o, c, kh, kw);
             });
           });
           y[((n * s.o + o) * s.oh + oh) * s.ow + ow] = static_cast<float>(sum) * scale + (bias ? bias[o] : 0.0f);
@@ -86,11 +84,11 @@ void input_grad(const ConvShape& s, const A* dy_data, const B* w_data, float sca
       const int64_t first_o = c / s.group_c() * s.group_o();
       for (int64_t h = 0; h < s.h; ++h) {
         for (int64_t i = 0; i < s.w; ++i) {
-          Sum<A> sum = 0;
+          Total<A> sum = 0;
           for_readers(h, s.stride_h, s.dilation_h, s.pad_top, s.kh, s.oh, [&](int64_t oh, int64_t kh) {
             for_readers(i, s.stride_w, s.dilation_w, s.pad_left, s.kw, s.ow, [&](int64_t ow, int64_t kw) {
               for (int64_t o = first_o; o < first_o + s.group_o(); ++o)
-                sum += static_cast<Sum<A>>(dy.at(n, o, oh, ow)) * w.at(o, c % s.group_c(), kh, kw);
+                sum += static_cast<Total<A>>(dy.at(n, o, oh, ow)) * w.at(o, c % s.group_c(), kh, kw);
             });
           });
           dx[((n * s.c + c) * s.h + h) * s.w + i] = static_cast<float>(sum) * scale;
@@ -110,14 +108,14 @@ void weight_grad(const ConvShape& s, const A* x_data, const B* dy_data, float sc
       const int64_t in = o / s.group_o() * s.group_c() + c;
       for (int64_t kh = 0; kh < s.kh; ++kh) {
         for (int64_t kw = 0; kw < s.kw; ++kw) {
-          Sum<A> sum = 0;
+          Total<A> sum = 0;
           for (int64_t n = 0; n < s.n; ++n) {
             for (int64_t oh = 0; oh < s.oh; ++oh) {
               const int64_t h = oh * s.stride_h + kh * s.dilation_h - s.pad_top;
               if (h < 0 || h >= s.h) continue;
               for (int64_t ow = 0; ow < s.ow; ++ow) {
                 const int64_t i = ow * s.stride_w + kw * s.dilation_w - s.pad_left;
-                if (i >= 0 && i < s.w) sum += static_cast<Sum<A>>(x.at(n, in, h, i)) * dy.at(n, o, oh, ow);
+                if (i >= 0 && i < s.w) sum += static_cast<Total<A>>(x.at(n, in, h, i)) * dy.at(n, o, oh, ow);
               }
             }
           }
@@ -130,9 +128,9 @@ void weight_grad(const ConvShape& s, const A* x_data, const B* dy_data, float sc
 
 // Calls body with both operands as pointers to their element types.
 template <class Body>
-void typed(Integers a, Integers b, Body body) {
-  visit_integer(a.bytes, [&](auto a_zero) {
-    visit_integer(b.bytes, [&](auto b_zero) {
+void typed(Words a, Words b, Body body) {
+  visit_word_type(a.bytes, [&](auto a_zero) {
+    visit_word_type(b.bytes, [&](auto b_zero) {
       body(static_cast<const decltype(a_zero)*>(a.data), static_cast<const decltype(b_zero)*>(b.data));
     });
   });
@@ -144,7 +142,7 @@ void conv_reference(const ConvShape& shape, const float* x, const float* w, cons
   forward(shape, x, w, 1.0f, bias, y);
 }
 
-void conv_reference(const ConvShape& shape, Integers x, Integers w, float scale, const float* bias, float* y) {
+void conv_reference(const ConvShape& shape, Words x, Words w, float scale, const float* bias, float* y) {
   typed(x, w, [&](auto* a, auto* b) { forward(shape, a, b, scale, bias, y); });
 }
 
@@ -152,7 +150,7 @@ void conv_input_grad_reference(const ConvShape& shape, const float* dy, const fl
   input_grad(shape, dy, w, 1.0f, dx);
 }
 
-void conv_input_grad_reference(const ConvShape& shape, Integers dy, Integers w, float scale, float* dx) {
+void conv_input_grad_reference(const ConvShape& shape, Words dy, Words w, float scale, float* dx) {
   typed(dy, w, [&](auto* a, auto* b) { input_grad(shape, a, b, scale, dx); });
 }
 
@@ -160,7 +158,7 @@ void conv_weight_grad_reference(const ConvShape& shape, const float* x, const fl
   weight_grad(shape, x, dy, 1.0f, dw);
 }
 
-void conv_weight_grad_reference(const ConvShape& shape, Integers x, Integers dy, float scale, float* dw) {
+void conv_weight_grad_reference(const ConvShape& shape, Words x, Words dy, float scale, float* dw) {
   typed(x, dy, [&](auto* a, auto* b) { weight_grad(shape, a, b, scale, dw); });
 }
 

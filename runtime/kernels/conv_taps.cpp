@@ -143,15 +143,15 @@ void pack_weights(const TapConv& conv, const T* weights, F* packed) {
   }
 }
 
-template <class Sum>
-void unpack_weights(const TapConv& conv, const Sum* partials, int64_t count, float scale, float* weights) {
+template <class Total>
+void unpack_weights(const TapConv& conv, const Total* partials, int64_t count, float scale, float* weights) {
   const int64_t rows = conv.groups * conv.out;
 #pragma omp parallel for schedule(static) if (conv.weight_elements() >= kParallelElements)
   for (int64_t row = 0; row < rows; ++row) {
     for_packed(conv, row / conv.out, row % conv.out, [&](int64_t tap, int64_t offset) {
-      const Sum* from = partials + row * conv.depth() + tap * conv.in;
+      const Total* from = partials + row * conv.depth() + tap * conv.in;
       for (int64_t i = 0; i < conv.in; ++i) {
-        Sum sum = from[i];
+        Total sum = from[i];
         for (int64_t part = 1; part < count; ++part) sum += from[part * conv.weight_elements() + i];
         weights[offset + i * conv.weights.in] = static_cast<float>(sum) * scale;
       }
@@ -222,8 +222,8 @@ void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_
   }
 }
 
-template <class Sum>
-MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Sum* tile, int64_t begin, int64_t end,
+template <class Total>
+MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Total* tile, int64_t begin, int64_t end,
                                 float scale, const float* bias, float* out) {
   const int64_t channels = conv.groups * conv.out;
   const int64_t plane = conv.h.extent * conv.w.extent;
@@ -231,7 +231,7 @@ MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Sum* t
   for (int64_t o = 0; o < conv.out; ++o) {
     const int64_t channel = group * conv.out + o;
     const float shift = bias ? bias[channel] : 0.0f;
-    const Sum* from = tile + o * size;
+    const Total* from = tile + o * size;
     if (conv.dense()) {
       for (int64_t p = begin; p < end;) {
         const int64_t n = p / plane;
@@ -333,12 +333,12 @@ MARVIN_GATHER(int8_t, double)
 MARVIN_GATHER(int16_t, double)
 MARVIN_GATHER(int32_t, double)
 
-#define MARVIN_SUM(Sum)                                                                                                \
-  template void unpack_weights<Sum>(const TapConv&, const Sum*, int64_t, float, float*);                               \
-  template void scatter_tile<Sum>(const TapConv&, int64_t, const Sum*, int64_t, int64_t, float, const float*, float*);
+#define MARVIN_SUM(Total)                                                                                                \
+  template void unpack_weights<Total>(const TapConv&, const Total*, int64_t, float, float*);                               \
+  template void scatter_tile<Total>(const TapConv&, int64_t, const Total*, int64_t, int64_t, float, const float*, float*);
 MARVIN_SUM(float)
 MARVIN_SUM(double)
 MARVIN_SUM(int64_t)
-MARVIN_SUM(__int128)
+MARVIN_SUM(int128_t)
 
 }  // namespace marvin

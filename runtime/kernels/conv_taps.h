@@ -60,8 +60,8 @@ TapConv output_taps(const ConvShape& shape);
 template <class T, class F>
 void pack_weights(const TapConv& conv, const T* weights, F* packed);
 // The inverse for `count` partial sums one after the other, added in order: weights = float32(sum of partials) * scale.
-template <class Sum>
-void unpack_weights(const TapConv& conv, const Sum* partials, int64_t count, float scale, float* weights);
+template <class Total>
+void unpack_weights(const TapConv& conv, const Total* partials, int64_t count, float scale, float* weights);
 
 // columns[p - begin][tap h][tap w][in] = the source pixels [n][h][w][groups * in] that output pixels [begin, end) read,
 // converted. Pixels are counted over n, h.count, w.count.
@@ -73,8 +73,8 @@ void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_
 
 // out[n][groups * out][h.extent][w.extent] = float32(tile[channel][p - begin]) * scale + bias[channel] at the output pixels
 // [begin, end), for the channels of a group. bias, of all channels, may be null.
-template <class Sum>
-void scatter_tile(const TapConv& conv, int64_t group, const Sum* tile, int64_t begin, int64_t end, float scale,
+template <class Total>
+void scatter_tile(const TapConv& conv, int64_t group, const Total* tile, int64_t begin, int64_t end, float scale,
                   const float* bias, float* out);
 
 // The same for a whole image from results[h.count][w.count][groups * out].

@@ -8,7 +8,6 @@ namespace {
 
 using dnnl::memory;
 using Dims = memory::dims;
-using Kind = ConvF32Onednn::Kind;
 
 // What every descriptor of a convolution repeats. Operands have the layouts that oneDNN chooses.
 struct Descriptors {
@@ -70,11 +69,11 @@ bool is_compiled(const dnnl::primitive_desc_base& desc) {
 
 }  // namespace
 
-bool ConvF32Onednn::admits(const ConvShape& shape, Kind kind) {
+bool ConvF32Onednn::admits(const ConvShape& shape, ConvPass pass) {
   const Descriptors d(shape);
   if (!forward_of(d, false)) return false;
-  if (kind == Kind::forward) return is_compiled(forward_of(d, true));
-  return kind == Kind::input_grad ? is_compiled(input_grad_of(d)) : is_compiled(weight_grad_of(d));
+  if (pass == ConvPass::forward) return is_compiled(forward_of(d, true));
+  return pass == ConvPass::input_grad ? is_compiled(input_grad_of(d)) : is_compiled(weight_grad_of(d));
 }
 
 ConvF32Onednn::Operand ConvF32Onednn::operand(int argument, const memory::desc& plain, const memory::desc& chosen,
@@ -91,7 +90,7 @@ ConvF32Onednn::Operand ConvF32Onednn::operand(int argument, const memory::desc& 
   return operand;
 }
 
-ConvF32Onednn::ConvF32Onednn(const ConvShape& shape, Kind kind, bool with_bias) : with_bias_(with_bias) {
+ConvF32Onednn::ConvF32Onednn(const ConvShape& shape, ConvPass pass, bool with_bias) : with_bias_(with_bias) {
   const Descriptors d(shape);
   const memory::desc x = row_major(d.x), w = row_major(d.w), y = row_major(d.y);
   const auto plan = [&](const auto& desc, const dnnl::primitive& primitive, std::vector<OnednnCall::Argument> arguments) {
@@ -101,7 +100,7 @@ ConvF32Onednn::ConvF32Onednn(const ConvShape& shape, Kind kind, bool with_bias) 
     arguments.push_back({DNNL_ARG_SCRATCHPAD, scratchpad});
     convolution_ = OnednnCall(primitive, arguments);
   };
-  if (kind == Kind::forward) {
+  if (pass == ConvPass::forward) {
     const auto desc = forward_of(d, with_bias);
     a_ = operand(DNNL_ARG_SRC, x, desc.src_desc(), false);
     b_ = operand(DNNL_ARG_WEIGHTS, w, desc.weights_desc(), false);
@@ -110,7 +109,7 @@ ConvF32Onednn::ConvF32Onednn(const ConvShape& shape, Kind kind, bool with_bias) 
         {DNNL_ARG_SRC, desc.src_desc()}, {DNNL_ARG_WEIGHTS, desc.weights_desc()}, {DNNL_ARG_DST, desc.dst_desc()}};
     if (with_bias) arguments.push_back({DNNL_ARG_BIAS, desc.bias_desc()});
     plan(desc, dnnl::convolution_forward(desc), arguments);
-  } else if (kind == Kind::input_grad) {
+  } else if (pass == ConvPass::input_grad) {
     const auto desc = input_grad_of(d);
     a_ = operand(DNNL_ARG_DIFF_DST, y, desc.diff_dst_desc(), false);
     b_ = operand(DNNL_ARG_WEIGHTS, w, desc.weights_desc(), false);

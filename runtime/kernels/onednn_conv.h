@@ -17,11 +17,9 @@ namespace marvin {
 // a weight gradient is the same to the bit from run to run, but not for another number of threads.
 class ConvF32Onednn {
  public:
-  enum class Kind : uint8_t { forward, input_grad, weight_grad };
-
   // Whether oneDNN has a compiled kernel for the shape.
-  static bool admits(const ConvShape& shape, Kind kind);
-  ConvF32Onednn(const ConvShape& shape, Kind kind, bool with_bias = false);
+  static bool admits(const ConvShape& shape, ConvPass pass);
+  ConvF32Onednn(const ConvShape& shape, ConvPass pass, bool with_bias = false);
   int64_t scratch_bytes() const { return scratch_bytes_; }
   // bias: null unless made with one.
   void run(const float* a, const float* b, const float* bias, float* out, std::byte* scratch);

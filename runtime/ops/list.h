@@ -5,12 +5,16 @@
 
 // Every op that marvin knows; op(Name) stands for the OpDef kName in one of the family files beside this one.
 #define MARVIN_OPS(op) \
+  /* conv.cpp */ \
+  op(Conv) op(ConvInputGrad) op(ConvWeightGrad) \
   /* matmul.cpp */ \
   op(Gemm) op(MatMul) \
   /* quantize.cpp */   \
   op(Quantize) op(Observe) op(Sample) \
   /* shape.cpp */      \
-  op(Identity) op(Reshape) op(Flatten) \
+  op(Identity) op(Reshape) op(Flatten) op(Squeeze) op(Unsqueeze) op(Shape) op(Size) op(ConstantOfShape) op(Range) \
+  /* repeat.cpp */ \
+  op(Transpose) op(Expand) op(Tile) \
   /* elementwise_unary.cpp */ \
   op(Abs) op(Neg) op(Sign) op(Reciprocal) op(Sqrt) op(Exp) op(Log) op(Erf) op(Floor) op(Ceil) op(Round) op(Not) \
   op(Cast) op(Relu) op(ReluGrad) op(LeakyRelu) op(Elu) op(Sigmoid) op(Tanh) op(Softplus) op(HardSigmoid) \

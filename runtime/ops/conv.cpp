@@ -1,0 +1,412 @@
+// Convolutions of images n c h w and sequences n c w, and their two gradients: in float32, and in fixed point.
+#include <algorithm>
+
+#include "runtime/kernels/conv_exact.h"
+#include "runtime/kernels/conv_f32.h"
+#include "runtime/kernels/onednn_conv.h"
+#include "runtime/ops/list.h"
+
+namespace marvin {
+namespace {
+
+// ---- Inference ------------------------------------------------------------------------------------------------------
+
+// `count` numbers of a list attribute, or that many times `implied` when it is empty.
+std::vector<int64_t> numbers(const Attrs& attrs, std::string_view name, size_t count, int64_t implied, int64_t lowest) {
+  std::vector<int64_t> values = attrs.integers(name);
+  if (values.empty()) values.assign(count, implied);
+  if (values.size() != count) throw Error(name, " lists ", values.size(), " numbers, not ", count);
+  for (const int64_t value : values)
+    if (value < lowest) throw Error(name, " must be at least ", lowest, ", not ", value);
+  return values;
+}
+
+struct Axis {
+  int64_t out = 1, pad = 0, stride = 1, dilation = 1;
+};
+
+// One spatial axis: the output's extent and the padding before it, by ONNX's rules for auto_pad.
+Axis spatial_axis(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad_begin, int64_t pad_end,
+                  const std::string& auto_pad) {
+  const int64_t span = (kernel - 1) * dilation + 1;
+  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
+    const int64_t out = (in + stride - 1) / stride;
+    const int64_t pad = std::max<int64_t>(0, (out - 1) * stride + span - in);
+    return {out, auto_pad == "SAME_UPPER" ? pad / 2 : pad - pad / 2, stride, dilation};
+  }
+  if (auto_pad == "VALID") pad_begin = pad_end = 0;
+  const int64_t padded = in + pad_begin + pad_end;
+  if (span > padded) throw Error("the kernel spans ", span, " but the padded input has only ", padded);
+  return {(padded - span) / stride + 1, pad_begin, stride, dilation};
+}
+
+void check_weights(const Shape& x, const Shape& w, int64_t group) {
+  if (x.size() != 3 && x.size() != 4) {
+    throw Error("x must be [n,c,w] or [n,c,h,w], not [", text_of(x), "]; other convolutions are not supported");
+  }
+  if (w.size() != x.size()) throw Error("w of shape [", text_of(w), "] must have ", x.size(), " axes like x");
+  if (elements(x) == 0 || elements(w) == 0) throw Error("x [", text_of(x), "] or w [", text_of(w), "] is empty");
+  if (group < 1) throw Error("group must be at least 1, not ", group);
+  if (x[1] % group != 0) throw Error("group=", group, " does not divide ", x[1], " channels");
+  if (w[0] % group != 0) throw Error("group=", group, " does not divide ", w[0], " output channels");
+  if (w[1] * group != x[1]) {
+    throw Error("w of shape [", text_of(w), "] with group=", group, " reads ", w[1] * group, " channels, but x has ", x[1]);
+  }
+}
+
+// The sizes of a convolution of x by w. A sequence is an image of height 1.
+ConvShape conv_shape(const Shape& x, const Shape& w, const Attrs& attrs) {
+  const int64_t group = attrs.integer("group");
+  check_weights(x, w, group);
+  const size_t rank = x.size() - 2;
+  const std::vector<int64_t> strides = numbers(attrs, "strides", rank, 1, 1);
+  const std::vector<int64_t> dilations = numbers(attrs, "dilations", rank, 1, 1);
+  const std::vector<int64_t> pads = numbers(attrs, "pads", 2 * rank, 0, 0);
+  const std::vector<int64_t>& kernel = attrs.integers("kernel_shape");
+  if (!kernel.empty() && !std::equal(kernel.begin(), kernel.end(), w.begin() + 2, w.end())) {
+    throw Error("kernel_shape [", text_of(kernel), "] is not that of w [", text_of(w), "]");
+  }
+  const std::string& auto_pad = attrs.string("auto_pad");
+  if (auto_pad != "NOTSET" && auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER" && auto_pad != "VALID") {
+    throw Error("auto_pad must be NOTSET, SAME_UPPER, SAME_LOWER or VALID, not '", auto_pad, "'");
+  }
+  const auto axis = [&](size_t i) {
+    return spatial_axis(x[i + 2], w[i + 2], strides[i], dilations[i], pads[i], pads[i + rank], auto_pad);
+  };
+  const Axis rows = rank == 2 ? axis(0) : Axis{}, columns = axis(rank - 1);
+  return {.n = x[0],
+          .c = x[1],
+          .h = rank == 2 ? x[2] : 1,
+          .w = x.back(),
+          .o = w[0],
+          .kh = rank == 2 ? w[2] : 1,
+          .kw = w.back(),
+          .oh = rows.out,
+          .ow = columns.out,
+          .groups = group,
+          .stride_h = rows.stride,
+          .stride_w = columns.stride,
+          .dilation_h = rows.dilation,
+          .dilation_w = columns.dilation,
+          .pad_top = rows.pad,
+          .pad_left = columns.pad};
+}
+
+Shape y_shape(const ConvShape& s, size_t rank) {
+  return rank == 3 ? Shape{s.n, s.o, s.ow} : Shape{s.n, s.o, s.oh, s.ow};
+}
+
+bool is_word(const Type& type) {
+  return type.layout == Layout::channels_last &&
+         (type.dtype == DType::i8 || type.dtype == DType::i16 || type.dtype == DType::i32);
+}
+
+bool is_f32(const Type& type) { return type.layout == Layout::row_major && type.dtype == DType::f32; }
+
+void check_operands(const Type& a, const Type& b) {
+  if ((is_f32(a) && is_f32(b)) || (is_word(a) && is_word(b))) return;
+  throw Error("cannot convolve ", text_of(a), " and ", text_of(b),
+              "; both must be f32 and row_major, or both quantized and channels_last");
+}
+
+std::vector<Type> infer_conv(const InferContext& context) {
+  check_operands(context.type(0), context.type(1));
+  const ConvShape s = conv_shape(context.shape(0), context.shape(1), context.attrs);
+  if (context.has(2) && context.type(2) != Type{DType::f32, {s.o}}) {
+    throw Error("the bias must be f32[", s.o, "], not ", text_of(context.type(2)));
+  }
+  return {{DType::f32, y_shape(s, context.shape(0).size())}};
+}
+
+void check_dy(const Type& dy, const ConvShape& s, size_t rank) {
+  const Shape shape = y_shape(s, rank);
+  if (dy.shape != shape) throw Error("dy must be [", text_of(shape), "], not [", text_of(dy.shape), "]");
+}
+
+std::vector<Type> infer_input_grad(const InferContext& context) {
+  check_operands(context.type(0), context.type(1));
+  const Shape& x = context.attrs.integers("input_shape");
+  check_dy(context.type(0), conv_shape(x, context.shape(1), context.attrs), x.size());
+  return {{DType::f32, x}};
+}
+
+std::vector<Type> infer_weight_grad(const InferContext& context) {
+  check_operands(context.type(0), context.type(1));
+  const Shape& w = context.attrs.integers("weight_shape");
+  check_dy(context.type(1), conv_shape(context.shape(0), w, context.attrs), w.size());
+  return {{DType::f32, w}};
+}
+
+// ---- Gradients ------------------------------------------------------------------------------------------------------
+
+// All three are linear in both operands, so that each is the others' gradient.
+
+Attrs conv_attrs(Attrs attrs) {
+  attrs.erase("input_shape");
+  attrs.erase("weight_shape");
+  return attrs;
+}
+
+ValueId build_conv(GradContext& context, ValueId x, ValueId w) {
+  return context.build("Conv", {x, w}, conv_attrs(context.attrs()));
+}
+
+ValueId build_input_grad(GradContext& context, ValueId dy, ValueId w, const Shape& x_shape) {
+  Attrs attrs = conv_attrs(context.attrs());
+  attrs.set("input_shape", x_shape);
+  return context.build("ConvInputGrad", {dy, w}, attrs);
+}
+
+ValueId build_weight_grad(GradContext& context, ValueId x, ValueId dy, const Shape& w_shape) {
+  Attrs attrs = conv_attrs(context.attrs());
+  attrs.set("weight_shape", w_shape);
+  return context.build("ConvWeightGrad", {x, dy}, attrs);
+}
+
+std::vector<ValueId> conv_gradient(GradContext& context) {
+  const ValueId x = context.in(0), w = context.in(1), dy = context.grad();
+  std::vector<ValueId> gradients(context.input_count());
+  if (context.wants(0)) gradients[0] = build_input_grad(context, dy, w, context.shape(x));
+  if (context.wants(1)) gradients[1] = build_weight_grad(context, x, dy, context.shape(w));
+  if (context.in(2).valid() && context.wants(2)) {
+    Shape axes = {0};
+    for (int64_t axis = 2; axis < context.type(dy).rank(); ++axis) axes.push_back(axis);
+    gradients[2] = context.build("ReduceSum", {dy, context.constant_shape(axes)}, {{"keepdims", int64_t{0}}});
+  }
+  return gradients;
+}
+
+std::vector<ValueId> input_grad_gradient(GradContext& context) {
+  const ValueId dy = context.in(0), w = context.in(1), dx_grad = context.grad();
+  std::vector<ValueId> gradients(2);
+  if (context.wants(0)) gradients[0] = build_conv(context, dx_grad, w);
+  if (context.wants(1)) gradients[1] = build_weight_grad(context, dx_grad, dy, context.shape(w));
+  return gradients;
+}
+
+std::vector<ValueId> weight_grad_gradient(GradContext& context) {
+  const ValueId x = context.in(0), dy = context.in(1), dw_grad = context.grad();
+  std::vector<ValueId> gradients(2);
+  if (context.wants(0)) gradients[0] = build_input_grad(context, dy, dw_grad, context.shape(x));
+  if (context.wants(1)) gradients[1] = build_conv(context, x, dw_grad);
+  return gradients;
+}
+
+// ---- Kernels --------------------------------------------------------------------------------------------------------
+
+template <ConvPass kPass>
+ConvShape shape_of(const KernelQuery& query) {
+  const Shape& x = kPass == ConvPass::input_grad ? query.attrs.integers("input_shape") : query.in[0]->shape;
+  const Shape& w = kPass == ConvPass::weight_grad ? query.attrs.integers("weight_shape") : query.in[1]->shape;
+  return conv_shape(x, w, query.attrs);
+}
+
+template <ConvPass kPass>
+std::vector<TapConv> taps_of(const KernelQuery& query, WeightOrder order) {
+  const ConvShape shape = shape_of<kPass>(query);
+  if (kPass == ConvPass::input_grad) return input_grad_taps(shape, order);
+  return {forward_taps(shape, order)};
+}
+
+template <ConvPass kPass>
+int64_t conv_macs(const KernelQuery& query) {
+  const ConvShape s = shape_of<kPass>(query);
+  return s.y_elements() * s.group_c() * s.kh * s.kw;
+}
+
+bool has_f32(const KernelQuery& query) { return is_f32(*query.in[0]); }
+bool has_words(const KernelQuery& query) { return is_word(*query.in[0]); }
+bool has_bytes(const KernelQuery& query) {
+  return has_words(query) && query.in[0]->dtype == DType::i8 && query.in[1]->dtype == DType::i8;
+}
+
+Words words(const KernelArgs& args, size_t i) {
+  return {args.in[i], static_cast<int>(bytes_of(args.in_type(i).dtype))};
+}
+
+// What a product of words counts in.
+float scale_of(const KernelArgs& args) { return power_of_two(-(args.in_formats[0].fl + args.in_formats[1].fl)); }
+
+// Wraps a kernel object and the scratch memory that it asks for.
+template <class Object>
+Prepared prepared(Object object) {
+  const int64_t scratch_bytes = object.scratch_bytes();
+  return {std::make_shared<Object>(std::move(object)), scratch_bytes};
+}
+
+template <class Object>
+Object& state_of(const KernelArgs& args) {
+  return *static_cast<Object*>(args.state);
+}
+
+template <ConvPass kPass>
+Kernel f32_onednn(std::string_view name) {
+  return {.name = name,
+          .backend = Backend::onednn,
+          .admits = [](const KernelQuery& query) {
+            return has_f32(query) && ConvF32Onednn::admits(shape_of<kPass>(query), kPass);
+          },
+          .prepare =
+              [](const KernelQuery& query) {
+                return prepared(ConvF32Onednn(shape_of<kPass>(query), kPass, query.in.size() > 2 && query.in[2]));
+              },
+          .run =
+              [](const KernelArgs& args) {
+                state_of<ConvF32Onednn>(args).run(args.input<float>(0), args.input<float>(1), args.input<float>(2),
+                                                  args.output<float>(), args.scratch);
+              }};
+}
+
+template <ConvPass kPass>
+Kernel s8_onednn(std::string_view name) {
+  return {.name = name,
+          .backend = Backend::onednn,
+          .admits = [](const KernelQuery& query) {
+            return has_bytes(query) && ConvS8Onednn::admits(taps_of<kPass>(query, WeightOrder::o_kh_kw_i));
+          },
+          .prepare = [](const KernelQuery& query) {
+            return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_kh_kw_i)));
+          },
+          .run =
+              [](const KernelArgs& args) {
+                state_of<ConvS8Onednn>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
+                                                 args.input<float>(2), args.output<float>(), args.scratch);
+              }};
+}
+
+template <ConvPass kPass>
+Kernel f32_openblas(std::string_view name) {
+  return {.name = name,
+          .backend = Backend::openblas,
+          .admits = has_f32,
+          .prepare = [](const KernelQuery& query) {
+            if constexpr (kPass == ConvPass::weight_grad) return prepared(ConvWeightGradF32(shape_of<kPass>(query)));
+            return prepared(ConvF32(taps_of<kPass>(query, WeightOrder::o_i_kh_kw)));
+          },
+          .run =
+              [](const KernelArgs& args) {
+                const float* a = args.input<float>(0);
+                const float* b = args.input<float>(1);
+                if constexpr (kPass == ConvPass::weight_grad) {
+                  state_of<ConvWeightGradF32>(args).run(a, b, args.output<float>(), args.scratch);
+                } else {
+                  state_of<ConvF32>(args).run(a, b, args.input<float>(2), args.output<float>(), args.scratch);
+                }
+              }};
+}
+
+template <ConvPass kPass, FloatContainer kContainer>
+Kernel exact_openblas(std::string_view name) {
+  return {.name = name,
+          .backend = Backend::openblas,
+          .admits = kContainer == FloatContainer::f32 ? has_bytes : has_words,
+          .prepare = [](const KernelQuery& query) {
+            const ExactProduct product{kContainer, static_cast<int>(bytes_of(query.in[0]->dtype)),
+                                       static_cast<int>(bytes_of(query.in[1]->dtype))};
+            if constexpr (kPass == ConvPass::weight_grad) {
+              return prepared(ConvWeightGradExact(shape_of<kPass>(query), product));
+            } else {
+              return prepared(ConvExact(taps_of<kPass>(query, WeightOrder::o_kh_kw_i), product));
+            }
+          },
+          .run =
+              [](const KernelArgs& args) {
+                const Words a = words(args, 0), b = words(args, 1);
+                if constexpr (kPass == ConvPass::weight_grad) {
+                  state_of<ConvWeightGradExact>(args).run(a, b, scale_of(args), args.output<float>(), args.scratch);
+                } else {
+                  state_of<ConvExact>(args).run(a, b, scale_of(args), args.input<float>(2), args.output<float>(),
+                                                args.scratch);
+                }
+              }};
+}
+
+template <ConvPass kPass>
+void run_reference(const KernelArgs& args) {
+  const ConvShape s = shape_of<kPass>(args.query);
+  float* out = args.output<float>();
+  if (has_f32(args.query)) {
+    const float* a = args.input<float>(0);
+    const float* b = args.input<float>(1);
+    if (kPass == ConvPass::forward) conv_reference(s, a, b, args.input<float>(2), out);
+    if (kPass == ConvPass::input_grad) conv_input_grad_reference(s, a, b, out);
+    if (kPass == ConvPass::weight_grad) conv_weight_grad_reference(s, a, b, out);
+  } else {
+    const Words a = words(args, 0), b = words(args, 1);
+    if (kPass == ConvPass::forward) conv_reference(s, a, b, scale_of(args), args.input<float>(2), out);
+    if (kPass == ConvPass::input_grad) conv_input_grad_reference(s, a, b, scale_of(args), out);
+    if (kPass == ConvPass::weight_grad) conv_weight_grad_reference(s, a, b, scale_of(args), out);
+  }
+}
+
+const Attrs kDefaults = {{"auto_pad", std::string("NOTSET")},
+                         {"dilations", std::vector<int64_t>{}},
+                         {"group", int64_t{1}},
+                         {"kernel_shape", std::vector<int64_t>{}},
+                         {"pads", std::vector<int64_t>{}},
+                         {"strides", std::vector<int64_t>{}}};
+
+}  // namespace
+
+const OpDef kConv = {
+    .name = "Conv",
+    .doc = "y[n,o,oh,ow] = x[n,c,h,w] convolved by w[o,c/group,kh,kw] + b[o]; the same for n c w. Quantized operands give "
+           "float32(exact sum) * 2^-(fl_x + fl_w) + b.",
+    .min_inputs = 2,
+    .max_inputs = 3,
+    .defaults = kDefaults,
+    .infer = infer_conv,
+    .gradient = conv_gradient,
+    .kernels = {f32_onednn<ConvPass::forward>("conv_f32_onednn"),
+                f32_openblas<ConvPass::forward>("conv_f32_openblas"),
+                s8_onednn<ConvPass::forward>("conv_s8_onednn"),
+                exact_openblas<ConvPass::forward, FloatContainer::f32>("conv_exact_f32_openblas"),
+                exact_openblas<ConvPass::forward, FloatContainer::f64>("conv_exact_f64_openblas"),
+                {.name = "conv_reference", .run = run_reference<ConvPass::forward>}},
+    .product = {{0, 1}},
+    .product_layout = Layout::channels_last,
+    .macs = conv_macs<ConvPass::forward>,
+};
+
+const OpDef kConvInputGrad = {
+    .name = "ConvInputGrad",
+    .doc = "dx of shape input_shape from dy[n,o,oh,ow] and w[o,c/group,kh,kw]: the gradient of a Conv with the same other "
+           "attributes. Quantized operands as in Conv.",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .defaults = kDefaults,
+    .required = {"input_shape"},
+    .infer = infer_input_grad,
+    .gradient = input_grad_gradient,
+    .kernels = {f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
+                f32_openblas<ConvPass::input_grad>("conv_input_grad_f32_openblas"),
+                s8_onednn<ConvPass::input_grad>("conv_input_grad_s8_onednn"),
+                exact_openblas<ConvPass::input_grad, FloatContainer::f32>("conv_input_grad_exact_f32_openblas"),
+                exact_openblas<ConvPass::input_grad, FloatContainer::f64>("conv_input_grad_exact_f64_openblas"),
+                {.name = "conv_input_grad_reference", .run = run_reference<ConvPass::input_grad>}},
+    .product = {{0, 1}},
+    .product_layout = Layout::channels_last,
+    .macs = conv_macs<ConvPass::input_grad>,
+};
+
+const OpDef kConvWeightGrad = {
+    .name = "ConvWeightGrad",
+    .doc = "dw of shape weight_shape from x[n,c,h,w] and dy[n,o,oh,ow]: the gradient of a Conv with the same other "
+           "attributes. Quantized operands as in Conv.",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .defaults = kDefaults,
+    .required = {"weight_shape"},
+    .infer = infer_weight_grad,
+    .gradient = weight_grad_gradient,
+    .kernels = {f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
+                f32_openblas<ConvPass::weight_grad>("conv_weight_grad_f32_openblas"),
+                exact_openblas<ConvPass::weight_grad, FloatContainer::f32>("conv_weight_grad_exact_f32_openblas"),
+                exact_openblas<ConvPass::weight_grad, FloatContainer::f64>("conv_weight_grad_exact_f64_openblas"),
+                {.name = "conv_weight_grad_reference", .run = run_reference<ConvPass::weight_grad>}},
+    .product = {{0, 1}},
+    .product_layout = Layout::channels_last,
+    .macs = conv_macs<ConvPass::weight_grad>,
+};
+
+}  // namespace marvin
