@@ -1,0 +1,193 @@
+#include "runtime/data/batches.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "runtime/data/random.h"
+#include "runtime/ir/error.h"
+
+namespace marvin {
+namespace {
+
+// What random bits are drawn for.
+enum Purpose : uint64_t { kSplit, kOrder, kAugmentation };
+
+constexpr int64_t kParallelElements = 1 << 18;  // below this, about 0.2 ms, one thread writes a batch
+
+// The shuffle of Fisher and Yates (Durstenfeld's form).
+void shuffle_in_place(std::vector<int64_t>& values, uint64_t key) {
+  for (size_t i = values.size(); i-- > 1;) {
+    std::swap(values[i], values[static_cast<size_t>(below(static_cast<int64_t>(i) + 1, random_bits(key, i)))]);
+  }
+}
+
+std::vector<int64_t> all_samples(const Dataset& dataset) {
+  std::vector<int64_t> samples(static_cast<size_t>(dataset.samples()));
+  std::iota(samples.begin(), samples.end(), int64_t{0});
+  return samples;
+}
+
+bool is_image(const Dataset& dataset, const NamedArray& array) {
+  return dataset.kind == DataKind::images && array.name == "input";
+}
+
+// Whether the extents of a destination, batch size aside, hold images c h w in their order.
+bool holds_images(std::span<const int64_t> extents, std::span<const int64_t> image) {
+  if (extents.size() == 1) return extents[0] == image[0] * image[1] * image[2];
+  return std::equal(extents.begin(), extents.end(), image.begin(), image.end()) ||
+         (image[0] == 1 && std::equal(extents.begin(), extents.end(), image.begin() + 1, image.end()));
+}
+
+// Returns whether every value fits.
+template <class From, class To>
+bool convert(const From* from, To* to, int64_t count) {
+  bool fits = true;
+  for (int64_t i = 0; i < count; ++i) {
+    fits &= std::in_range<To>(from[i]);
+    to[i] = static_cast<To>(from[i]);
+  }
+  return fits;
+}
+
+bool convert_labels(DType from_type, const std::byte* from, DType to_type, std::byte* to, int64_t count) {
+  return visit(from_type, [&](auto zero) {
+    using From = decltype(zero);
+    if constexpr (std::is_integral_v<From> && !std::is_same_v<From, bool>) {
+      const From* values = reinterpret_cast<const From*>(from);
+      return to_type == DType::i32 ? convert(values, reinterpret_cast<int32_t*>(to), count)
+                                   : convert(values, reinterpret_cast<int64_t*>(to), count);
+    }
+    return false;
+  });
+}
+
+}  // namespace
+
+SampleSplit split(const Dataset& dataset, double fraction, uint64_t seed) {
+  std::vector<int64_t> samples = all_samples(dataset);
+  const double count = std::round(fraction * static_cast<double>(samples.size()));
+  if (!(count >= 1 && count < static_cast<double>(samples.size()))) {
+    throw Error("a fraction of ", fraction, " of ", samples.size(),
+                " samples leaves none to validate with or none to train on; expected a fraction between 0 and 1");
+  }
+  shuffle_in_place(samples, random_bits(seed, kSplit));
+  const std::vector<int64_t>::iterator middle = samples.begin() + static_cast<int64_t>(count);
+  std::sort(samples.begin(), middle);
+  std::sort(middle, samples.end());
+  return {{middle, samples.end()}, {samples.begin(), middle}};
+}
+
+BatchReader::BatchReader(const Dataset& dataset, const Preprocess& preprocess, BatchOptions options)
+    : options_(std::move(options)), samples_(options_.samples ? *options_.samples : all_samples(dataset)) {
+  order_ = samples_;
+  if (options_.batch_size < 1) throw Error("a batch size of ", options_.batch_size, "; expected at least 1");
+  if (batches_per_epoch() == 0) {
+    throw Error("a batch size of ", options_.batch_size, " for ", samples(), " samples; expected at most as many");
+  }
+  if (dataset.kind == DataKind::arrays && preprocess != Preprocess{}) {
+    throw Error("preprocess: arrays are fed as they are; only image data sets can be preprocessed");
+  }
+  for (const NamedArray& array : dataset.arrays) {
+    Type batch = array.values.type();
+    if (is_image(dataset, array)) {
+      transform_.emplace(preprocess, Shape(batch.shape.begin() + 1, batch.shape.end()));
+      batch = Type{DType::f32, transform_->shape()};
+      batch.shape.insert(batch.shape.begin(), 1);
+    }
+    batch.shape[0] = options_.batch_size;
+    sources_.push_back({&array, std::move(batch)});
+  }
+}
+
+int64_t BatchReader::batches_per_epoch() const {
+  return (samples() + (options_.drop_last ? 0 : options_.batch_size - 1)) / options_.batch_size;
+}
+
+const BatchReader::Source& BatchReader::source_of(std::string_view array) const {
+  for (const Source& source : sources_)
+    if (source.array->name == array) return source;
+  std::vector<std::string> names;
+  for (const Source& source : sources_) names.push_back(cat("'", source.array->name, "'"));
+  throw Error("the data set has no array '", array, "'; it has ", join(names));
+}
+
+Type BatchReader::batch_type(std::string_view array) const { return source_of(array).batch; }
+
+void BatchReader::check(const Destination& destination) const {
+  const Source& source = source_of(destination.array);
+  const Type &wanted = destination.type, &batch = source.batch;
+  bool fits = wanted == batch;
+  if (!fits && wanted.layout == Layout::row_major && wanted.rank() > 0 && wanted.shape[0] == options_.batch_size) {
+    if (destination.array == "labels") {
+      fits = wanted.shape == batch.shape && is_integer(batch.dtype) &&
+             (wanted.dtype == DType::i32 || wanted.dtype == DType::i64);
+    } else if (transform_ && destination.array == "input") {
+      fits = wanted.dtype == DType::f32 && holds_images(std::span(wanted.shape).subspan(1), transform_->shape());
+    }
+  }
+  if (!fits) {
+    throw Error("array '", destination.array, "': the data set gives ", text_of(batch), " but the graph expects ",
+                text_of(wanted));
+  }
+}
+
+void BatchReader::shuffle(int64_t epoch) {
+  if (!options_.shuffle || epoch == epoch_) return;
+  std::copy(samples_.begin(), samples_.end(), order_.begin());
+  shuffle_in_place(order_, random_bits(options_.seed, kOrder, epoch));
+  epoch_ = epoch;
+}
+
+void BatchReader::write_images(const Source& source, int64_t epoch, int64_t begin, std::byte* out) const {
+  const Shape& shape = source.array->values.type().shape;
+  const int64_t stored_size = shape[1] * shape[2] * shape[3], size = elements(transform_->shape());
+  const uint8_t* images = source.array->values.as<uint8_t>().data();
+  float* target = reinterpret_cast<float*>(out);
+#pragma omp parallel for schedule(static) if (options_.batch_size * size >= kParallelElements)
+  for (int64_t i = 0; i < options_.batch_size; ++i) {
+    const int64_t sample = sample_at(begin + i);
+    const View view = options_.augment
+                          ? transform_->random_view(random_bits(options_.seed, kAugmentation, epoch, sample))
+                          : transform_->plain_view();
+    transform_->write(images + sample * stored_size, view, target + i * size);
+  }
+}
+
+void BatchReader::write_array(const Source& source, const Destination& destination, int64_t begin) const {
+  const DType from = source.batch.dtype, to = destination.type.dtype;
+  const int64_t size = source.batch.elements() / options_.batch_size;
+  const int64_t from_bytes = size * bytes_of(from), to_bytes = size * bytes_of(to);
+  const std::byte* values = source.array->values.data();
+  bool fits = true;
+#pragma omp parallel for schedule(static) reduction(&& : fits) if (options_.batch_size * size >= kParallelElements)
+  for (int64_t i = 0; i < options_.batch_size; ++i) {
+    const std::byte* sample = values + sample_at(begin + i) * from_bytes;
+    std::byte* target = destination.data + i * to_bytes;
+    if (from != to) {
+      fits = convert_labels(from, sample, to, target, size) && fits;
+    } else if (to_bytes > 0) {
+      std::memcpy(target, sample, static_cast<size_t>(to_bytes));
+    }
+  }
+  if (!fits) throw Error("array '", destination.array, "': a label does not fit in ", name_of(to));
+}
+
+int64_t BatchReader::read(int64_t epoch, int64_t index, std::span<const Destination> destinations) {
+  shuffle(epoch);
+  const int64_t begin = index * options_.batch_size;
+  for (const Destination& destination : destinations) {
+    check(destination);
+    const Source& source = source_of(destination.array);
+    if (transform_ && destination.array == "input") {
+      write_images(source, epoch, begin, destination.data);
+    } else {
+      write_array(source, destination, begin);
+    }
+  }
+  return std::min(options_.batch_size, samples() - begin);
+}
+
+}  // namespace marvin
