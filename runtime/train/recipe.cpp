@@ -1,0 +1,34 @@
+#include "runtime/train/recipe.h"
+
+#include "runtime/ir/error.h"
+#include "runtime/precision/policy.h"
+
+namespace marvin {
+namespace {
+
+template <class T>
+void require(bool holds, std::string_view flag, const T& value, std::string_view legal) {
+  if (!holds) throw Error("--", flag, " ", value, " makes no sense; it is ", legal);
+}
+
+}  // namespace
+
+void check(const Recipe& recipe) {
+  require(recipe.epochs >= 1, "epochs", recipe.epochs, "at least 1");
+  require(recipe.steps.value_or(1) >= 1, "steps", recipe.steps.value_or(0), "at least 1");
+  require(recipe.batch_size >= 1, "batch-size", recipe.batch_size, "at least 1");
+  require(recipe.evaluate_every >= 1, "eval-every", recipe.evaluate_every, "at least 1");
+  require(recipe.validation_split >= 0 && recipe.validation_split < 1, "val-split", recipe.validation_split,
+          "at least 0 and below 1");
+  require(recipe.schedule.lr >= 0, "lr", recipe.schedule.lr, "not negative");
+  require(recipe.optimizer.momentum >= 0 && recipe.optimizer.momentum < 1, "momentum", recipe.optimizer.momentum,
+          "at least 0 and below 1");
+  require(recipe.optimizer.weight_decay >= 0, "weight-decay", recipe.optimizer.weight_decay, "not negative");
+  if (recipe.optimizer.nesterov && recipe.optimizer.momentum == 0) {
+    throw Error("--nesterov needs a momentum; add --momentum 0.9, say");
+  }
+  check(recipe.schedule);
+  make_policy(recipe.precision);
+}
+
+}  // namespace marvin

@@ -1,0 +1,35 @@
+// Everything that decides how a model is trained.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "passes/append_optimizer.h"
+#include "runtime/data/preprocess.h"
+#include "runtime/ops/op.h"
+#include "runtime/train/schedule.h"
+
+namespace marvin {
+
+struct Recipe {
+  std::string loss;  // as attach_loss takes it; empty: default_loss
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  int64_t epochs = 1;
+  std::optional<int64_t> steps;  // instead of epochs
+  int64_t batch_size = 128;
+  bool shuffle = true;
+  uint64_t seed = 0;
+  double validation_split = 0;  // share of the training data that is set aside for evaluation
+  std::string precision = "adaptive";
+  bool switch_at_epoch = false;  // apply switches at the end of an epoch only
+  int64_t evaluate_every = 1;    // epochs
+  std::optional<Preprocess> preprocess;  // empty: scale, and normalise with the training set's mean and deviation
+  std::optional<Backend> library;
+};
+
+// Throws Error naming the flag and the legal values where a setting makes no sense.
+void check(const Recipe& recipe);
+
+}  // namespace marvin

@@ -1,0 +1,89 @@
+// The training loop.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "passes/pipeline.h"
+#include "runtime/data/dataset.h"
+#include "runtime/exec/executor.h"
+#include "runtime/precision/policy.h"
+#include "runtime/train/recipe.h"
+
+namespace marvin {
+
+// A model at any batch size: as its file has it, or in inference form. The importer, seen from here.
+using ImportModel = std::function<Graph(int64_t batch, bool inference)>;
+
+struct Evaluation {
+  double loss = 0;
+  std::optional<double> accuracy, top5;  // of classifiers; top5 from five classes on
+  int64_t samples = 0;
+};
+
+struct Macs {
+  int64_t total = 0, le8 = 0, le16 = 0;  // of forward and backward products; le8: both operands in at most 8 bits
+};
+
+struct StepReport {
+  int64_t step = 0, epoch = 0;  // from 1
+  double loss = 0, lr = 0, ms = 0;
+  int64_t total_steps = 0;
+};
+
+// What a caller is told while training runs. Each may be left empty.
+struct TrainingEvents {
+  std::function<void(const StepReport&)> step;
+  std::function<void(const StepReport&, const Evaluation&, bool best)> evaluated;
+  std::function<void(const StepReport&, const Slot&, const FormatChange&)> switched;
+};
+
+struct SlotFormatNow {
+  Slot slot;
+  FixedPoint format;
+  int needed_wl = 0;  // the shortest word that the policy's tests let through when last asked; 0 where never
+};
+
+struct TrainingResult {
+  Evaluation last, best;
+  int64_t steps = 0, switches = 0;
+  double train_s = 0;    // in training steps alone
+  double compile_s = 0;  // in compiling plans
+  int64_t arena_bytes = 0;
+  Macs macs;
+  std::vector<SlotFormatNow> formats;
+};
+
+class Trainer {
+ public:
+  // Imports, compiles and allocates everything. The data must outlive the trainer. Throws Error when model, data and
+  // recipe do not fit together.
+  Trainer(ImportModel import, const Dataset& train, const Dataset& evaluation, Recipe recipe);
+  ~Trainer();
+
+  // What was chosen where the recipe left it open: "cross-entropy".
+  const std::string& loss() const;
+  const Preprocess& preprocess() const;
+  // Runs to the end. Throws Error, naming the step and where it can be told the layer, when the loss is not finite.
+  TrainingResult run(const TrainingEvents& events);
+
+  // Weights, optimizer state and running statistics as they are now, and as they were at the best evaluation.
+  const ParameterStore& parameters() const;
+  const ParameterStore& best_parameters() const;
+  // Of every slot, now.
+  std::vector<SlotFormatNow> formats() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Loss, accuracy and top-5 over a data set, the last incomplete batch included, in inference form. `formats` by slot
+// name; empty: float32.
+Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const Dataset& data,
+                    const Preprocess& preprocess, const std::string& loss, int64_t batch_size, const Formats& formats,
+                    std::optional<Backend> library = std::nullopt);
+
+}  // namespace marvin
