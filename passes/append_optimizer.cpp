@@ -10,15 +10,16 @@ namespace {
 class OptimizerWriter {
  public:
   OptimizerWriter(Graph& graph, const OptimizerOptions& options) : graph_(graph), options_(options) {
-    lr_ = graph.add_input(graph.unused_name("lr"), {DType::f32, {}});
-    if (adam()) step_ = graph.add_input(graph.unused_name("step"), {DType::f32, {}});
+    scalars_.lr = graph.add_input(graph.unused_name("lr"), {DType::f32, {}});
+    if (adam()) scalars_.step = graph.add_input(graph.unused_name("step"), {DType::f32, {}});
   }
+  OptimizerInputs scalars() const { return scalars_; }
 
   void update(ValueId parameter, ValueId gradient) {
-    Node node{.op = adam() ? "Adam" : "SGD", .inputs = {parameter, gradient, lr_}, .phase = Phase::update};
+    Node node{.op = adam() ? "Adam" : "SGD", .inputs = {parameter, gradient, scalars_.lr}, .phase = Phase::update};
     std::vector<ValueId> states = {parameter};
     if (adam()) {
-      node.inputs.push_back(step_);
+      node.inputs.push_back(scalars_.step);
       node.attrs = {{"beta1", options_.beta1},
                     {"beta2", options_.beta2},
                     {"epsilon", options_.epsilon},
@@ -46,7 +47,7 @@ class OptimizerWriter {
 
   Graph& graph_;
   const OptimizerOptions& options_;
-  ValueId lr_, step_;
+  OptimizerInputs scalars_;
 };
 
 }  // namespace
@@ -56,8 +57,8 @@ const std::vector<std::string>& optimizer_names() {
   return names;
 }
 
-void append_optimizer(Graph& graph, const OptimizerOptions& options, const std::vector<ValueId>& parameters,
-                      const std::vector<ValueId>& gradients) {
+OptimizerInputs append_optimizer(Graph& graph, const OptimizerOptions& options,
+                                 const std::vector<ValueId>& parameters, const std::vector<ValueId>& gradients) {
   if (std::ranges::find(optimizer_names(), options.name) == optimizer_names().end()) {
     throw Error("unknown optimizer '", options.name, "'; it is one of ", join(optimizer_names(), " or "), ".",
                 suggestion(options.name, optimizer_names()));
@@ -65,6 +66,7 @@ void append_optimizer(Graph& graph, const OptimizerOptions& options, const std::
   OptimizerWriter writer(graph, options);
   for (size_t i = 0; i < parameters.size(); ++i)
     if (gradients[i].valid()) writer.update(parameters[i], gradients[i]);
+  return writer.scalars();
 }
 
 }  // namespace marvin

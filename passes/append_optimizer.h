@@ -18,10 +18,17 @@ struct OptimizerOptions {
 
 const std::vector<std::string>& optimizer_names();
 
+// The scalar float32 inputs that append_optimizer adds; none where the optimizer has no use for one.
+struct OptimizerInputs {
+  ValueId lr;
+  ValueId step;  // counts from 1
+};
+
 // Adds one optimizer node per parameter and its updates: the parameter w takes w.next, and its state (w.velocity, or
-// w.m and w.v) likewise. Adds the scalar inputs `lr` and, for Adam, `step` (counting from 1). Parameters without a
+// w.m and w.v) likewise. Adds the inputs `lr` and, for Adam, `step`. Parameters without a
 // gradient are left alone. Throws Error on an unknown optimizer.
-void append_optimizer(Graph& graph, const OptimizerOptions& options, const std::vector<ValueId>& parameters,
-                      const std::vector<ValueId>& gradients);
+OptimizerInputs append_optimizer(Graph& graph, const OptimizerOptions& options,
+                                 const std::vector<ValueId>& parameters,
+                                 const std::vector<ValueId>& gradients);
 
 }  // namespace marvin

@@ -145,6 +145,7 @@ LossInputs attach_loss(Graph& graph, const std::string& name) {
   LossBuilder builder(graph);
   graph.loss = rule->build(builder, scores, labels);
   graph.rename(graph.loss, graph.unused_name("loss"));
+  if (std::ranges::find(graph.outputs, scores) == graph.outputs.end()) graph.outputs.push_back(scores);
   return {scores, labels};
 }
 

@@ -16,7 +16,7 @@ std::string default_loss(const Graph& graph, bool integer_labels);
 
 // What the loss was built from.
 struct LossInputs {
-  ValueId scores;  // the values that are compared with the labels: logits for cross-entropy; none where unknown
+  ValueId scores;  // what is compared with the labels (for cross-entropy, logits), an output of the graph; none: unknown
   ValueId labels;  // an input of the graph: named "labels" where this pass made it
 };
 

@@ -1,9 +1,7 @@
 #include "passes/pipeline.h"
 
-#include "passes/attach_loss.h"
 #include "passes/differentiate.h"
 #include "passes/fold_constants.h"
-#include "passes/plan_memory.h"
 #include "passes/select_kernels.h"
 
 namespace marvin {
@@ -26,12 +24,15 @@ const std::vector<std::string>& pass_names() {
   return names;
 }
 
-Graph compile(const Graph& model, const CompileOptions& options, PassRunner& runner) {
-  Graph graph = model;
+Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& runner) {
+  Compiled result{.graph = model};
+  Graph& graph = result.graph;
 
   // Float, forward only. Shapes are known everywhere.
   runner.run("fold_constants", graph, [](Graph& g) { fold_constants(g); });
-  if (!options.loss.empty()) runner.run("attach_loss", graph, [&](Graph& g) { attach_loss(g, options.loss); });
+  if (!options.loss.empty()) {
+    runner.run("attach_loss", graph, [&](Graph& g) { result.loss = attach_loss(g, options.loss); });
+  }
 
   // Every op on a path from a parameter to the loss has a gradient, or the user is told which has not.
   if (options.optimizer || options.gradients) {
@@ -41,7 +42,7 @@ Graph compile(const Graph& model, const CompileOptions& options, PassRunner& run
     runner.run("differentiate", graph, [&](Graph& g) { gradients = differentiate(g, parameters); });
     if (options.optimizer) {
       runner.run("append_optimizer", graph,
-                 [&](Graph& g) { append_optimizer(g, *options.optimizer, parameters, gradients); });
+                 [&](Graph& g) { result.optimizer = append_optimizer(g, *options.optimizer, parameters, gradients); });
     } else {
       for (const ValueId gradient : gradients)
         if (gradient.valid()) graph.outputs.push_back(gradient);
@@ -52,12 +53,7 @@ Graph compile(const Graph& model, const CompileOptions& options, PassRunner& run
   runner.run("insert_quantization", graph,
              [&](Graph& g) { insert_quantization(g, formats_of(g, options.formats), options.observe); });
   runner.run("select_kernels", graph, [&](Graph& g) { select_kernels(g, options.library); });
-  return graph;
-}
-
-Plan compile_plan(const Graph& model, const CompileOptions& options) {
-  PassRunner runner;
-  return plan_memory(compile(model, options, runner));
+  return result;
 }
 
 }  // namespace marvin

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "passes/append_optimizer.h"
+#include "passes/attach_loss.h"
 #include "passes/insert_quantization.h"
 #include "passes/runner.h"
 #include "runtime/exec/plan.h"
@@ -28,10 +29,14 @@ struct CompileOptions {
 // The passes in order, by the names that `inspect --after` takes.
 const std::vector<std::string>& pass_names();
 
-// The model as a graph that is ready to be planned. Throws Error where the model cannot be trained.
-Graph compile(const Graph& model, const CompileOptions& options, PassRunner& runner);
+// A graph that is ready to be planned, and the inputs that passes gave it.
+struct Compiled {
+  Graph graph;
+  LossInputs loss;
+  OptimizerInputs optimizer;
+};
 
-// compile() and plan_memory().
-Plan compile_plan(const Graph& model, const CompileOptions& options);
+// Runs the passes. Throws Error where the model cannot be trained.
+Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& runner);
 
 }  // namespace marvin

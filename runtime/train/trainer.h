@@ -46,6 +46,13 @@ struct SlotFormatNow {
   int needed_wl = 0;  // the shortest word that the policy's tests let through when last asked; 0 where never
 };
 
+// The time that one step of a plan took in all.
+struct OpTime {
+  std::string op, kernel, label;
+  Phase phase = Phase::forward;
+  int64_t ns = 0;
+};
+
 struct TrainingResult {
   Evaluation last, best;
   int64_t steps = 0, switches = 0;
@@ -54,6 +61,7 @@ struct TrainingResult {
   int64_t arena_bytes = 0;
   Macs macs;
   std::vector<SlotFormatNow> formats;
+  std::vector<OpTime> profile;  // where the recipe asks for it
 };
 
 class Trainer {
