@@ -9,6 +9,9 @@
   op(Conv) op(ConvInputGrad) op(ConvWeightGrad) \
   /* matmul.cpp */ \
   op(Gemm) op(MatMul) \
+  /* pooling.cpp */ \
+  op(MaxPool) op(MaxPoolGrad) op(AveragePool) op(AveragePoolGrad) op(GlobalMaxPool) op(GlobalAveragePool) \
+  op(GlobalAveragePoolGrad) \
   /* quantize.cpp */   \
   op(Quantize) op(Observe) op(Sample) \
   /* shape.cpp */      \
@@ -17,10 +20,14 @@
   op(Transpose) op(Expand) op(Tile) \
   /* elementwise_unary.cpp */ \
   op(Abs) op(Neg) op(Sign) op(Reciprocal) op(Sqrt) op(Exp) op(Log) op(Erf) op(Floor) op(Ceil) op(Round) op(Not) \
-  op(Cast) op(Relu) op(ReluGrad) op(LeakyRelu) op(Elu) op(Sigmoid) op(Tanh) op(Softplus) op(HardSigmoid) \
+  op(Cast) \
+  /* activation.cpp */ \
+  op(Relu) op(ReluGrad) op(LeakyRelu) op(PRelu) op(Elu) op(Sigmoid) op(Tanh) op(Softplus) op(HardSigmoid) \
   op(HardSwish) op(HardSwishGrad) op(Clip) op(ClipGrad) \
   /* elementwise_binary.cpp */ \
-  op(Add) op(Sub) op(Mul) op(Div) \
+  op(Add) op(Sub) op(Mul) op(Div) op(Pow) op(Max) op(Min) op(Sum) op(Mean) \
+  /* compare.cpp */ \
+  op(Equal) op(Greater) op(GreaterOrEqual) op(Less) op(LessOrEqual) op(And) op(Or) op(Xor) op(Where) \
   /* reduce.cpp */ \
   op(ReduceSum) op(ReduceMean) op(ReduceSumSquare) op(ReduceL2) op(ReduceMax) op(ReduceMin) op(ArgMax) op(ArgMin)
 

@@ -1,10 +1,20 @@
-// Ops that rearrange elements without computing: the same bytes under another shape, or in another order.
+// Ops about shapes: the same bytes under another shape, shapes as data, and arrays made from a shape alone.
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "runtime/ops/list.h"
+#include "runtime/ops/types.h"
 
 namespace marvin {
 namespace {
+
+std::vector<ValueId> reshape_back(GradContext& context) {
+  return {context.reshape(context.grad(), context.shape(context.in(0)))};
+}
+
+// ---- Views ----------------------------------------------------------------------------------------------------------
 
 std::vector<Type> infer_reshape(const InferContext& context) {
   const Type& in = context.type(0);
@@ -19,6 +29,8 @@ std::vector<Type> infer_reshape(const InferContext& context) {
     if (shape[i] == -1) {
       if (free_axis) throw Error("the shape [", text_of(shape), "] leaves two axes open");
       free_axis = i;
+    } else if (shape[i] < 0) {
+      throw Error("the shape [", text_of(shape), "] has a negative extent");
     } else {
       known *= shape[i];
     }
@@ -27,10 +39,6 @@ std::vector<Type> infer_reshape(const InferContext& context) {
   if (free_axis) shape[*free_axis] = known == 0 ? 0 : count / known;
   if (elements(shape) != count) throw Error("[", text_of(in.shape), "] cannot take the shape [", text_of(shape), "]");
   return {Type{in.dtype, shape}};
-}
-
-std::vector<ValueId> reshape_back(GradContext& context) {
-  return {context.reshape(context.grad(), context.shape(context.in(0)))};
 }
 
 std::vector<Type> infer_flatten(const InferContext& context) {
@@ -44,12 +52,94 @@ std::vector<Type> infer_flatten(const InferContext& context) {
   return {Type{in.dtype, {rows, columns}}};
 }
 
+// For every axis of `rank`, whether it is among `axes`. Throws Error on one that is out of range or listed twice.
+std::vector<bool> listed(const std::vector<int64_t>& axes, int64_t rank) {
+  std::vector<bool> result(static_cast<size_t>(rank));
+  for (const int64_t axis : axes) {
+    const size_t i = static_cast<size_t>(normalized_axis(axis, rank));
+    if (result[i]) throw Error("axis ", axis, " is listed twice");
+    result[i] = true;
+  }
+  return result;
+}
+
+std::vector<Type> infer_squeeze(const InferContext& context) {
+  const Type& in = context.type(0);
+  const std::vector<bool> axes = listed(context.has(1) ? context.integers(1, "the axes") : Shape{}, in.rank());
+  Shape shape;
+  for (size_t i = 0; i < in.shape.size(); ++i) {
+    if (context.has(1) && axes[i] && in.shape[i] != 1) throw Error("axis ", i, " has extent ", in.shape[i], ", not 1");
+    if (!(context.has(1) ? axes[i] : in.shape[i] == 1)) shape.push_back(in.shape[i]);
+  }
+  return {Type{in.dtype, shape}};
+}
+
+std::vector<Type> infer_unsqueeze(const InferContext& context) {
+  const Type& in = context.type(0);
+  const std::vector<int64_t> axes = context.integers(1, "the axes");
+  const std::vector<bool> inserted = listed(axes, in.rank() + static_cast<int64_t>(axes.size()));
+  Shape shape;
+  size_t next = 0;
+  for (const bool one : inserted) shape.push_back(one ? 1 : in.shape[next++]);
+  return {Type{in.dtype, shape}};
+}
+
+// ---- Shapes as data -------------------------------------------------------------------------------------------------
+
+// The axes [first, last) that Shape's attributes name, cut to the rank.
+std::pair<int64_t, int64_t> shape_range(const Attrs& attrs, int64_t rank) {
+  const auto bounded = [rank](int64_t axis) { return std::clamp<int64_t>(axis < 0 ? axis + rank : axis, 0, rank); };
+  const int64_t first = bounded(attrs.integer("start"));
+  return {first, std::max(first, bounded(attrs.integer("end")))};
+}
+
+// ---- From a shape alone ---------------------------------------------------------------------------------------------
+
+std::vector<Type> infer_constant_of_shape(const InferContext& context) {
+  return {Type{dtype_of_onnx(context.attrs.integer("to")), context.integers(0, "the shape")}};
+}
+
+void run_constant_of_shape(const KernelArgs& args) {
+  visit(args.out_type().dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::fill_n(args.output<T>(), args.out_type().elements(), static_cast<T>(args.attrs().real("value")));
+  });
+}
+
+std::vector<Type> infer_range(const InferContext& context) {
+  require_numeric(context, 0);
+  for (const size_t i : {1, 2}) require_same_dtype(context, 0, i);
+  for (const size_t i : {0, 1, 2}) {
+    if (context.type(i).elements() != 1) throw Error("operand ", i, " must be a scalar, not ", text_of(context.type(i)));
+    if (!context.operands[i].constant) throw Error("the range depends on data; only values known before the run are supported");
+  }
+  int64_t count = 0;
+  visit_numeric(context.type(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto number = [&](size_t i) { return static_cast<double>(context.operands[i].constant->as<T>()[0]); };
+    if (number(2) == 0) throw Error("the range has a step of 0");
+    const double steps = std::ceil((number(1) - number(0)) / number(2));
+    if (!(steps < 0x1p48)) throw Error("the range from ", number(0), " to ", number(1), " is too long");
+    count = std::max<int64_t>(0, static_cast<int64_t>(steps));
+  });
+  return {Type{context.type(0).dtype, {count}}};
+}
+
+void run_range(const KernelArgs& args) {
+  visit_numeric(args.out_type().dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T start = *args.input<T>(0), delta = *args.input<T>(2);
+    T* y = args.output<T>();
+    for (int64_t i = 0; i < args.out_type().elements(); ++i) y[i] = static_cast<T>(start + static_cast<T>(i) * delta);
+  });
+}
+
 }  // namespace
 
 const OpDef kIdentity = {
     .name = "Identity",
     .doc = "y = x",
-    .infer = [](const InferContext& context) -> std::vector<Type> { return {context.type(0)}; },
+    .infer = same_type,
     .gradient = [](GradContext& context) -> std::vector<ValueId> { return {context.grad()}; },
     .view = true,
 };
@@ -72,6 +162,74 @@ const OpDef kFlatten = {
     .infer = infer_flatten,
     .gradient = reshape_back,
     .view = true,
+};
+
+const OpDef kSqueeze = {
+    .name = "Squeeze",
+    .doc = "x without the axes listed (i64 vector), which have extent 1; left out: without any such axis",
+    .min_inputs = 1,
+    .max_inputs = 2,
+    .infer = infer_squeeze,
+    .gradient = reshape_back,
+    .view = true,
+};
+
+const OpDef kUnsqueeze = {
+    .name = "Unsqueeze",
+    .doc = "x with axes of extent 1 inserted, which the output has at the axes listed (i64 vector)",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer_unsqueeze,
+    .gradient = reshape_back,
+    .view = true,
+};
+
+const OpDef kShape = {
+    .name = "Shape",
+    .doc = "The extents of x's axes [start, end) as an i64 vector; negative ones count from the end",
+    .defaults = {{"end", std::numeric_limits<int64_t>::max()}, {"start", int64_t{0}}},
+    .infer = [](const InferContext& context) -> std::vector<Type> {
+      const auto [first, last] = shape_range(context.attrs, context.type(0).rank());
+      return {Type{DType::i64, {last - first}}};
+    },
+    .gradient = no_gradient,
+    .kernels = {{.name = "shape",
+                 .run =
+                     [](const KernelArgs& args) {
+                       const auto [first, last] = shape_range(args.attrs(), args.in_type(0).rank());
+                       std::copy_n(args.in_type(0).shape.begin() + first, last - first, args.output<int64_t>());
+                     }}},
+    .types_only = true,
+};
+
+const OpDef kSize = {
+    .name = "Size",
+    .doc = "The number of x's elements as an i64 scalar",
+    .infer = [](const InferContext&) -> std::vector<Type> { return {Type{DType::i64, {}}}; },
+    .gradient = no_gradient,
+    .kernels = {{.name = "size",
+                 .run = [](const KernelArgs& args) { *args.output<int64_t>() = args.in_type(0).elements(); }}},
+    .types_only = true,
+};
+
+const OpDef kConstantOfShape = {
+    .name = "ConstantOfShape",
+    .doc = "An array of the given shape (i64 vector) whose elements are all `value`, as the type `to` (a number of "
+           "onnx.TensorProto.DataType). ONNX's attribute, a tensor of one element, is split in these two",
+    .defaults = {{"to", int64_t{1}}, {"value", 0.0f}},
+    .infer = infer_constant_of_shape,
+    .gradient = no_gradient,
+    .kernels = {{.name = "constant_of_shape", .run = run_constant_of_shape}},
+};
+
+const OpDef kRange = {
+    .name = "Range",
+    .doc = "The vector start, start + delta ... before limit: three constant scalars of one type",
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .infer = infer_range,
+    .gradient = no_gradient,
+    .kernels = {{.name = "range", .run = run_range}},
 };
 
 }  // namespace marvin

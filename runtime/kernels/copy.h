@@ -1,0 +1,63 @@
+// Copies between arrays of any strides: what transposing, slicing, repeating and joining come down to.
+#pragma once
+
+#include "runtime/kernels/parallel.h"
+#include "runtime/kernels/strided.h"
+
+namespace marvin {
+
+namespace detail {
+
+template <class T>
+void copy_run(const T* from, int64_t from_step, T* to, int64_t to_step, int64_t n) {
+  if (from_step == 1 && to_step == 1) {
+    std::copy_n(from, n, to);
+  } else if (from_step == 0 && to_step == 1) {
+    std::fill_n(to, n, *from);
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
+  }
+}
+
+// Copies a transposition, of which `across` is the axis along which `from` is contiguous, in square tiles: so the cache
+// lines of both sides are used whole.
+template <class T>
+void copy_tiled(const T* from, T* to, const StridedLoop<2>& loop, int across) {
+  constexpr int64_t kTile = 32;
+  const int inner = loop.rank() - 1;
+  const int64_t rows = loop.extent(across), columns = loop.extent(inner);
+  const int64_t from_step = loop.step(0), to_step = loop.stride(across, 1);
+  StridedLoop<2> outer;
+  for (int axis = 0; axis < inner; ++axis)
+    if (axis != across) outer.add_axis(loop.extent(axis), {loop.stride(axis, 0), loop.stride(axis, 1)});
+  const int64_t stripes = (rows + kTile - 1) / kTile;
+#pragma omp parallel for schedule(static) if (loop.count() >= kParallelElements)
+  for (int64_t task = 0; task < outer.count() * stripes; ++task) {
+    const int64_t first = task % stripes * kTile, last = std::min(first + kTile, rows);
+    outer.walk(task / stripes, task / stripes + 1, [&](int64_t, const auto& at, int64_t) {
+      for (int64_t left = 0; left < columns; left += kTile) {
+        const int64_t right = std::min(left + kTile, columns);
+        for (int64_t i = first; i < last; ++i)
+          copy_run(from + at[0] + i + left * from_step, from_step, to + at[1] + i * to_step + left, 1, right - left);
+      }
+    });
+  }
+}
+
+}  // namespace detail
+
+// Copies every element of the loop's array 0, which begins at `from`, to that of its array 1, which begins at `to`.
+template <class T>
+void copy_strided(const T* from, T* to, const StridedLoop<2>& loop) {
+  if (loop.step(0) != 1 && loop.step(1) == 1) {
+    for (int axis = 0; axis + 1 < loop.rank(); ++axis)
+      if (loop.stride(axis, 0) == 1) return detail::copy_tiled(from, to, loop, axis);
+  }
+  parallel_blocks(loop.count(), 1 << 13, [&](int64_t begin, int64_t end) {
+    loop.walk(begin, end, [&](int64_t, const auto& at, int64_t n) {
+      detail::copy_run(from + at[0], loop.step(0), to + at[1], loop.step(1), n);
+    });
+  });
+}
+
+}  // namespace marvin

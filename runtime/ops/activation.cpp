@@ -1,0 +1,326 @@
+// Activation functions of ONNX and their gradients.
+#include <cmath>
+#include <limits>
+
+#include "runtime/ops/elementwise.h"
+#include "runtime/ops/list.h"
+
+namespace marvin {
+namespace {
+
+// dx = f(dy, x) or f(dy, y): operands of one shape.
+template <class F>
+void run_float_gradient(const KernelArgs& args) {
+  visit_float(args.in_type(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    map(F{}, args.input<T>(0), args.input<T>(1), args.output<T>(), args.out_type().elements());
+  });
+}
+
+std::vector<Type> infer_float_gradient(const InferContext& context) {
+  require_float(context, 0);
+  if (context.type(0) != context.type(1)) {
+    throw Error("takes two operands of one type, not ", text_of(context.type(0)), " and ", text_of(context.type(1)));
+  }
+  return {context.type(0)};
+}
+
+struct LogisticSigmoid {
+  template <class T>
+  T operator()(T x) const {
+    return T{1} / (T{1} + std::exp(-x));
+  }
+};
+
+// Not max(x, 0): NaN stays.
+struct Rectified {
+  template <class T>
+  T operator()(T x) const {
+    return x < 0 ? T{0} : x;
+  }
+};
+
+struct Leaky {
+  explicit Leaky(const Attrs& attrs) : alpha(attrs.real("alpha")) {}
+  template <class T>
+  T operator()(T x) const {
+    return x < 0 ? static_cast<T>(alpha) * x : x;
+  }
+  float alpha;
+};
+
+struct ExponentialLinear {
+  explicit ExponentialLinear(const Attrs& attrs) : alpha(attrs.real("alpha")) {}
+  template <class T>
+  T operator()(T x) const {
+    return x < 0 ? static_cast<T>(alpha) * std::expm1(x) : x;
+  }
+  float alpha;
+};
+
+// ln(exp(x) + 1) without overflow.
+struct SoftRectified {
+  template <class T>
+  T operator()(T x) const {
+    return (x > 0 ? x : T{0}) + std::log1p(std::exp(-std::abs(x)));
+  }
+};
+
+template <class T>
+T clamped(T x, T low, T high) {
+  const T above = x < low ? low : x;
+  return above > high ? high : above;
+}
+
+struct PiecewiseSigmoid {
+  explicit PiecewiseSigmoid(const Attrs& attrs) : alpha(attrs.real("alpha")), beta(attrs.real("beta")) {}
+  template <class T>
+  T operator()(T x) const {
+    return clamped(static_cast<T>(alpha) * x + static_cast<T>(beta), T{0}, T{1});
+  }
+  float alpha, beta;
+};
+
+struct HardSwishOf {
+  template <class T>
+  T operator()(T x) const {
+    return x * clamped(x / T{6} + T{0.5}, T{0}, T{1});
+  }
+};
+
+struct HardSwishSlope {
+  template <class T>
+  T operator()(T dy, T x) const {
+    return x <= -3 ? T{0} : x >= 3 ? dy : dy * (x / T{3} + T{0.5});
+  }
+};
+
+struct RectifiedSlope {
+  template <class T>
+  T operator()(T dy, T y) const {
+    return y > 0 ? dy : T{0};
+  }
+};
+
+// ---- Clip -----------------------------------------------------------------------------------------------------------
+
+std::vector<Type> infer_clip(const InferContext& context) {
+  require_numeric(context, 0);
+  for (const size_t i : {1, 2}) {
+    if (!context.has(i)) continue;
+    require_same_dtype(context, 0, i);
+    if (context.type(i).elements() != 1) throw Error("the bound ", i, " must be a scalar, not ", text_of(context.type(i)));
+  }
+  return {context.type(0)};
+}
+
+// The bounds, those left out beyond every number.
+template <class T>
+struct Bounds {
+  explicit Bounds(const T* min, const T* max) {
+    using Limits = std::numeric_limits<T>;
+    low = min ? *min : Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
+    high = max ? *max : Limits::has_infinity ? Limits::infinity() : Limits::max();
+  }
+  T low, high;
+};
+
+void run_clip(const KernelArgs& args) {
+  visit_numeric(args.in_type(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const Bounds<T> bounds(args.input<T>(1), args.input<T>(2));
+    map([bounds](T x) { return clamped(x, bounds.low, bounds.high); }, args.input<T>(0), args.output<T>(),
+            args.out_type().elements());
+  });
+}
+
+void run_clip_gradient(const KernelArgs& args) {
+  visit_float(args.in_type(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const Bounds<T> bounds(args.input<T>(2), args.input<T>(3));
+    map([bounds](T dy, T x) { return x >= bounds.low && x <= bounds.high ? dy : T{0}; }, args.input<T>(0),
+            args.input<T>(1), args.output<T>(), args.out_type().elements());
+  });
+}
+
+// ---- PRelu ----------------------------------------------------------------------------------------------------------
+
+std::vector<Type> infer_prelu(const InferContext& context) {
+  require_numeric(context, 0);
+  require_same_dtype(context, 0, 1);
+  if (broadcast(context.shape(0), context.shape(1)) != context.shape(0)) {
+    throw Error("the slope ", text_of(context.type(1)), " does not broadcast to ", text_of(context.type(0)));
+  }
+  return {context.type(0)};
+}
+
+void run_prelu(const KernelArgs& args) {
+  visit_numeric(args.in_type(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    map_broadcast([](T x, T slope) { return x < 0 ? static_cast<T>(slope * x) : x; }, args.input<T>(0),
+                  args.input<T>(1), args.output<T>(), broadcast_loop(args));
+  });
+}
+
+std::vector<ValueId> prelu_gradient(GradContext& c) {
+  const ValueId x = c.in(0), slope = c.in(1), positive = compare(c, "Greater", x, 0);
+  std::vector<ValueId> gradients(2);
+  if (c.wants(0)) gradients[0] = c.build("Where", {positive, c.grad(), mul(c, c.grad(), slope)});
+  if (c.wants(1)) {
+    const ValueId masked = c.build("Where", {positive, c.scalar_like(x, 0), mul(c, c.grad(), x)});
+    gradients[1] = c.sum_to(masked, c.shape(slope));
+  }
+  return gradients;
+}
+
+}  // namespace
+
+const OpDef kRelu = {
+    .name = "Relu",
+    .doc = "y = max(x, 0)",
+    .infer = same_numeric_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("ReluGrad", {c.grad(), c.out(0)})}; },
+    .kernels = {{.name = "relu", .run = run_numeric<Rectified>}},
+    .in_place = true,
+};
+
+const OpDef kReluGrad = {
+    .name = "ReluGrad",
+    .doc = "dx = dy where y > 0, else 0; y is Relu's output",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer_float_gradient,
+    .kernels = {{.name = "relu_grad", .run = run_float_gradient<RectifiedSlope>}},
+    .in_place = true,
+};
+
+const OpDef kLeakyRelu = {
+    .name = "LeakyRelu",
+    .doc = "y = x where x >= 0, else alpha x",
+    .defaults = {{"alpha", 0.01f}},
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const ValueId positive = compare(c, "Greater", c.in(0), 0);
+      return {c.build("Where", {positive, c.grad(), mul(c, c.grad(), c.attrs().real("alpha"))})};
+    },
+    .kernels = {{.name = "leaky_relu", .run = run_float<Leaky>}},
+    .in_place = true,
+};
+
+const OpDef kPRelu = {
+    .name = "PRelu",
+    .doc = "y = x where x >= 0, else slope x; the slope broadcasts to x",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer_prelu,
+    .gradient = prelu_gradient,
+    .kernels = {{.name = "prelu", .run = run_prelu}},
+    .in_place = true,
+};
+
+const OpDef kElu = {
+    .name = "Elu",
+    .doc = "y = x where x >= 0, else alpha (e^x - 1)",
+    .defaults = {{"alpha", 1.0f}},
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const ValueId slope = add(c, c.out(0), c.attrs().real("alpha"));
+      return {c.build("Where", {compare(c, "Greater", c.in(0), 0), c.grad(), mul(c, c.grad(), slope)})};
+    },
+    .kernels = {{.name = "elu", .run = run_float<ExponentialLinear>}},
+    .in_place = true,
+};
+
+const OpDef kSigmoid = {
+    .name = "Sigmoid",
+    .doc = "y = 1 / (1 + e^-x)",
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const ValueId rest = c.build("Sub", {c.scalar_like(c.out(0), 1), c.out(0)});
+      return {mul(c, c.grad(), mul(c, c.out(0), rest))};
+    },
+    .kernels = {{.name = "sigmoid", .run = run_float<LogisticSigmoid>}},
+    .in_place = true,
+};
+
+const OpDef kTanh = {
+    .name = "Tanh",
+    .doc = "y = the hyperbolic tangent of x",
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const ValueId square = mul(c, c.out(0), c.out(0));
+      return {mul(c, c.grad(), c.build("Sub", {c.scalar_like(square, 1), square}))};
+    },
+    .kernels = {{.name = "tanh", .run = run_float<decltype([](auto x) { return std::tanh(x); })>}},
+    .in_place = true,
+};
+
+const OpDef kSoftplus = {
+    .name = "Softplus",
+    .doc = "y = ln(e^x + 1)",
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {mul(c, c.grad(), c.build("Sigmoid", {c.in(0)}))};
+    },
+    .kernels = {{.name = "softplus", .run = run_float<SoftRectified>}},
+    .in_place = true,
+};
+
+const OpDef kHardSigmoid = {
+    .name = "HardSigmoid",
+    .doc = "y = max(0, min(1, alpha x + beta))",
+    .defaults = {{"alpha", 0.2f}, {"beta", 0.5f}},
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const ValueId inside =
+          c.build("And", {compare(c, "Greater", c.out(0), 0), compare(c, "Less", c.out(0), 1)});
+      const ValueId scaled = mul(c, c.grad(), c.attrs().real("alpha"));
+      return {c.build("Where", {inside, scaled, c.scalar_like(scaled, 0)})};
+    },
+    .kernels = {{.name = "hard_sigmoid", .run = run_float<PiecewiseSigmoid>}},
+    .in_place = true,
+};
+
+const OpDef kHardSwish = {
+    .name = "HardSwish",
+    .doc = "y = x max(0, min(1, x / 6 + 1/2))",
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("HardSwishGrad", {c.grad(), c.in(0)})}; },
+    .kernels = {{.name = "hard_swish", .run = run_float<HardSwishOf>}},
+    .in_place = true,
+};
+
+const OpDef kHardSwishGrad = {
+    .name = "HardSwishGrad",
+    .doc = "dx = 0 where x <= -3, dy where x >= 3, else dy (x / 3 + 1/2); x is HardSwish's operand",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer_float_gradient,
+    .kernels = {{.name = "hard_swish_grad", .run = run_float_gradient<HardSwishSlope>}},
+    .in_place = true,
+};
+
+const OpDef kClip = {
+    .name = "Clip",
+    .doc = "y = min(max(x, min), max); the scalars min and max may be left out",
+    .min_inputs = 1,
+    .max_inputs = 3,
+    .infer = infer_clip,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("ClipGrad", {c.grad(), c.in(0), c.in(1), c.in(2)})};
+    },
+    .kernels = {{.name = "clip", .run = run_clip}},
+    .in_place = true,
+};
+
+const OpDef kClipGrad = {
+    .name = "ClipGrad",
+    .doc = "dx = dy where min <= x <= max, else 0: operands dy, x and Clip's bounds",
+    .min_inputs = 2,
+    .max_inputs = 4,
+    .infer = infer_float_gradient,
+    .kernels = {{.name = "clip_grad", .run = run_clip_gradient}},
+    .in_place = true,
+};
+
+}  // namespace marvin

@@ -1,0 +1,125 @@
+// Comparisons, logic and the choice between two operands; all broadcast.
+#include <functional>
+
+#include "runtime/ops/elementwise.h"
+#include "runtime/ops/list.h"
+
+namespace marvin {
+namespace {
+
+std::vector<Type> infer_equal(const InferContext& context) {
+  require_same_dtype(context, 0, 1);
+  return {Type{DType::boolean, broadcast(context.shape(0), context.shape(1))}};
+}
+
+std::vector<Type> infer_order(const InferContext& context) {
+  require_numeric(context, 0);
+  return infer_equal(context);
+}
+
+std::vector<Type> infer_logic(const InferContext& context) {
+  same_bool_type(context);
+  return infer_equal(context);
+}
+
+template <class F>
+void run_comparison(const KernelArgs& args) {
+  visit(args.in_type(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    map_broadcast(F{}, args.input<T>(0), args.input<T>(1), args.output<bool>(), broadcast_loop(args));
+  });
+}
+
+template <class F>
+void run_logic(const KernelArgs& args) {
+  map_broadcast(F{}, args.input<bool>(0), args.input<bool>(1), args.output<bool>(), broadcast_loop(args));
+}
+
+template <class F>
+OpDef comparison(std::string_view name, std::string_view doc, std::string_view kernel) {
+  return {
+      .name = name,
+      .doc = doc,
+      .min_inputs = 2,
+      .max_inputs = 2,
+      .infer = infer_order,
+      .gradient = no_gradient,
+      .kernels = {{.name = kernel, .run = run_comparison<F>}},
+  };
+}
+
+template <class F>
+OpDef logic(std::string_view name, std::string_view doc, std::string_view kernel) {
+  return {
+      .name = name,
+      .doc = doc,
+      .min_inputs = 2,
+      .max_inputs = 2,
+      .infer = infer_logic,
+      .gradient = no_gradient,
+      .kernels = {{.name = kernel, .run = run_logic<F>}},
+      .in_place = true,
+  };
+}
+
+std::vector<Type> infer_where(const InferContext& context) {
+  same_bool_type(context);
+  require_same_dtype(context, 1, 2);
+  return {Type{context.type(1).dtype, broadcast(context.shape(0), broadcast(context.shape(1), context.shape(2)))}};
+}
+
+void run_where(const KernelArgs& args) {
+  const StridedLoop<3> loop = broadcast_loop<3>(
+      args.out_type().shape, {args.in_type(0).shape, args.in_type(1).shape, args.in_type(2).shape});
+  visit(args.out_type().dtype, [&](auto zero) {
+    using T = decltype(zero);
+    select_broadcast(args.input<bool>(0), args.input<T>(1), args.input<T>(2), args.output<T>(), loop);
+  });
+}
+
+std::vector<ValueId> where_gradient(GradContext& context) {
+  const ValueId dy = context.grad(), zero = context.scalar_like(dy, 0);
+  std::vector<ValueId> gradients(3);
+  if (context.wants(1)) {
+    gradients[1] = context.sum_to(context.build("Where", {context.in(0), dy, zero}), context.shape(context.in(1)));
+  }
+  if (context.wants(2)) {
+    gradients[2] = context.sum_to(context.build("Where", {context.in(0), zero, dy}), context.shape(context.in(2)));
+  }
+  return gradients;
+}
+
+}  // namespace
+
+const OpDef kEqual = {
+    .name = "Equal",
+    .doc = "y = a == b, as bools; also for bools",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer_equal,
+    .gradient = no_gradient,
+    .kernels = {{.name = "equal", .run = run_comparison<std::equal_to<>>}},
+};
+
+const OpDef kGreater = comparison<std::greater<>>("Greater", "y = a > b, as bools", "greater");
+const OpDef kGreaterOrEqual =
+    comparison<std::greater_equal<>>("GreaterOrEqual", "y = a >= b, as bools", "greater_or_equal");
+const OpDef kLess = comparison<std::less<>>("Less", "y = a < b, as bools", "less");
+const OpDef kLessOrEqual = comparison<std::less_equal<>>("LessOrEqual", "y = a <= b, as bools", "less_or_equal");
+
+const OpDef kAnd = logic<std::logical_and<>>("And", "y = a and b, for bools", "and");
+const OpDef kOr = logic<std::logical_or<>>("Or", "y = a or b, for bools", "or");
+const OpDef kXor = logic<std::not_equal_to<>>("Xor", "y = a or b but not both, for bools", "xor");
+
+const OpDef kWhere = {
+    .name = "Where",
+    .doc = "y = a where the condition holds, else b: operands condition, a, b",
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .infer = infer_where,
+    .gradient = where_gradient,
+    .kernels = {{.name = "where", .run = run_where}},
+    .in_place = true,
+};
+
+}  // namespace marvin
