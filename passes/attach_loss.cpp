@@ -96,6 +96,11 @@ Type label_type(const Type& scores, bool classes) {
   return {DType::i64, shape};
 }
 
+// Makes the value an output, once.
+void show(Graph& graph, ValueId value) {
+  if (std::ranges::find(graph.outputs, value) == graph.outputs.end()) graph.outputs.push_back(value);
+}
+
 LossInputs use_output(Graph& graph, const std::string& name) {
   const ValueId loss = graph.find(name);
   if (!loss.valid() || std::ranges::find(graph.outputs, loss) == graph.outputs.end()) {
@@ -111,7 +116,9 @@ LossInputs use_output(Graph& graph, const std::string& name) {
   if (value.kind != ValueKind::computed) return {};
   const Node& node = graph[value.producer];
   const bool classifies = node.op == "SoftmaxCrossEntropyLoss" || node.op == "NegativeLogLikelihoodLoss";
-  return classifies ? LossInputs{node.inputs[0], node.inputs[1]} : LossInputs{};
+  if (!classifies) return {};
+  show(graph, node.inputs[0]);
+  return {node.inputs[0], node.inputs[1]};
 }
 
 }  // namespace
@@ -145,7 +152,7 @@ LossInputs attach_loss(Graph& graph, const std::string& name) {
   LossBuilder builder(graph);
   graph.loss = rule->build(builder, scores, labels);
   graph.rename(graph.loss, graph.unused_name("loss"));
-  if (std::ranges::find(graph.outputs, scores) == graph.outputs.end()) graph.outputs.push_back(scores);
+  show(graph, scores);
   return {scores, labels};
 }
 

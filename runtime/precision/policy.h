@@ -55,6 +55,7 @@ struct SlotState {
   int64_t since = 0;      // steps since the last decision on the word length
   int64_t lookback = 0;   // steps until the next one
   int resolution = 0;     // bins of the divergence test
+  int needed_wl = 0;      // the last decision's word length; 0 before the first
   int agreed = 0;         // look-backs in a row that would have done with a narrower container
   int hold = 1;           // how many of them it takes
   int64_t narrowed = -1;  // the step of the last narrowing

@@ -66,8 +66,9 @@ struct TrainingResult {
 
 class Trainer {
  public:
-  // Imports, compiles and allocates everything. The data must outlive the trainer. Throws Error when model, data and
-  // recipe do not fit together.
+  // Imports, compiles and allocates everything. The data must outlive the trainer; where the recipe sets part of the
+  // training data aside, that part is evaluated on instead of `evaluation`. Throws Error when model, data and recipe do
+  // not fit together.
   Trainer(ImportModel import, const Dataset& train, const Dataset& evaluation, Recipe recipe);
   ~Trainer();
 
@@ -88,10 +89,18 @@ class Trainer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Loss, accuracy and top-5 over a data set, the last incomplete batch included, in inference form. `formats` by slot
-// name; empty: float32.
-Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const Dataset& data,
-                    const Preprocess& preprocess, const std::string& loss, int64_t batch_size, const Formats& formats,
-                    std::optional<Backend> library = std::nullopt);
+// What to evaluate, and how.
+struct EvaluationTask {
+  const Dataset& data;
+  std::optional<std::vector<int64_t>> samples;  // of the data; all where not given
+  Preprocess preprocess;
+  std::string loss;  // as attach_loss takes it
+  int64_t batch_size = 128;
+  Formats formats;  // by slot name; empty: float32
+  std::optional<Backend> library;
+};
+
+// Loss, accuracy and top-5 in inference form, the last incomplete batch included.
+Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const EvaluationTask& task);
 
 }  // namespace marvin

@@ -119,6 +119,7 @@ class AdaptivePolicy : public SwitchPolicy {
       const int pushed = kept + push_up(diversity, kept, strategy);
       needed = std::max(kept, std::min(pushed, longest_pushed_word(strategy)));
     }
+    slot.needed_wl = needed;
     const FixedPoint to = settle(container_for(needed, slot.range), now, step, slot);
     if (to.wl == now.wl) return std::nullopt;
     slot.settled = 0;

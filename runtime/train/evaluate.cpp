@@ -1,0 +1,129 @@
+// Loss, accuracy and top-5 of a model over a data set.
+#include <algorithm>
+#include <numeric>
+
+#include "passes/plan_memory.h"
+#include "runtime/train/binding.h"
+#include "runtime/train/trainer.h"
+
+namespace marvin {
+namespace {
+
+// How many of the first `samples` rows of scores [n,c,...] have their label among the `k` largest; a score that ties
+// with the label's counts as larger only when its class comes first.
+int64_t hits(std::span<const float> scores, const Shape& shape, std::span<const int64_t> labels, int64_t samples,
+             int64_t k) {
+  const int64_t classes = shape[1];
+  const int64_t positions = static_cast<int64_t>(scores.size()) / (shape[0] * classes);
+  int64_t count = 0;
+  for (int64_t n = 0; n < samples; ++n) {
+    for (int64_t p = 0; p < positions; ++p) {
+      const float* row = scores.data() + n * classes * positions + p;
+      const int64_t label = labels[static_cast<size_t>(n * positions + p)];
+      const float own = row[label * positions];
+      int64_t before = 0;
+      for (int64_t c = 0; c < classes; ++c) {
+        const float score = row[c * positions];
+        before += score > own || (score == own && c < label);
+      }
+      count += before < k;
+    }
+  }
+  return count;
+}
+
+struct Sums {
+  double loss = 0;
+  int64_t top1 = 0, top5 = 0;
+};
+
+// The model at one batch size.
+class BatchEvaluator {
+ public:
+  BatchEvaluator(const ImportModel& import, ParameterStore& parameters, Arena& arena, const CompileOptions& options,
+                 const Dataset& data, const BatchReader& reader, int64_t batch)
+      : compiled_(compile(import(batch, true), options, runner_)) {
+    const Graph& graph = compiled_.graph;
+    parameters.adopt(graph);
+    executor_.emplace(std::make_shared<Plan>(plan_memory(graph)), parameters, arena);
+    const std::vector<InputBinding> bindings = bind_inputs(graph, compiled_.loss, {}, data);
+    check_labels(graph, compiled_.loss, bindings, data);
+    destinations_ = destinations(*executor_, bindings, reader);
+    for (const Slot& slot : executor_->plan().slots) {
+      const auto format = options.formats.find(slot.name);
+      formats_.push_back(format == options.formats.end() ? FixedPoint{} : format->second);
+    }
+  }
+
+  std::span<const Destination> inputs() const { return destinations_; }
+
+  // Runs the batch that is in the inputs and adds what its `samples` give.
+  void add(int64_t samples, Sums& sums) {
+    executor_->run({.formats = formats_});
+    const Graph& graph = compiled_.graph;
+    sums.loss += executor_->output<float>(executor_->output_index(graph[graph.loss].name))[0] * static_cast<double>(samples);
+    if (!classifies()) return;
+    const ValueId scores = compiled_.loss.scores;
+    const std::span<const float> values = executor_->output<float>(executor_->output_index(graph[scores].name));
+    const std::span<const int64_t> labels =
+        executor_->input<int64_t>(executor_->input_index(graph[compiled_.loss.labels].name));
+    sums.top1 += hits(values, graph.type_of(scores).shape, labels, samples, 1);
+    sums.top5 += hits(values, graph.type_of(scores).shape, labels, samples, 5);
+  }
+
+  bool classifies() const {
+    const LossInputs& loss = compiled_.loss;
+    return loss.labels.valid() && loss.scores.valid() && compiled_.graph.type_of(loss.labels).dtype == DType::i64;
+  }
+  int64_t classes() const { return compiled_.graph.type_of(compiled_.loss.scores).shape[1]; }
+  // Class labels to a sample: more than one where every pixel has its own.
+  int64_t labels_per_sample() const {
+    const Shape& shape = compiled_.graph.type_of(compiled_.loss.labels).shape;
+    return elements(shape) / std::max<int64_t>(1, shape.empty() ? 1 : shape[0]);
+  }
+
+ private:
+  PassRunner runner_;
+  Compiled compiled_;
+  std::optional<Executor> executor_;
+  std::vector<Destination> destinations_;
+  std::vector<FixedPoint> formats_;
+};
+
+}  // namespace
+
+Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const EvaluationTask& task) {
+  std::vector<int64_t> all(static_cast<size_t>(task.data.samples()));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  const std::vector<int64_t>& samples = task.samples ? *task.samples : all;
+  const auto count = static_cast<int64_t>(samples.size());
+  const int64_t batch = std::min(task.batch_size, count);
+  const CompileOptions options{.loss = task.loss, .formats = task.formats, .library = task.library};
+  Arena arena;
+  Sums sums;
+
+  BatchReader reader(task.data, task.preprocess, {.batch_size = batch, .drop_last = true, .samples = samples});
+  BatchEvaluator whole(import, parameters, arena, options, task.data, reader, batch);
+  for (int64_t i = 0; i < count / batch; ++i) {
+    reader.read(0, i, whole.inputs());
+    whole.add(batch, sums);
+  }
+  if (const int64_t rest = count % batch; rest > 0) {
+    // A smaller batch of its own, so that means over the batch are of its samples alone.
+    const std::vector<int64_t> last(samples.end() - rest, samples.end());
+    BatchReader tail_reader(task.data, task.preprocess, {.batch_size = rest, .samples = last});
+    BatchEvaluator tail(import, parameters, arena, options, task.data, tail_reader, rest);
+    tail_reader.read(0, 0, tail.inputs());
+    tail.add(rest, sums);
+  }
+
+  Evaluation result{.loss = sums.loss / static_cast<double>(count), .samples = count};
+  if (whole.classifies()) {
+    const double labels = static_cast<double>(count * whole.labels_per_sample());
+    result.accuracy = static_cast<double>(sums.top1) / labels;
+    if (whole.classes() >= 5) result.top5 = static_cast<double>(sums.top5) / labels;
+  }
+  return result;
+}
+
+}  // namespace marvin

@@ -1,0 +1,275 @@
+#include "runtime/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "runtime/data/batches.h"
+#include "runtime/precision/observations.h"
+#include "runtime/train/step_plans.h"
+
+namespace marvin {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+bool has_integer_labels(const Dataset& data) {
+  const NamedArray* labels = data.find("labels");
+  return labels && is_integer(labels->values.type().dtype);
+}
+
+Preprocess default_preprocess(const Dataset& train) {
+  if (train.kind != DataKind::images) return {};
+  const MeanAndDeviation statistics = mean_and_deviation(train);
+  return {.scale = true, .mean = statistics.mean, .deviation = statistics.deviation};
+}
+
+}  // namespace
+
+class Trainer::Impl {
+ public:
+  Impl(ImportModel import, const Dataset& train, const Dataset& evaluation, Recipe recipe)
+      : import_(std::move(import)), train_(train), evaluation_(evaluation), recipe_(checked(std::move(recipe))),
+        split_(chosen_split()), policy_(make_policy(recipe_.precision)), model_(import_(recipe_.batch_size, false)), loss_(chosen_loss()),
+        preprocess_(recipe_.preprocess ? *recipe_.preprocess : default_preprocess(train)),
+        reader_(train, preprocess_, batch_options()), plans_(model_, step_options(), parameters_, arena_, train, reader_) {
+    if (policy_) begin_precision();
+    plans_.in(slots_, formats_);
+  }
+
+  const std::string& loss() const { return loss_; }
+  const Preprocess& preprocess() const { return preprocess_; }
+  const ParameterStore& parameters() const { return parameters_; }
+  const ParameterStore& best_parameters() const { return best_parameters_; }
+
+  std::vector<SlotFormatNow> formats() const {
+    std::vector<SlotFormatNow> result;
+    for (size_t i = 0; i < slots_.size(); ++i) result.push_back({slots_[i], formats_[i], needed_[i]});
+    return result;
+  }
+
+  TrainingResult run(const TrainingEvents& events) {
+    const int64_t per_epoch = reader_.batches_per_epoch();
+    const int64_t total = recipe_.steps.value_or(recipe_.epochs * per_epoch);
+    bool evaluated = false;
+    while (step_ < total) {
+      const StepReport report = run_step(total, events);
+      const bool epoch_ends = step_ % per_epoch == 0;
+      if (epoch_ends || !recipe_.switch_at_epoch) switch_formats(report, events);
+      evaluated = step_ == total || (epoch_ends && report.epoch % recipe_.evaluate_every == 0);
+      if (evaluated) run_evaluation(report, events);
+    }
+    if (!evaluated) throw std::logic_error("training ended without an evaluation");
+    result_.steps = step_;
+    result_.compile_s = plans_.compile_s();
+    result_.arena_bytes = arena_.bytes();
+    result_.formats = formats();
+    result_.profile = profile();
+    return result_;
+  }
+
+ private:
+  static Recipe checked(Recipe recipe) {
+    check(recipe);
+    return recipe;
+  }
+
+  std::optional<SampleSplit> chosen_split() const {
+    if (recipe_.validation_split == 0) return std::nullopt;
+    return split(train_, recipe_.validation_split, recipe_.seed);
+  }
+
+  std::string chosen_loss() const {
+    return recipe_.loss.empty() ? default_loss(model_, has_integer_labels(train_)) : recipe_.loss;
+  }
+
+  BatchOptions batch_options() const {
+    BatchOptions options{.batch_size = recipe_.batch_size,
+                         .shuffle = recipe_.shuffle,
+                         .seed = recipe_.seed,
+                         .drop_last = true,
+                         .augment = true};
+    if (split_) options.samples = split_->train;
+    return options;
+  }
+
+  CompileOptions step_options() const {
+    return {.loss = loss_,
+            .optimizer = recipe_.optimizer,
+            .observe = {.enabled = policy_ != nullptr},
+            .library = recipe_.library};
+  }
+
+  // One float32 pass over the first batch that changes nothing shows every range before the first step.
+  void begin_precision() {
+    Graph model = model_;
+    model.updates.clear();
+    CompileOptions options = step_options();
+    options.optimizer.reset();
+    options.gradients = true;
+    const std::unique_ptr<StepPlan> plan = make_step_plan(model, options, parameters_, arena_, train_, reader_);
+    slots_ = plan->executor->plan().slots;
+    formats_.assign(slots_.size(), {});
+    needed_.assign(slots_.size(), 0);
+    gradients_.resize(slots_.size());
+    windows_.resize(slots_.size());
+    changes_.reserve(slots_.size());
+    reader_.read(0, 0, plan->destinations);
+    plan->executor->run({.formats = formats_, .seed = recipe_.seed});
+    look(*plan, false);
+    formats_ = policy_->begin(windows_, policy_state_);
+  }
+
+  StepReport run_step(int64_t total, const TrainingEvents& events) {
+    const int64_t per_epoch = reader_.batches_per_epoch();
+    StepReport report{.step = step_ + 1, .epoch = step_ / per_epoch + 1, .total_steps = total};
+    report.lr = learning_rate(recipe_.schedule, report.step, total, per_epoch);
+    StepPlan& plan = plans_.in(slots_, formats_);
+    const Clock::time_point start = Clock::now();
+    reader_.read(step_ / per_epoch, step_ % per_epoch, plan.destinations);
+    if (plan.lr) plan.executor->input<float>(*plan.lr)[0] = static_cast<float>(report.lr);
+    if (plan.step) plan.executor->input<float>(*plan.step)[0] = static_cast<float>(report.step);
+    if (recipe_.profile) plan.step_ns.resize(plan.executor->plan().steps.size());
+    plan.executor->run({.formats = formats_,
+                        .seed = recipe_.seed,
+                        .step = static_cast<uint64_t>(report.step),
+                        .step_ns = plan.step_ns});
+    ++step_;
+    report.loss = plan.executor->output<float>(plan.loss)[0];
+    if (policy_) look(plan, true);
+    report.ms = 1e3 * seconds_since(start);
+    result_.train_s += report.ms / 1e3;
+    count_macs(plan);
+    if (!std::isfinite(report.loss)) stop(report);
+    if (events.step) events.step(report);
+    return report;
+  }
+
+  // Brings what the plan shows of every slot into the windows.
+  void look(const StepPlan& plan, bool with_gradients) {
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      const StepPlan::Shown& shown = plan.shown[i];
+      SlotWindow& window = windows_[i];
+      window.slot = &slots_[i];
+      window.format = formats_[i];
+      window.stats = plan.executor->output<float>(*shown.stats);
+      window.sample = plan.executor->output<float>(*shown.sample);
+      if (!with_gradients || !shown.gradient_sample) continue;
+      gradients_[i].add(plan.executor->output<float>(*shown.gradient_sample));
+      window.gradients = gradients_[i].count();
+      window.gradient_sum_norm = gradients_[i].sum_norm();
+    }
+  }
+
+  void switch_formats(const StepReport& report, const TrainingEvents& events) {
+    if (!policy_) return;
+    const Clock::time_point start = Clock::now();
+    changes_.clear();
+    policy_->decide(windows_, {report.step, report.loss}, policy_state_, changes_);
+    for (const FormatChange& change : changes_) formats_[change.slot] = change.to;
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      if (policy_state_.slots[i].since == 0) gradients_[i].reset();
+      needed_[i] = policy_state_.slots[i].needed_wl;
+    }
+    result_.train_s += seconds_since(start);
+    result_.switches += static_cast<int64_t>(changes_.size());
+    if (!events.switched) return;
+    for (const FormatChange& change : changes_) events.switched(report, slots_[change.slot], change);
+  }
+
+  void run_evaluation(const StepReport& report, const TrainingEvents& events) {
+    EvaluationTask task{.data = split_ ? train_ : evaluation_,
+                        .preprocess = preprocess_,
+                        .loss = loss_,
+                        .batch_size = recipe_.batch_size,
+                        .library = recipe_.library};
+    if (split_) task.samples = split_->validation;
+    for (size_t i = 0; i < slots_.size(); ++i) task.formats[slots_[i].name] = formats_[i];
+    result_.last = evaluate(import_, parameters_, task);
+    const auto better = [](const Evaluation& a, const Evaluation& b) {
+      return a.accuracy ? a.accuracy > b.accuracy : a.loss < b.loss;
+    };
+    const bool best = !evaluated_ || better(result_.last, result_.best);
+    evaluated_ = true;
+    if (best) {
+      result_.best = result_.last;
+      best_parameters_ = parameters_;
+    }
+    if (events.evaluated) events.evaluated(report, result_.last, best);
+  }
+
+  void count_macs(const StepPlan& plan) {
+    for (const StepPlan::Product& product : plan.products) {
+      result_.macs.total += product.macs;
+      if (!product.a.valid() || !product.b.valid()) continue;
+      const int wl = std::max(formats_[product.a.index].wl, formats_[product.b.index].wl);
+      if (wl <= 8) result_.macs.le8 += product.macs;
+      if (wl <= 16) result_.macs.le16 += product.macs;
+    }
+  }
+
+  [[noreturn]] void stop(const StepReport& report) const {
+    std::string where;
+    for (size_t i = 0; i < windows_.size() && where.empty(); ++i) {
+      const float magnitude = windows_[i].stats[QuantizeStats::mean_abs];
+      if (!std::isfinite(magnitude)) {
+        where = cat("; the first values that are not finite are in layer '", slots_[i].layer, "' (", slots_[i].name, ")");
+      }
+    }
+    throw Error("the loss is ", report.loss, " at step ", report.step, " (epoch ", report.epoch, ")", where,
+                ". Lower --lr (it was ", report.lr, "), or look for values in the data that are not finite");
+  }
+
+  std::vector<OpTime> profile() const {
+    std::vector<OpTime> times;
+    for (const auto& [containers, plan] : plans_) {
+      for (size_t i = 0; i < plan->step_ns.size(); ++i) {
+        const Step& step = plan->executor->plan().steps[i];
+        times.push_back({std::string(step.op->name), std::string(step.kernel->name), step.label, step.phase,
+                         plan->step_ns[i]});
+      }
+    }
+    return times;
+  }
+
+  ImportModel import_;
+  const Dataset& train_;
+  const Dataset& evaluation_;
+  Recipe recipe_;
+  std::optional<SampleSplit> split_;
+  std::unique_ptr<SwitchPolicy> policy_;
+  Graph model_;
+  std::string loss_;
+  Preprocess preprocess_;
+  BatchReader reader_;
+  ParameterStore parameters_, best_parameters_;
+  Arena arena_;
+  StepPlans plans_;
+
+  // By slot of the training graph; empty in float32.
+  std::vector<Slot> slots_;
+  std::vector<FixedPoint> formats_;
+  std::vector<int> needed_;
+  std::vector<GradientWindow> gradients_;
+  std::vector<SlotWindow> windows_;
+  std::vector<FormatChange> changes_;
+  PolicyState policy_state_;
+
+  int64_t step_ = 0;
+  bool evaluated_ = false;
+  TrainingResult result_;
+};
+
+Trainer::Trainer(ImportModel import, const Dataset& train, const Dataset& evaluation, Recipe recipe)
+    : impl_(std::make_unique<Impl>(std::move(import), train, evaluation, std::move(recipe))) {}
+Trainer::~Trainer() = default;
+const std::string& Trainer::loss() const { return impl_->loss(); }
+const Preprocess& Trainer::preprocess() const { return impl_->preprocess(); }
+TrainingResult Trainer::run(const TrainingEvents& events) { return impl_->run(events); }
+const ParameterStore& Trainer::parameters() const { return impl_->parameters(); }
+const ParameterStore& Trainer::best_parameters() const { return impl_->best_parameters(); }
+std::vector<SlotFormatNow> Trainer::formats() const { return impl_->formats(); }
+
+}  // namespace marvin
