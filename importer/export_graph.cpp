@@ -129,7 +129,7 @@ class GraphExporter {
     add_metadata(proto, "layer", slot.layer);
     add_metadata(proto, "role", std::string(name_of(slot.role)));
     const auto format = std::ranges::find(formats_, slot.name, &SlotFormat::name);
-    if (format != formats_.end()) add_metadata(proto, "format", cat("<", text_of(format->format), ">"));
+    if (format != formats_.end()) add_metadata(proto, "format", text_of(format->format));
   }
 
   void add_outputs() {

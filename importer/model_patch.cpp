@@ -47,10 +47,10 @@ void set_metadata(onnx::ModelProto& proto, const std::string& key, const std::st
   entry.set_value(value);
 }
 
-std::string text_of(FixedPoint format) { return cat(int{format.wl}, ",", int{format.fl}); }
+std::string metadata_text(FixedPoint format) { return cat(int{format.wl}, ",", int{format.fl}); }
 
 void set_formats(onnx::ModelProto& proto, std::span<const SlotFormat> formats) {
-  for (const SlotFormat& slot : formats) set_metadata(proto, "marvin.format." + slot.name, text_of(slot.format));
+  for (const SlotFormat& slot : formats) set_metadata(proto, "marvin.format." + slot.name, metadata_text(slot.format));
 }
 
 void save(const onnx::ModelProto& proto, const std::string& path) {

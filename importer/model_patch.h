@@ -15,7 +15,7 @@ onnx::TensorProto* tensor_of_constant(onnx::NodeProto& node);
 void set_metadata(onnx::ModelProto& proto, const std::string& key, const std::string& value);
 
 // "8,5"
-std::string text_of(FixedPoint format);
+std::string metadata_text(FixedPoint format);
 void set_formats(onnx::ModelProto& proto, std::span<const SlotFormat> formats);
 
 void save(const onnx::ModelProto& proto, const std::string& path);
