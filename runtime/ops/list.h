@@ -18,6 +18,10 @@
   op(Identity) op(Reshape) op(Flatten) op(Squeeze) op(Unsqueeze) op(Shape) op(Size) op(ConstantOfShape) op(Range) \
   /* repeat.cpp */ \
   op(Transpose) op(Expand) op(Tile) \
+  /* index.cpp */ \
+  op(Slice) op(SliceGrad) op(Concat) op(Split) op(Gather) op(GatherGrad) \
+  /* pad.cpp */ \
+  op(Pad) op(PadGrad) \
   /* elementwise_unary.cpp */ \
   op(Abs) op(Neg) op(Sign) op(Reciprocal) op(Sqrt) op(Exp) op(Log) op(Erf) op(Floor) op(Ceil) op(Round) op(Not) \
   op(Cast) \

@@ -44,7 +44,7 @@ AxisSet axes_of(const Attrs& attrs, std::span<const int64_t> operand, int64_t ra
 std::vector<Type> infer_reduction(const InferContext& context) {
   require_numeric(context, 0);
   const Type& in = context.type(0);
-  const std::vector<int64_t> operand = context.has(1) ? context.integers(1, "the axes") : std::vector<int64_t>{};
+  const std::vector<int64_t> operand = context.has(1) ? int64_operand(context, 1, "axes") : std::vector<int64_t>{};
   const AxisSet axes = axes_of(context.attrs, operand, in.rank());
   return {Type{in.dtype, reduced_shape(in.shape, axes, context.attrs.integer("keepdims") != 0)}};
 }

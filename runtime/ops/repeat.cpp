@@ -71,7 +71,7 @@ void run_expand(const KernelArgs& args) {
 
 std::vector<Type> infer_tile(const InferContext& context) {
   const Type& in = context.type(0);
-  const std::vector<int64_t> repeats = context.integers(1, "the number of repeats");
+  const std::vector<int64_t> repeats = int64_operand(context, 1, "repeats");
   if (repeats.size() != in.shape.size()) throw Error(repeats.size(), " repeats for the axes of ", text_of(in));
   Shape shape = in.shape;
   for (size_t i = 0; i < shape.size(); ++i) {
