@@ -60,9 +60,9 @@ NodeId Graph::add_node(Node node, const std::vector<std::string>& output_names,
 ValueId Graph::add_output(NodeId id, size_t index, std::string value_name, Type type) {
   const ValueId value = add_value(
       {.name = std::move(value_name), .type = std::move(type), .producer = id, .output = static_cast<int>(index)});
-  std::vector<ValueId>& outputs = nodes_[id.index].outputs;
-  if (outputs.size() <= index) outputs.resize(index + 1);
-  outputs[index] = value;
+  std::vector<ValueId>& listed = nodes_[id.index].outputs;
+  if (listed.size() <= index) listed.resize(index + 1);
+  listed[index] = value;
   return value;
 }
 

@@ -1,0 +1,115 @@
+// Pass tests are text files: a command line, the graph before, ----, the graph after.
+//
+//   # differentiate
+//   graph before { ... }
+//   ----
+//   graph after { ... }
+//
+// MARVIN_BLESS=1 rewrites what is after the line.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <sstream>
+
+#include "passes/append_optimizer.h"
+#include "passes/attach_loss.h"
+#include "passes/differentiate.h"
+#include "passes/fold_constants.h"
+#include "passes/insert_quantization.h"
+#include "passes/select_kernels.h"
+#include "runtime/ops/op.h"
+
+namespace marvin {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+void differentiate_all(Graph& graph) {
+  for (const ValueId gradient : differentiate(graph, trainable_parameters(graph)))
+    if (gradient.valid()) graph.outputs.push_back(gradient);
+}
+
+void train_with(Graph& graph, const Arguments& arguments) {
+  const std::vector<ValueId> parameters = trainable_parameters(graph);
+  const std::vector<ValueId> gradients = differentiate(graph, parameters);
+  append_optimizer(graph, {.name = arguments.at(0), .momentum = arguments.at(0) == "sgd" ? 0.9f : 0.0f}, parameters,
+                   gradients);
+}
+
+// "8" or "16" for every slot, or one word per slot; 32 is float32.
+void quantize_in(Graph& graph, const Arguments& arguments) {
+  std::vector<FixedPoint> formats;
+  for (size_t i = 0; i < find_slots(graph).size(); ++i) {
+    formats.push_back({static_cast<int8_t>(std::stoi(arguments.at(std::min(i, arguments.size() - 1)))), 5});
+  }
+  insert_quantization(graph, formats);
+}
+
+const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& commands() {
+  static const std::map<std::string, std::function<void(Graph&, const Arguments&)>> map = {
+      {"fold_constants", [](Graph& graph, const Arguments&) { fold_constants(graph); }},
+      {"attach_loss", [](Graph& graph, const Arguments& arguments) { attach_loss(graph, arguments.at(0)); }},
+      {"differentiate", [](Graph& graph, const Arguments&) { differentiate_all(graph); }},
+      {"append_optimizer", train_with},
+      {"insert_quantization", quantize_in},
+      {"select_kernels", [](Graph& graph, const Arguments&) { select_kernels(graph); }},
+  };
+  return map;
+}
+
+struct PassCase {
+  std::filesystem::path path;
+  std::string command, before, after;
+};
+
+PassCase read_case(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string all = text.str();
+  const size_t line = all.find('\n');
+  const size_t middle = all.find("----\n");
+  REQUIRE(all.starts_with("# "));
+  REQUIRE(middle != std::string::npos);
+  return {path, all.substr(2, line - 2), all.substr(line + 1, middle - line - 1), all.substr(middle + 5)};
+}
+
+std::string run_case(const PassCase& pass_case) {
+  std::istringstream words(pass_case.command);
+  std::string name, word;
+  words >> name;
+  Arguments arguments;
+  while (words >> word) arguments.push_back(word);
+  Graph graph = from_text(pass_case.before);
+  try {
+    commands().at(name)(graph, arguments);
+  } catch (const Error& error) {
+    return cat("error: ", error.what(), "\n");
+  }
+  verify_types(graph);
+  return to_text(graph);
+}
+
+}  // namespace
+
+TEST_CASE("passes turn the graphs before the line into those after it") {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(MARVIN_SOURCE_DIR "/tests/passes")) {
+    if (entry.path().extension() != ".txt") continue;
+    ++count;
+    const PassCase pass_case = read_case(entry.path());
+    const std::string after = run_case(pass_case);
+    if (std::getenv("MARVIN_BLESS")) {
+      std::ofstream(pass_case.path) << "# " << pass_case.command << "\n" << pass_case.before << "----\n" << after;
+      continue;
+    }
+    INFO(pass_case.path.filename());
+    CHECK(after == pass_case.after);
+  }
+  CHECK(count > 0);
+}
+
+}  // namespace marvin
