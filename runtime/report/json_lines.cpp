@@ -1,0 +1,55 @@
+#include "runtime/report/json_lines.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/ir/error.h"
+
+namespace marvin {
+namespace {
+
+constexpr size_t kPendingBytes = 1 << 14;
+
+}  // namespace
+
+JsonLines::JsonLines(const std::string& path)
+    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+  if (descriptor_ < 0) fail();
+}
+
+JsonLines::~JsonLines() {
+  try {
+    flush();
+  } catch (const Error&) {
+    // The run ends for another reason, which is the one to report.
+  }
+  ::close(descriptor_);
+}
+
+void JsonLines::append(const Json& object) {
+  pending_ += object.dump();
+  pending_ += '\n';
+  if (pending_.size() >= kPendingBytes) flush();
+}
+
+void JsonLines::flush() {
+  while (!pending_.empty()) {
+    const ssize_t written = ::write(descriptor_, pending_.data(), pending_.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail();
+    pending_.erase(0, static_cast<size_t>(written));
+  }
+}
+
+void JsonLines::sync() {
+  flush();
+  // Pipes and some file systems cannot sync.
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) fail();
+}
+
+void JsonLines::fail() const { throw Error("cannot write '", path_, "': ", std::strerror(errno)); }
+
+}  // namespace marvin
