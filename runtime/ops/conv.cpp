@@ -4,6 +4,7 @@
 #include "runtime/kernels/conv_exact.h"
 #include "runtime/kernels/conv_f32.h"
 #include "runtime/kernels/onednn_conv.h"
+#include "runtime/kernels/onednn_conv_s8.h"
 #include "runtime/ops/list.h"
 
 namespace marvin {
