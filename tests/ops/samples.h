@@ -21,13 +21,17 @@ struct Sample {
 // In samples_<family>.cpp, one per op family.
 std::span<const Sample> quantize_samples();
 std::span<const Sample> shape_samples();
+std::span<const Sample> index_samples();
+std::span<const Sample> reduce_samples();
 std::span<const Sample> elementwise_samples();
 std::span<const Sample> matmul_samples();
+std::span<const Sample> pooling_samples();
 
 inline std::vector<Sample> all_samples() {
   std::vector<Sample> all;
   for (const std::span<const Sample> family :
-       {quantize_samples(), shape_samples(), elementwise_samples(), matmul_samples()}) {
+       {quantize_samples(), shape_samples(), index_samples(), reduce_samples(), elementwise_samples(), matmul_samples(),
+        pooling_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

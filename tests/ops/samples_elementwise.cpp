@@ -4,10 +4,162 @@ namespace marvin {
 
 std::span<const Sample> elementwise_samples() {
   static const std::vector<Sample> samples = {
+      // unary
+      {.name = "Abs", .graph = "graph g { input %x: f32[2,5] %y = Abs(%x) output %y }"},
+      {.name = "Abs of integers",
+       .graph = "graph g { input %x: i8[5] %y = Abs(%x) output %y }",
+       .differentiable = false},
+      {.name = "Neg", .graph = "graph g { input %x: f32[2,5] %y = Neg(%x) output %y }"},
+      {.name = "Sign", .graph = "graph g { input %x: f32[2,5] %y = Sign(%x) output %y }", .differentiable = false},
+      {.name = "Reciprocal", .graph = "graph g { input %x: f32[7] %y = Reciprocal(%x) output %y }", .low = 0.5},
+      {.name = "Sqrt", .graph = "graph g { input %x: f32[7] %y = Sqrt(%x) output %y }", .low = 0.5},
+      {.name = "Exp", .graph = "graph g { input %x: f32[7] %y = Exp(%x) output %y }"},
+      {.name = "Log", .graph = "graph g { input %x: f32[7] %y = Log(%x) output %y }", .low = 0.5},
+      {.name = "Erf", .graph = "graph g { input %x: f32[7] %y = Erf(%x) output %y }"},
+      {.name = "Floor, Ceil and Round",
+       .graph = R"(graph g {
+         input %x: f32[9]
+         %floor = Floor(%x)
+         %ceil = Ceil(%x)
+         %round = Round(%x)
+         output %floor output %ceil output %round })",
+       .low = -3,
+       .high = 3,
+       .differentiable = false},
+      {.name = "Not", .graph = "graph g { input %x: bool[5] %y = Not(%x) output %y }", .differentiable = false},
+      {.name = "Cast there and back", .graph = R"(graph g {
+         input %x: f32[6]
+         %d = Cast(%x) {to=11}
+         %y = Cast(%d) {to=1}
+         output %y })"},
+      {.name = "Cast to integers and bool",
+       .graph = R"(graph g {
+         input %x: f32[6]
+         %a = Cast(%x) {to=2}
+         %b = Cast(%x) {to=3}
+         %c = Cast(%x) {to=5}
+         %d = Cast(%x) {to=6}
+         %e = Cast(%x) {to=7}
+         %f = Cast(%x) {to=9}
+         output %a output %b output %c output %d output %e output %f })",
+       .low = 0,
+       .high = 9,
+       .differentiable = false},
+      // activations
       {.name = "Relu", .graph = "graph g { input %x: f32[2,30] %y = Relu(%x) output %y }"},
       {.name = "ReluGrad",
        .graph = "graph g { input %dy: f32[2,3] input %y: f32[2,3] %dx = ReluGrad(%dy, %y) output %dx }",
        .differentiable = false},
+      {.name = "LeakyRelu", .graph = "graph g { input %x: f32[2,9] %y = LeakyRelu(%x) {alpha=0.3} output %y }"},
+      {.name = "PRelu with one slope per channel", .graph = R"(graph g {
+         input %x: f32[2,3,4]
+         parameter %slope: f32[3,1]
+         %y = PRelu(%x, %slope)
+         output %y })"},
+      {.name = "Elu", .graph = "graph g { input %x: f32[2,9] %y = Elu(%x) {alpha=0.7} output %y }"},
+      {.name = "Sigmoid", .graph = "graph g { input %x: f32[2,9] %y = Sigmoid(%x) output %y }", .low = -3, .high = 3},
+      {.name = "Tanh", .graph = "graph g { input %x: f32[2,9] %y = Tanh(%x) output %y }", .low = -2, .high = 2},
+      {.name = "Softplus", .graph = "graph g { input %x: f32[2,9] %y = Softplus(%x) output %y }"},
+      {.name = "HardSigmoid",
+       .graph = "graph g { input %x: f32[2,9] %y = HardSigmoid(%x) {alpha=0.25} output %y }",
+       .low = -4,
+       .high = 4},
+      {.name = "HardSwish",
+       .graph = "graph g { input %x: f32[2,9] %y = HardSwish(%x) output %y }",
+       .low = -5,
+       .high = 5},
+      {.name = "HardSwishGrad",
+       .graph = "graph g { input %dy: f32[2,3] input %x: f32[2,3] %dx = HardSwishGrad(%dy, %x) output %dx }",
+       .low = -5,
+       .high = 5,
+       .differentiable = false},
+      {.name = "Clip on both sides", .graph = R"(graph g {
+         input %x: f32[2,9]
+         constant %min: f32[] = {-0.5}
+         constant %max: f32[] = {0.25}
+         %y = Clip(%x, %min, %max)
+         output %y })"},
+      {.name = "Clip from above",
+       .graph = "graph g { input %x: f32[9] constant %max: f32[] = {0.25} %y = Clip(%x, _, %max) output %y }"},
+      {.name = "ClipGrad",
+       .graph = R"(graph g {
+         input %dy: f32[9]
+         input %x: f32[9]
+         constant %min: f32[] = {0.0}
+         %dx = ClipGrad(%dy, %x, %min)
+         output %dx })",
+       .differentiable = false},
+      // arithmetic
+      {.name = "Add of equal shapes",
+       .graph = "graph g { input %a: f32[2,3] input %b: f32[2,3] %y = Add(%a, %b) output %y }"},
+      {.name = "Add of one value to itself", .graph = "graph g { input %a: f32[2,3] %y = Add(%a, %a) output %y }"},
+      {.name = "Add of a vector per channel",
+       .graph = "graph g { input %a: f32[2,3,2,2] input %b: f32[1,3,1,1] %y = Add(%a, %b) output %y }"},
+      {.name = "Add of integers",
+       .graph = "graph g { input %a: i32[2,3] input %b: i32[3] %y = Add(%a, %b) output %y }",
+       .differentiable = false},
+      {.name = "Sub with both sides broadcast",
+       .graph = "graph g { input %a: f32[4,1] input %b: f32[2,1,3] %y = Sub(%a, %b) output %y }"},
+      {.name = "Mul by a scalar", .graph = "graph g { input %a: f32[2,3] input %b: f32[] %y = Mul(%a, %b) output %y }"},
+      {.name = "Mul of a scalar",
+       .graph = "graph g { input %a: f32[1] input %b: f32[2,3] %y = Mul(%a, %b) output %y }"},
+      {.name = "Div",
+       .graph = "graph g { input %a: f32[2,3] input %b: f32[3] %y = Div(%a, %b) output %y }",
+       .low = 0.5,
+       .high = 2},
+      {.name = "Pow of two values",
+       .graph = "graph g { input %a: f32[2,3] input %b: f32[3] %y = Pow(%a, %b) output %y }",
+       .low = 0.5,
+       .high = 2},
+      {.name = "Pow with a scalar 2",
+       .graph = "graph g { input %a: f32[2,3] constant %b: f32[] = {2} %y = Pow(%a, %b) output %y }"},
+      {.name = "Pow with an integer exponent",
+       .graph = "graph g { input %a: f32[2,3] constant %b: i64[1] = {3} %y = Pow(%a, %b) output %y }"},
+      {.name = "Max of three", .graph = R"(graph g {
+         input %a: f32[2,4]
+         input %b: f32[4]
+         input %c: f32[2,1]
+         %y = Max(%a, %b, %c)
+         output %y })"},
+      {.name = "Min of two", .graph = "graph g { input %a: f32[1,4] input %b: f32[3,1] %y = Min(%a, %b) output %y }"},
+      {.name = "Max of one", .graph = "graph g { input %a: f32[3] %y = Max(%a) output %y }"},
+      {.name = "Sum of three",
+       .graph = "graph g { input %a: f32[3] input %b: f32[2,1] input %c: f32[] %y = Sum(%a, %b, %c) output %y }"},
+      {.name = "Mean of two, one of them twice",
+       .graph = "graph g { input %a: f32[3] input %b: f32[2,3] %y = Mean(%a, %b, %a) output %y }"},
+      // comparisons
+      {.name = "comparisons",
+       .graph = R"(graph g {
+         input %a: i64[3,8]
+         input %b: i64[8]
+         %equal = Equal(%a, %b)
+         %greater = Greater(%a, %b)
+         %less = Less(%a, %b)
+         %not_less = GreaterOrEqual(%a, %b)
+         %not_greater = LessOrEqual(%a, %b)
+         output %equal output %greater output %less output %not_less output %not_greater })",
+       .differentiable = false},
+      {.name = "logic",
+       .graph = R"(graph g {
+         constant %a: bool[2,1] = {0, 1}
+         constant %b: bool[2] = {0, 1}
+         %and = And(%a, %b)
+         %or = Or(%a, %b)
+         %xor = Xor(%a, %b)
+         output %and output %or output %xor })",
+       .differentiable = false},
+      {.name = "Where", .graph = R"(graph g {
+         constant %c: bool[2,3] = {1, 0, 0, 1, 1, 0}
+         input %a: f32[2,3]
+         input %b: f32[3]
+         %y = Where(%c, %a, %b)
+         output %y })"},
+      {.name = "Where with a broadcast condition", .graph = R"(graph g {
+         constant %c: bool[2,1] = {1, 0}
+         input %a: f32[2,3]
+         input %b: f32[1]
+         %y = Where(%c, %a, %b)
+         output %y })"},
   };
   return samples;
 }
