@@ -98,8 +98,7 @@ class QdqWriter {
     const auto& [format, dequantized] = entry->second;
     require_opset(kOpsetOfQuantizeLinear, "DequantizeLinear", name);
     const DType container = format.wl <= native_bits() ? storage_of(format) : DType::i32;
-    const std::string words =
-        add_initializer(name + "_quantized", words_of(tensor_from(proto, {}), format, container));
+    const std::string words = add_initializer(name + "_quantized", words_of(tensor_from(proto, {}), format, container));
     add_node("DequantizeLinear", with_scale(words, name, format, container), dequantized);
   }
 
@@ -131,13 +130,12 @@ class QdqWriter {
   void round_to_words(const std::string& name, const Quantized& value) {
     require_opset(kOpsetOfRound, "Round", name);
     const FixedPoint format = value.format;
-    const std::string inverse =
-        add_initializer(name + "_inverse_scale", Tensor::scalar(power_of_two(format.fl)));
+    const std::string inverse = add_initializer(name + "_inverse_scale", Tensor::scalar(power_of_two(format.fl)));
     const std::string scale = add_initializer(name + "_scale", Tensor::scalar(power_of_two(-format.fl)));
     const std::string scaled = add_node("Mul", {name, inverse}, unused_name(name + "_scaled"));
     const std::string rounded = add_node("Round", {scaled}, unused_name(name + "_rounded"));
-    const std::string words = clip(rounded, name, static_cast<float>(format.min()), static_cast<float>(format.max()),
-                                   name + "_quantized");
+    const std::string words =
+        clip(rounded, name, static_cast<float>(format.min()), static_cast<float>(format.max()), name + "_quantized");
     add_node("Mul", {words, scale}, value.dequantized);
   }
 
@@ -195,8 +193,8 @@ class QdqWriter {
 
   void require_opset(int64_t needed, std::string_view op, const std::string& name) const {
     if (opset_ >= needed) return;
-    throw Error("'", name, "' in fixed point needs ", op, ", which came with opset ", needed, "; the model is of opset ",
-                opset_, ". Export the model again with a newer one");
+    throw Error("'", name, "' in fixed point needs ", op, ", which came with opset ", needed,
+                "; the model is of opset ", opset_, ". Export the model again with a newer one");
   }
 
   onnx::GraphProto& graph_;

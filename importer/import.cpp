@@ -29,14 +29,19 @@ void add_attribute(ModelNode& node, const onnx::AttributeProto& attribute, const
   using Proto = onnx::AttributeProto;
   const std::string& name = attribute.name();
   switch (type_of(attribute)) {
-    case Proto::INT: return node.attrs.set(name, int64_t{attribute.i()});
-    case Proto::FLOAT: return node.attrs.set(name, attribute.f());
-    case Proto::STRING: return node.attrs.set(name, attribute.s());
+    case Proto::INT:
+      return node.attrs.set(name, int64_t{attribute.i()});
+    case Proto::FLOAT:
+      return node.attrs.set(name, attribute.f());
+    case Proto::STRING:
+      return node.attrs.set(name, attribute.s());
     case Proto::INTS:
       return node.attrs.set(name, std::vector<int64_t>(attribute.ints().begin(), attribute.ints().end()));
     case Proto::FLOATS:
       return node.attrs.set(name, std::vector<float>(attribute.floats().begin(), attribute.floats().end()));
-    case Proto::TENSOR: node.tensors.insert_or_assign(name, tensor_from(attribute.t(), directory)); return;
+    case Proto::TENSOR:
+      node.tensors.insert_or_assign(name, tensor_from(attribute.t(), directory));
+      return;
     default:
       throw Error("attribute '", name, "' is of type ", Proto::AttributeType_Name(type_of(attribute)),
                   ", which is not supported");
@@ -47,8 +52,10 @@ Tensor tensor_of_constant(const ModelNode& node) {
   const auto tensor = node.tensors.find("value");
   if (tensor != node.tensors.end()) return tensor->second;
   for (const auto& [name, value] : node.attrs) {
-    if (const auto* number = std::get_if<int64_t>(&value); number && name == "value_int") return Tensor::scalar(*number);
-    if (const auto* number = std::get_if<float>(&value); number && name == "value_float") return Tensor::scalar(*number);
+    if (const auto* number = std::get_if<int64_t>(&value); number && name == "value_int")
+      return Tensor::scalar(*number);
+    if (const auto* number = std::get_if<float>(&value); number && name == "value_float")
+      return Tensor::scalar(*number);
     if (const auto* list = std::get_if<std::vector<int64_t>>(&value); list && name == "value_ints") {
       return Tensor::of<int64_t>({static_cast<int64_t>(list->size())}, *list);
     }
@@ -70,15 +77,13 @@ void check_domains(const onnx::ModelProto& model) {
   }
 }
 
-bool is_known(const std::string& op, int64_t opset) {
-  return op == "Constant" || is_renamed_by_quirk(op, opset) || (find_op(op) && is_onnx_op(op));
-}
+bool is_known(const std::string& op) { return op == "Constant" || (find_op(op) && is_onnx_op(op)); }
 
-void check_ops(const onnx::GraphProto& graph, int64_t opset) {
+void check_ops(const onnx::GraphProto& graph) {
   std::vector<std::pair<std::string, int>> unknown;
   const onnx::NodeProto* first = nullptr;
   for (const onnx::NodeProto& node : graph.node()) {
-    if (is_known(node.op_type(), opset)) continue;
+    if (is_known(node.op_type())) continue;
     if (!first) first = &node;
     const auto row = std::ranges::find(unknown, node.op_type(), &std::pair<std::string, int>::first);
     row == unknown.end() ? void(unknown.emplace_back(node.op_type(), 1)) : void(++row->second);
@@ -179,22 +184,24 @@ class Importer {
   // An output that the file lists may have no equivalent in canonical form.
   ValueId value_named(const std::string& name) const {
     const ValueId value = graph_.find(name);
-    if (!value.valid()) throw Error("'", name, "', an output of ", described(*wiring_.maker(name)), ", is not supported");
+    if (!value.valid())
+      throw Error("'", name, "', an output of ", described(*wiring_.maker(name)), ", is not supported");
     return value;
   }
 
   void add_node(const onnx::NodeProto& proto) {
     ModelNode node{.op = proto.op_type(), .name = proto.name()};
     for (const onnx::AttributeProto& attribute : proto.attribute()) add_attribute(node, attribute, file_.directory);
-    for (const std::string& input : proto.input()) node.inputs.push_back(input.empty() ? ValueId{} : value_named(input));
+    for (const std::string& input : proto.input())
+      node.inputs.push_back(input.empty() ? ValueId{} : value_named(input));
     node.outputs.assign(proto.output().begin(), proto.output().end());
     if (is_constant_node(proto)) return add_constant(node);
 
     apply_quirks(node, file_.opset, writer_);
     if (!node.tensors.empty()) throw Error("attribute '", node.tensors.begin()->first, "' is a tensor");
     const std::vector<RunningStatistic> statistics = running_statistics(node);
-    const NodeId id = append(graph_, {.op = node.op, .name = node.name, .inputs = node.inputs, .attrs = node.attrs},
-                             node.outputs);
+    const NodeId id =
+        append(graph_, {.op = node.op, .name = node.name, .inputs = node.inputs, .attrs = node.attrs}, node.outputs);
     for (const RunningStatistic& statistic : statistics) {
       std::erase_if(graph_.updates, [&](const Update& update) { return update.state == statistic.state; });
       graph_.updates.push_back({statistic.state, graph_[id].outputs[statistic.output]});
@@ -251,7 +258,7 @@ Graph OnnxModel::import(const ImportOptions& options) const {
   const onnx::GraphProto& graph = file_->proto.graph();
   if (options.batch < 1) throw Error("the batch size is ", options.batch, "; it must be at least 1");
   check_domains(file_->proto);
-  check_ops(graph, file_->opset);
+  check_ops(graph);
   if (options.form == ImportOptions::Form::as_found) return Importer(*file_, options, graph.node()).run();
   const NodeProtos nodes = inference_nodes(graph, file_->opset);
   return Importer(*file_, options, nodes).run();

@@ -26,7 +26,8 @@ void set_training_mode_off(onnx::NodeProto& node) {
 }
 
 // Outputs 1 and 2 are the running statistics, operands 3 and 4 those before.
-void normalise_by_running_statistics(const onnx::NodeProto& given, int64_t opset, const Names& read, NodeProtos& nodes) {
+void normalise_by_running_statistics(const onnx::NodeProto& given, int64_t opset, const Names& read,
+                                     NodeProtos& nodes) {
   onnx::NodeProto& node = *nodes.Add();
   node = given;
   if (opset >= kOpsetOfTrainingModeAttribute) set_training_mode_off(node);

@@ -16,11 +16,11 @@ constexpr int64_t kMinOpset = 7;
 constexpr int64_t kMaxOpset = 17;
 
 struct ImportOptions {
+  int64_t batch = 1;                    // the extent of every input's first axis that the file leaves open
+  std::map<std::string, int64_t> dims;  // extents of other symbolic axes by their names (ONNX: dim_param)
   // as_found: BatchNormalization and Dropout do what the file says. inference: neither is in training mode.
   enum class Form : uint8_t { as_found, inference };
   Form form = Form::as_found;
-  int64_t batch = 1;                    // the extent of every input's first axis that the file leaves open
-  std::map<std::string, int64_t> dims;  // extents of other symbolic axes by their names (ONNX: dim_param)
 };
 
 // A model as its file has it. Copies share it; it never changes.

@@ -29,8 +29,8 @@ ValueId GraphWriter::scalar(const std::string& base, ValueId like, double number
 }
 
 ValueId GraphWriter::node(std::string_view op, std::vector<ValueId> inputs, Attrs attrs, const std::string& base) {
-  const NodeId id =
-      append(graph_, {.op = std::string(op), .inputs = std::move(inputs), .attrs = std::move(attrs)}, {unused_name(base)});
+  const NodeId id = append(graph_, {.op = std::string(op), .inputs = std::move(inputs), .attrs = std::move(attrs)},
+                           {unused_name(base)});
   const ValueId output = graph_[id].outputs[0];
   fold(graph_, id);
   return output;
@@ -55,7 +55,8 @@ void set_operand(ModelNode& node, size_t i, ValueId value) {
 template <class T>
 T take(ModelNode& node, std::string_view key, T otherwise) {
   if (!node.attrs.has(key)) return otherwise;
-  const auto entry = std::ranges::find(node.attrs, key, [](const auto& pair) -> std::string_view { return pair.first; });
+  const auto entry =
+      std::ranges::find(node.attrs, key, [](const auto& pair) -> std::string_view { return pair.first; });
   const T* value = std::get_if<T>(&(*entry).second);
   if (!value) throw Error("attribute '", key, "' has the wrong type");
   T taken = *value;
@@ -132,12 +133,11 @@ void training_mode_from_outputs(ModelNode& node, GraphWriter&) {
   if (node.outputs.size() > 3) node.outputs.resize(3);
 }
 
-// marvin's attributes are not tensors.
+// The attribute is a tensor of any type, which an operand holds exactly.
 void constant_of_shape_to_expand(ModelNode& node, GraphWriter& writer) {
   const auto value = node.tensors.find("value");
-  const ValueId fill = value == node.tensors.end()
-                           ? writer.constant(stem(node) + ".value", Tensor::scalar(0.0f))
-                           : writer.constant(stem(node) + ".value", value->second);
+  const ValueId fill = value == node.tensors.end() ? writer.constant(stem(node) + ".value", Tensor::scalar(0.0f))
+                                                   : writer.constant(stem(node) + ".value", value->second);
   if (writer.type(fill).elements() != 1) throw Error("attribute 'value' must have one element");
   node.tensors.clear();
   node.inputs = {fill, operand(node, 0)};
@@ -148,14 +148,13 @@ struct Quirk {
   std::string_view op;
   int64_t first_opset, last_opset;
   void (*apply)(ModelNode&, GraphWriter&);
-  bool renames = false;  // always to another op
 };
 
 constexpr Quirk kQuirks[] = {
     {"BatchNormalization", 7, 8, refuse_spatial_0},
     {"BatchNormalization", 7, 13, training_mode_from_outputs},
     {"Clip", 7, 10, clip_bounds_to_operands},
-    {"ConstantOfShape", 9, kMaxOpset, constant_of_shape_to_expand, true},
+    {"ConstantOfShape", 9, kMaxOpset, constant_of_shape_to_expand},
     {"Dropout", 7, 11, dropout_ratio_to_operand},
     {"Hardmax", 7, 12, softmax_of_matrix},
     {"LogSoftmax", 7, 12, softmax_of_matrix},
@@ -169,20 +168,12 @@ constexpr Quirk kQuirks[] = {
     {"Unsqueeze", 7, 12, axes_to_operand},
 };
 
-bool applies(const Quirk& quirk, std::string_view op, int64_t opset) {
-  return quirk.op == op && opset >= quirk.first_opset && opset <= quirk.last_opset;
-}
-
 }  // namespace
-
-bool is_renamed_by_quirk(std::string_view op, int64_t opset) {
-  return std::ranges::any_of(kQuirks, [&](const Quirk& quirk) { return quirk.renames && applies(quirk, op, opset); });
-}
 
 void apply_quirks(ModelNode& node, int64_t opset, GraphWriter& writer) {
   const std::string op = node.op;
   for (const Quirk& quirk : kQuirks)
-    if (applies(quirk, op, opset)) quirk.apply(node, writer);
+    if (quirk.op == op && opset >= quirk.first_opset && opset <= quirk.last_opset) quirk.apply(node, writer);
 }
 
 }  // namespace marvin

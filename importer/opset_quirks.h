@@ -42,9 +42,6 @@ class GraphWriter {
   std::function<bool(const std::string&)> in_file_;
 };
 
-// Whether nodes of this op are rewritten to another op.
-bool is_renamed_by_quirk(std::string_view op, int64_t opset);
-
 // Brings a node into canonical form; what has to be computed before it goes through `writer`. Throws Error on forms
 // that have no equivalent.
 void apply_quirks(ModelNode& node, int64_t opset, GraphWriter& writer);

@@ -46,19 +46,27 @@ std::string data_type_name(int32_t data_type) {
 template <class Body>
 decltype(auto) visit_field(Proto& proto, DType dtype, Body&& body) {
   switch (dtype) {
-    case DType::f32: return body(*proto.mutable_float_data());
-    case DType::f64: return body(*proto.mutable_double_data());
-    case DType::i64: return body(*proto.mutable_int64_data());
-    default: return body(*proto.mutable_int32_data());
+    case DType::f32:
+      return body(*proto.mutable_float_data());
+    case DType::f64:
+      return body(*proto.mutable_double_data());
+    case DType::i64:
+      return body(*proto.mutable_int64_data());
+    default:
+      return body(*proto.mutable_int32_data());
   }
 }
 template <class Body>
 decltype(auto) visit_field(const Proto& proto, DType dtype, Body&& body) {
   switch (dtype) {
-    case DType::f32: return body(proto.float_data());
-    case DType::f64: return body(proto.double_data());
-    case DType::i64: return body(proto.int64_data());
-    default: return body(proto.int32_data());
+    case DType::f32:
+      return body(proto.float_data());
+    case DType::f64:
+      return body(proto.double_data());
+    case DType::i64:
+      return body(proto.int64_data());
+    default:
+      return body(proto.int32_data());
   }
 }
 
@@ -103,7 +111,8 @@ int64_t byte_count(const std::string& key, const std::string& text) {
   int64_t number = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end || number < 0) throw Error("external data: ", key, " '", text, "' is no size");
+  if (error != std::errc() || stop != end || number < 0)
+    throw Error("external data: ", key, " '", text, "' is no size");
   return number;
 }
 
@@ -133,8 +142,8 @@ Tensor from_external(const Proto& proto, const Type& type, const std::filesystem
   if (!std::filesystem::is_regular_file(path)) throw Error("external data: there is no file '", path.string(), "'");
   const int64_t size = static_cast<int64_t>(std::filesystem::file_size(path));
   if (data.offset > size || size - data.offset < type.bytes()) {
-    throw Error("external data: '", path.string(), "' has ", size, " bytes, but ", type.bytes(), " are needed from byte ",
-                data.offset);
+    throw Error("external data: '", path.string(), "' has ", size, " bytes, but ", type.bytes(),
+                " are needed from byte ", data.offset);
   }
   std::string bytes(static_cast<size_t>(type.bytes()), '\0');
   std::ifstream file(path, std::ios::binary);

@@ -1,0 +1,350 @@
+#include "importer/export.h"
+
+#include <google/protobuf/unknown_field_set.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "runtime/ir/file.h"
+#include "runtime/ops/op.h"
+#include "tests/importer/model_builder.h"
+
+using namespace marvin;
+using Catch::Matchers::Contains;
+using google::protobuf::util::MessageDifferencer;
+
+namespace {
+
+ModelBuilder perceptron(int64_t opset = 17) {
+  ModelBuilder model(opset);
+  model.input("x", {"batch", 3}).initializer("w", Tensor::of<float>({3, 2}, {0.5f, -0.26f, 0.1f, 3, -8, 0.03f}));
+  model.initializer("b", Tensor::of<float>({2}, {1, 2}));
+  model.node("Gemm", {"x", "w", "b"}, {"y"}, {}, "fc").output("y");
+  return model;
+}
+
+TensorMap weights_of(const Graph& graph) {
+  TensorMap weights;
+  for (uint32_t i = 0; i < graph.value_count(); ++i) {
+    const Value& value = graph[ValueId{i}];
+    if (value.kind == ValueKind::parameter) weights.emplace(value.name, *value.data);
+  }
+  return weights;
+}
+
+onnx::ModelProto trained(const ModelBuilder& model, const TensorMap& weights, const ExportOptions& options) {
+  const TemporaryDirectory directory;
+  export_trained(model.load(), weights, options, directory.file("out.onnx"));
+  return read_proto(directory.file("out.onnx"));
+}
+
+onnx::ModelProto quantized(const ModelBuilder& model, const std::vector<SlotFormat>& formats,
+                           const Metadata& metadata = {}) {
+  const TemporaryDirectory directory;
+  export_qdq(model.load(), {}, formats, metadata, directory.file("out.onnx"));
+  return read_proto(directory.file("out.onnx"));
+}
+
+const onnx::TensorProto* initializer(const onnx::ModelProto& model, const std::string& name) {
+  for (const onnx::TensorProto& tensor : model.graph().initializer())
+    if (tensor.name() == name) return &tensor;
+  return nullptr;
+}
+
+Tensor value_of(const onnx::ModelProto& model, const std::string& name) {
+  const onnx::TensorProto* tensor = initializer(model, name);
+  REQUIRE(tensor);
+  return tensor_from(*tensor, {});
+}
+
+const onnx::NodeProto& maker(const onnx::ModelProto& model, const std::string& name) {
+  for (const onnx::NodeProto& node : model.graph().node())
+    if (std::ranges::find(node.output(), name) != node.output().end()) return node;
+  throw std::runtime_error("nothing makes " + name);
+}
+
+std::vector<std::string> ops(const onnx::ModelProto& model) {
+  std::vector<std::string> names;
+  for (const onnx::NodeProto& node : model.graph().node()) names.push_back(node.op_type());
+  return names;
+}
+
+std::string metadata(const onnx::ModelProto& model, const std::string& key) {
+  for (const onnx::StringStringEntryProto& entry : model.metadata_props())
+    if (entry.key() == key) return entry.value();
+  return "";
+}
+
+ModelBuilder training_model() {
+  ModelBuilder model = perceptron();
+  model.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(
+      4);
+  for (const char* name : {"scale", "bias", "mean", "var"}) model.initializer(name, Tensor::of<float>({2}, {1, 1}));
+  model.node("BatchNormalization", {"y", "scale", "bias", "mean", "var"}, {"n", "m", "v"},
+             {attribute("training_mode", int64_t{1})});
+  model.constant("ratio", Tensor::scalar(0.5f)).constant("training", Tensor::scalar(true));
+  model.node("Dropout", {"n", "ratio", "training"}, {"z"}).output("z");
+  for (const char* name : {"y", "m", "v"})
+    ModelBuilder::describe(*model.graph().add_value_info(), name, {2}, DType::f32);
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("a model that is imported and exported unchanged is the same model") {
+  ModelBuilder model = training_model();
+  model.model.set_producer_name("someone");
+  model.model.mutable_graph()->mutable_node(0)->GetReflection();
+  onnx::NodeProto& node = *model.graph().mutable_node(0);
+  node.GetReflection()->MutableUnknownFields(&node)->AddLengthDelimited(9, "kept");
+  model.constant("held", Tensor::of<float>({2, 2}, {1, 2, 3, 4})).node("MatMul", {"z", "held"}, {"end"}).output("end");
+  onnx::TensorProto& typed = *model.graph().add_initializer();
+  typed.set_name("typed");
+  typed.set_data_type(onnx::TensorProto::FLOAT);
+  typed.add_dims(1);
+  typed.add_float_data(3);
+
+  const TensorMap weights = weights_of(model.import());
+  CHECK(weights.contains("held"));
+  CHECK(weights.contains("typed"));
+  const onnx::ModelProto same = trained(model, weights, {.keep_training_mode = true});
+  CHECK(MessageDifferencer::Equals(model.model, same));
+  onnx::ModelProto expected = model.model;
+  onnx::StringStringEntryProto& entry = *expected.add_metadata_props();
+  entry.set_key("marvin.loss");
+  entry.set_value("0.5");
+  const ExportOptions with_metadata = {.keep_training_mode = true, .metadata = {{"marvin.loss", "0.5"}}};
+  CHECK(MessageDifferencer::Equals(expected, trained(model, weights, with_metadata)));
+}
+
+TEST_CASE("trained weights replace initializers and Constant nodes by name") {
+  ModelBuilder model = perceptron();
+  model.constant("held", Tensor::of<float>({2, 1}, {1, 2})).node("MatMul", {"y", "held"}, {"z"}).output("z");
+  const Tensor b = Tensor::of<float>({2}, {7, 8});
+  const Tensor held = Tensor::of<float>({2, 1}, {5, 6});
+  const onnx::ModelProto out =
+      trained(model, {{"b", b}, {"held", held}, {"w.momentum", b}}, {});
+  CHECK(value_of(out, "b") == b);
+  CHECK(tensor_from(maker(out, "held").attribute(0).t(), {}) == held);
+  CHECK(value_of(out, "w") == value_of(model.model, "w"));
+  CHECK_FALSE(initializer(out, "w.momentum"));
+  CHECK_THAT(error_of([&] { trained(model, {{"b", held}}, {}); }), Contains("the weight 'b'") && Contains("f32[2]"));
+}
+
+TEST_CASE("the exported model is in inference form unless asked otherwise") {
+  const onnx::ModelProto out = trained(training_model(), {}, {});
+  const onnx::NodeProto& norm = maker(out, "n");
+  CHECK(norm.output_size() == 1);
+  CHECK(norm.attribute(0).i() == 0);
+  CHECK(maker(out, "z").input_size() == 2);
+  CHECK(ops(out) == std::vector<std::string>{"Gemm", "BatchNormalization", "Constant", "Dropout"});
+  REQUIRE(out.graph().value_info_size() == 1);
+  CHECK(out.graph().value_info(0).name() == "y");
+  CHECK(initializer(out, "mean"));
+}
+
+TEST_CASE("running statistics that the model returns are still returned in inference form") {
+  ModelBuilder model = training_model();
+  model.output("m");
+  const onnx::ModelProto out = trained(model, {}, {});
+  CHECK(maker(out, "m").op_type() == "Identity");
+  CHECK(maker(out, "m").input(0) == "mean");
+}
+
+TEST_CASE("old BatchNormalization is put into inference form by leaving out its statistics") {
+  ModelBuilder model(9);
+  model.input("x", {1, 2, 3, 3});
+  for (const char* name : {"scale", "bias", "mean", "var"}) model.initializer(name, Tensor::of<float>({2}, {1, 1}));
+  model.node("BatchNormalization", {"x", "scale", "bias", "mean", "var"}, {"y", "m", "v", "sm", "sv"}).output("y");
+  const onnx::ModelProto out = trained(model, {}, {});
+  CHECK(maker(out, "y").output_size() == 1);
+  CHECK(maker(out, "y").attribute_size() == 0);
+}
+
+TEST_CASE("weights that came beside the model are put into the exported file") {
+  const TemporaryDirectory directory;
+  const std::vector<float> numbers = {1, 2};
+  directory.write("b.bin", std::string(reinterpret_cast<const char*>(numbers.data()), 8));
+  ModelBuilder model = perceptron();
+  onnx::TensorProto& b = *model.graph().mutable_initializer(1);
+  b.clear_raw_data();
+  b.set_data_location(onnx::TensorProto::EXTERNAL);
+  onnx::StringStringEntryProto& entry = *b.add_external_data();
+  entry.set_key("location");
+  entry.set_value("b.bin");
+  const OnnxModel loaded = OnnxModel::load(directory.write("m.onnx", model.model.SerializeAsString()));
+  CHECK(*loaded.import({})[loaded.import({}).find("b")].data == Tensor::of<float>({2}, {1, 2}));
+  export_trained(loaded, {}, {}, directory.file("out.onnx"));
+  CHECK(MessageDifferencer::Equals(read_proto(directory.file("out.onnx")), perceptron().model));
+}
+
+TEST_CASE("files are written whole or not at all") {
+  const TemporaryDirectory directory;
+  write_file_atomically(directory.file("a"), "one");
+  write_file_atomically(directory.file("a"), "two");
+  std::ifstream file(directory.file("a"));
+  CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == "two");
+  CHECK_THAT(error_of([&] { write_file_atomically(directory.file("no/a"), "x"); }),
+             Contains("No such file or directory"));
+  CHECK_THAT(error_of([&] { write_file_atomically(directory.file(""), "x"); }), Contains("not a regular file"));
+  CHECK_THAT(error_of([] { write_file_atomically("/dev/null", "x"); }), Contains("not a regular file"));
+  CHECK_THAT(error_of([] { write_file_atomically("/proc/marvin", "x"); }), Contains("cannot write '/proc/marvin'"));
+  CHECK(directory.files() == std::vector<std::string>{"a"});
+}
+
+// ---- QuantizeLinear and DequantizeLinear ----------------------------------------------------------------------------
+
+TEST_CASE("8-bit operands become QuantizeLinear and DequantizeLinear, weights int8") {
+  const onnx::ModelProto out =
+      quantized(perceptron(), {{"x", Role::activation, {8, 5}}, {"w", Role::weight, {8, 4}}}, {{"marvin.note", "hi"}});
+  CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "QuantizeLinear", "DequantizeLinear", "Gemm"});
+  const onnx::NodeProto& gemm = maker(out, "y");
+  CHECK(gemm.input(0) == "x_dequantized");
+  CHECK(gemm.input(1) == "w_dequantized");
+  CHECK(gemm.input(2) == "b");
+  CHECK(value_of(out, "w_quantized") == Tensor::of<int8_t>({3, 2}, {8, -4, 2, 48, -128, 0}));
+  CHECK(value_of(out, "w_scale") == Tensor::scalar(1.0f / 16));
+  CHECK(value_of(out, "w_zero_point") == Tensor::scalar<int8_t>(0));
+  CHECK(value_of(out, "x_scale") == Tensor::scalar(1.0f / 32));
+  CHECK_FALSE(initializer(out, "w"));
+  CHECK(metadata(out, "marvin.format.x") == "8,5");
+  CHECK(metadata(out, "marvin.format.w") == "8,4");
+  CHECK(metadata(out, "marvin.note") == "hi");
+}
+
+TEST_CASE("weights are rounded half to even and clipped to the word") {
+  ModelBuilder model(13);
+  const float inf = INFINITY;
+  model.input("x", {1, 8}).initializer("w", Tensor::of<float>({8, 1}, {0.5f, 1.5f, 2.5f, -0.5f, 100, -100, inf, NAN}));
+  model.node("MatMul", {"x", "w"}, {"y"}).output("y");
+  const onnx::ModelProto out = quantized(model, {{"w", Role::weight, {5, 0}}});
+  CHECK(value_of(out, "w_quantized") == Tensor::of<int8_t>({8, 1}, {0, 2, 2, 0, 15, -16, 15, 0}));
+}
+
+TEST_CASE("words narrower than their container are clipped before they are quantized") {
+  const onnx::ModelProto out = quantized(perceptron(), {{"x", Role::activation, {5, 2}}});
+  CHECK(ops(out) == std::vector<std::string>{"Clip", "QuantizeLinear", "DequantizeLinear", "Gemm"});
+  CHECK(maker(out, "x_quantized").input(0) == "x_clipped");
+  CHECK(value_of(out, "x_min") == Tensor::scalar(-4.0f));
+  CHECK(value_of(out, "x_max") == Tensor::scalar(3.75f));
+  const onnx::ModelProto old = quantized(perceptron(10), {{"x", Role::activation, {5, 2}}});
+  CHECK(maker(old, "x_clipped").input_size() == 1);
+  CHECK(maker(old, "x_clipped").attribute(1).f() == 3.75f);
+}
+
+TEST_CASE("wider operands are rounded by arithmetic, wider weights are int32") {
+  const onnx::ModelProto out =
+      quantized(perceptron(), {{"x", Role::activation, {12, 8}}, {"w", Role::weight, {20, 10}}});
+  CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "Mul", "Round", "Clip", "Mul", "Gemm"});
+  CHECK(value_of(out, "x_min") == Tensor::scalar(-2048.0f));
+  CHECK(value_of(out, "x_max") == Tensor::scalar(2047.0f));
+  CHECK(value_of(out, "x_inverse_scale") == Tensor::scalar(256.0f));
+  CHECK(value_of(out, "w_quantized").as<int32_t>()[1] == -266);
+  CHECK(maker(out, "w_dequantized").input_size() == 2);
+}
+
+TEST_CASE("one pair serves all products, other readers keep the real value") {
+  ModelBuilder model;
+  model.input("x", {2, 2}).constant("w", Tensor::of<float>({2, 2}, {1, 2, 3, 4})).node("Relu", {"x"}, {"r"});
+  model.node("MatMul", {"r", "w"}, {"a"}).node("MatMul", {"w", "r"}, {"b"}).node("Add", {"a", "r"}, {"c"});
+  model.node("Add", {"c", "b"}, {"y"}).output("y").output("r");
+  const onnx::ModelProto out = quantized(model, {{"r", Role::activation, {8, 4}}, {"w", Role::weight, {8, 4}}});
+  CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "Relu", "QuantizeLinear", "DequantizeLinear", "MatMul",
+                                             "MatMul", "Add", "Add"});
+  CHECK(maker(out, "a").input(0) == "r_dequantized");
+  CHECK(maker(out, "b").input(1) == "r_dequantized");
+  CHECK(maker(out, "b").input(0) == "w_dequantized");
+  CHECK(maker(out, "c").input(1) == "r");
+}
+
+TEST_CASE("float32 slots and gradients change nothing but metadata") {
+  const onnx::ModelProto out =
+      quantized(perceptron(), {{"x", Role::activation, {32, 0}}, {"d.y", Role::gradient, {8, 9}}});
+  CHECK(ops(out) == std::vector<std::string>{"Gemm"});
+  CHECK(metadata(out, "marvin.format.x") == "32,0");
+  CHECK(metadata(out, "marvin.format.d.y") == "8,9");
+}
+
+TEST_CASE("names that the model uses already are avoided") {
+  ModelBuilder model = perceptron();
+  model.initializer("x_scale", Tensor::scalar(1.0f))
+      .node("Mul", {"y", "x_scale"}, {"x_dequantized"})
+      .output("x_dequantized");
+  const onnx::ModelProto out = quantized(model, {{"x", Role::activation, {8, 5}}});
+  CHECK(maker(out, "y").input(0) == "x_dequantized.2");
+  CHECK(maker(out, "x_quantized").input(1) == "x_scale.2");
+}
+
+TEST_CASE("models whose opset cannot say the arithmetic are refused") {
+  CHECK_THAT(error_of([] {
+               quantized(perceptron(9), {{"x", Role::activation, {8, 5}}});
+             }),
+             Contains("'x' in fixed point needs QuantizeLinear, which came with opset 10"));
+  CHECK_THAT(error_of([] { quantized(perceptron(9), {{"w", Role::weight, {8, 5}}}); }), Contains("DequantizeLinear"));
+  CHECK_THAT(error_of([] {
+               quantized(perceptron(10), {{"x", Role::activation, {12, 5}}});
+             }),
+             Contains("Round, which came with opset 11"));
+  CHECK_THAT(error_of([] {
+               quantized(perceptron(), {{"x", Role::activation, {8, 127}}});
+             }),
+             Contains("127 fractional"));
+}
+
+TEST_CASE("a model in fixed point can be imported again") {
+  const TemporaryDirectory directory;
+  export_qdq(training_model().load(), {}, std::vector<SlotFormat>{{"x", Role::activation, {12, 5}}}, {},
+             directory.file("out.onnx"));
+  const Graph graph = OnnxModel::load(directory.file("out.onnx")).import({.batch = 4});
+  CHECK(graph.find("x_dequantized").valid());
+}
+
+// ---- Graphs ---------------------------------------------------------------------------------------------------------
+
+TEST_CASE("any graph can be written for viewers") {
+  Graph graph = from_text(R"(graph g {
+    input %x: f32[2,3]
+    parameter %w: f32[3,2]
+    constant %c: f32[2] = {1, 2}
+    slot x: fc activation
+  forward:
+    %x.q: i8[2,3], %x.stats: f32[5] = Quantize(%x) slot x
+    %y: f32[2,2] = MatMul(%x, %w)
+    %z: f32[2,2] = Add(%y, %c) named "sum"
+    output %z
+    output %x.q
+    output %x.stats
+    update %w <- %w
+  })");
+  const TemporaryDirectory directory;
+  const std::vector<SlotFormat> formats = {{"x", Role::activation, {8, 5}}};
+  export_graph(graph, formats, directory.file("g.onnx"));
+  const onnx::ModelProto out = read_proto(directory.file("g.onnx"));
+  CHECK(out.opset_import_size() == 2);
+  CHECK(out.graph().input_size() == 2);  // x, and w, which has no data
+  CHECK(value_of(out, "c") == Tensor::of<float>({2}, {1, 2}));
+  const onnx::NodeProto& quantize = maker(out, "x.q");
+  CHECK(quantize.domain() == "marvin");
+  CHECK(maker(out, "y").domain().empty());
+  CHECK(maker(out, "z").name() == "sum");
+  CHECK(out.graph().value_info_size() == 4);
+  CHECK(out.graph().output_size() == 4);
+  CHECK(metadata(out, "marvin.update.w") == "w");
+  CHECK(metadata(out, "marvin.format.x") == "8,5");
+
+  std::map<std::string, std::string> annotations;
+  const google::protobuf::UnknownFieldSet& fields = quantize.GetReflection()->GetUnknownFields(quantize);
+  for (int i = 0; i < fields.field_count(); ++i) {
+    CHECK(fields.field(i).number() == 9);
+    onnx::StringStringEntryProto entry;
+    REQUIRE(entry.ParseFromString(fields.field(i).length_delimited()));
+    annotations[entry.key()] = entry.value();
+  }
+  CHECK(annotations ==
+        std::map<std::string, std::string>{
+            {"format", "<8,5>"}, {"layer", "fc"}, {"phase", "forward"}, {"role", "activation"}, {"slot", "x"}});
+  for (const onnx::ValueInfoProto& info : out.graph().value_info())
+    if (info.name() == "x.q") CHECK(info.type().tensor_type().elem_type() == onnx::TensorProto::INT8);
+}

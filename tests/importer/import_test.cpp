@@ -1,0 +1,280 @@
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "runtime/ops/op.h"
+#include "tests/importer/model_builder.h"
+
+using namespace marvin;
+using Catch::Matchers::Contains;
+
+namespace {
+
+const ImportOptions kBatch4 = {.batch = 4};
+
+std::string import_error(const ModelBuilder& model, const ImportOptions& options = {}) {
+  return error_of([&] { model.import(options); });
+}
+
+ValueKind kind(const Graph& graph, const std::string& name) { return graph[graph.find(name)].kind; }
+Type type(const Graph& graph, const std::string& name) { return graph.type_of(graph.find(name)); }
+
+ModelBuilder perceptron(int64_t opset = 17) {
+  ModelBuilder model(opset);
+  model.input("x", {"batch", 3}).initializer("w", Tensor(Type{DType::f32, {3, 2}}));
+  model.initializer("b", Tensor::of<float>({2}, {1, 2}));
+  model.node("Gemm", {"x", "w", "b"}, {"y"}, {}, "fc").output("y");
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("a model becomes a graph with the same names") {
+  const Graph graph = perceptron().import(kBatch4);
+  CHECK(graph.name == "test");
+  REQUIRE(graph.inputs.size() == 1);
+  CHECK(graph[graph.inputs[0]].name == "x");
+  CHECK(type(graph, "x") == Type{DType::f32, {4, 3}});
+  CHECK(kind(graph, "w") == ValueKind::parameter);
+  CHECK(*graph[graph.find("b")].data == Tensor::of<float>({2}, {1, 2}));
+  REQUIRE(graph.outputs.size() == 1);
+  CHECK(graph[graph.outputs[0]].name == "y");
+  CHECK(type(graph, "y") == Type{DType::f32, {4, 2}});
+  CHECK(graph[graph[graph.outputs[0]].producer].name == "fc");
+  CHECK_NOTHROW(verify_types(graph));
+}
+
+TEST_CASE("symbolic axes are bound by batch size and by name") {
+  ModelBuilder model;
+  model.input("x", {"n", "length"}).input("mask", {"length", "n"}).node("Relu", {"x"}, {"y"}).output("y");
+  const Graph graph = model.import({.batch = 2, .dims = {{"length", 7}}});
+  CHECK(type(graph, "x").shape == Shape{2, 7});
+  CHECK(type(graph, "mask").shape == Shape{7, 2});
+
+  ModelBuilder open;
+  open.input("x", {"n", "length"}).node("Relu", {"x"}, {"y"}).output("y");
+  CHECK_THAT(import_error(open), Contains("input 'x'") && Contains("axis 1 ('length')"));
+  CHECK_THAT(import_error(open, {.dims = {{"lenght", 7}}}),
+             Contains("no input of the model has an axis 'lenght'") && Contains("Did you mean 'length'?"));
+  CHECK(type(open.import({.batch = 3, .dims = {{"n", 5}, {"length", 1}}}), "y").shape == Shape{5, 1});
+  CHECK_THAT(import_error(perceptron(), {.batch = 0}), Contains("batch size"));
+}
+
+TEST_CASE("an input without shape, tensor or known element type is refused by name") {
+  ModelBuilder model = perceptron();
+  onnx::TypeProto& input = *model.graph().mutable_input(0)->mutable_type();
+  input.mutable_tensor_type()->set_elem_type(onnx::TensorProto::FLOAT16);
+  CHECK_THAT(import_error(model), Contains("input 'x': the element type FLOAT16"));
+  input.mutable_tensor_type()->set_elem_type(onnx::TensorProto::FLOAT);
+  input.mutable_tensor_type()->clear_shape();
+  CHECK_THAT(import_error(model), Contains("input 'x': has no shape"));
+  input.mutable_sequence_type();
+  CHECK_THAT(import_error(model), Contains("input 'x': is not a tensor"));
+}
+
+TEST_CASE("initializers that are also listed as inputs are not inputs") {
+  ModelBuilder model = perceptron(9);
+  model.input("w", {3, 2});
+  CHECK(model.import(kBatch4).inputs.size() == 1);
+}
+
+TEST_CASE("floating-point initializers are parameters unless they are scalars or settings") {
+  ModelBuilder model;
+  model.input("x", {1, 3}).initializer("scale", Tensor::of<float>({3}, {1, 2, 3}));
+  model.initializer("eps", Tensor::scalar(1e-5f)).initializer("one", Tensor::of<float>({1}, {1}));
+  model.initializer("shape", Tensor::of<int64_t>({2}, {3, 1})).initializer("low", Tensor::of<float>({1}, {0}));
+  model.node("Mul", {"x", "scale"}, {"a"}).node("Add", {"a", "eps"}, {"b"}).node("Mul", {"b", "one"}, {"c"});
+  model.node("Clip", {"c", "low"}, {"d"}).node("Reshape", {"d", "shape"}, {"y"}).output("y");
+  model.graph().mutable_initializer(4)->clear_dims();
+  const Graph graph = model.import();
+  CHECK(kind(graph, "scale") == ValueKind::parameter);
+  CHECK(kind(graph, "one") == ValueKind::parameter);
+  CHECK(kind(graph, "eps") == ValueKind::constant);
+  CHECK(kind(graph, "low") == ValueKind::constant);
+  CHECK(kind(graph, "shape") == ValueKind::constant);
+}
+
+TEST_CASE("weights in Constant nodes are parameters, other Constant nodes are constants of every form") {
+  ModelBuilder model;
+  model.input("x", {1, 3}).constant("w", Tensor::of<float>({3, 1}, {1, 2, 3}));
+  model.constant("offset", Tensor::of<float>({1}, {1}));
+  model.node("Constant", {}, {"f"}, {attribute("value_float", 2.0f)});
+  model.node("Constant", {}, {"fs"}, {attribute("value_floats", std::vector<float>{1, 2})});
+  model.node("Constant", {}, {"i"}, {attribute("value_int", int64_t{7})});
+  model.node("Constant", {}, {"is"}, {attribute("value_ints", std::vector<int64_t>{1, 1})});
+  model.node("MatMul", {"x", "w"}, {"a"}).node("Add", {"a", "offset"}, {"b"}).node("Mul", {"b", "f"}, {"c"});
+  model.node("Reshape", {"c", "is"}, {"y"}).output("y");
+  const Graph graph = model.import();
+  CHECK(kind(graph, "w") == ValueKind::parameter);
+  CHECK(kind(graph, "offset") == ValueKind::constant);
+  CHECK(*graph[graph.find("f")].data == Tensor::scalar(2.0f));
+  CHECK(*graph[graph.find("fs")].data == Tensor::of<float>({2}, {1, 2}));
+  CHECK(*graph[graph.find("i")].data == Tensor::scalar<int64_t>(7));
+  CHECK(*graph[graph.find("is")].data == Tensor::of<int64_t>({2}, {1, 1}));
+
+  ModelBuilder without;
+  without.node("Constant", {}, {"c"}).output("c");
+  CHECK_THAT(import_error(without), Contains("has no value"));
+}
+
+TEST_CASE("shape arithmetic of exporters is folded") {
+  ModelBuilder model;
+  model.input("x", {"batch", 2, 3}).node("Shape", {"x"}, {"shape"});
+  model.constant("zero", Tensor::scalar<int64_t>(0)).node("Gather", {"shape", "zero"}, {"n"});
+  model.constant("axes", Tensor::of<int64_t>({1}, {0})).node("Unsqueeze", {"n", "axes"}, {"n1"});
+  model.constant("rest", Tensor::of<int64_t>({1}, {-1}));
+  model.node("Concat", {"n1", "rest"}, {"to"}, {attribute("axis", int64_t{0})});
+  model.node("Reshape", {"x", "to"}, {"y"}).output("y");
+  const Graph graph = model.import(kBatch4);
+  CHECK(type(graph, "y").shape == Shape{4, 6});
+  CHECK(*graph[graph.find("to")].data == Tensor::of<int64_t>({2}, {4, -1}));
+  CHECK(live_nodes(graph).size() == 1);
+}
+
+TEST_CASE("outputs may be inputs and initializers") {
+  ModelBuilder model = perceptron();
+  model.output("x").output("w");
+  const Graph graph = model.import(kBatch4);
+  CHECK(graph.outputs == std::vector<ValueId>{graph.find("y"), graph.find("x"), graph.find("w")});
+}
+
+TEST_CASE("nodes in any order are sorted") {
+  ModelBuilder model;
+  model.input("x", {2}).node("Relu", {"b"}, {"y"}).node("Relu", {"a"}, {"b"}).node("Relu", {"x"}, {"a"}).output("y");
+  CHECK(live_nodes(model.import()).size() == 3);
+  ModelBuilder chain;
+  chain.input("v0", {2}).output("v20000");
+  for (int i = 20000; i > 0; --i) chain.node("Relu", {cat("v", i - 1)}, {cat("v", i)});
+  CHECK(live_nodes(chain.import()).size() == 20000);
+}
+
+TEST_CASE("broken wiring is told by node and value") {
+  ModelBuilder dangling;
+  dangling.input("x", {2}).node("Relu", {"z"}, {"y"}, {}, "act").output("y");
+  CHECK_THAT(import_error(dangling), Contains("node 'act' (Relu) reads 'z', which nothing produces"));
+  ModelBuilder output;
+  output.input("x", {2}).output("y");
+  CHECK_THAT(import_error(output), Contains("the model's output 'y'"));
+  ModelBuilder cycle;
+  cycle.input("x", {2}).node("Add", {"x", "b"}, {"a"}).node("Relu", {"a"}, {"b"}).output("b");
+  CHECK_THAT(import_error(cycle), Contains("the node of 'a' (Add) reads what it produces"));
+  ModelBuilder twice;
+  twice.input("x", {2}).node("Relu", {"x"}, {"y"}).node("Relu", {"x"}, {"y"}).output("y");
+  CHECK_THAT(import_error(twice), Contains("'y' is given to two values"));
+}
+
+TEST_CASE("unknown ops are counted, and the nearest known op is suggested") {
+  ModelBuilder model;
+  model.input("x", {2}).node("Rleu", {"x"}, {"a"}, {}, "act").node("Rleu", {"a"}, {"b"});
+  model.node("Foo", {"b"}, {"y"}).output("y");
+  const std::string error = import_error(model);
+  CHECK_THAT(error, Contains("the ops 'Rleu' (2 nodes) and 'Foo' (1 node) are not known"));
+  CHECK_THAT(error, Contains("node 'act' (Rleu)") && Contains("Did you mean 'Relu'?"));
+  ModelBuilder own;
+  own.input("x", {2}).node("ReluGrad", {"x", "x"}, {"y"}).output("y");
+  CHECK_THAT(import_error(own), Contains("the op 'ReluGrad' (1 node) is not known"));
+}
+
+TEST_CASE("nodes of other domains are refused by domain") {
+  ModelBuilder model = perceptron();
+  model.graph().mutable_node(0)->set_domain("com.example");
+  CHECK_THAT(import_error(model), Contains("node 'fc' (Gemm)") && Contains("'com.example'"));
+  model.graph().mutable_node(0)->set_domain("ai.onnx");
+  CHECK(import_error(model) == "no error");
+}
+
+TEST_CASE("what an op refuses is told with node, op and opset") {
+  ModelBuilder model(13);
+  model.input("x", {2, 3}).initializer("w", Tensor(Type{DType::f32, {4, 2}}));
+  model.node("Gemm", {"x", "w"}, {"y"}, {}, "fc").output("y");
+  CHECK_THAT(import_error(model), Contains("importing node 'fc' (Gemm, opset 13): "));
+  ModelBuilder attr(13);
+  attr.input("x", {2}).node("Relu", {"x"}, {"y"}, {attribute("slope", 1.0f)}).output("y");
+  CHECK_THAT(import_error(attr), Contains("importing the node of 'y' (Relu, opset 13): unknown attribute 'slope'"));
+  ModelBuilder tensor;
+  tensor.input("x", {2}).node("Relu", {"x"}, {"y"}, {attribute("t", Tensor::scalar(1.0f))}).output("y");
+  CHECK_THAT(import_error(tensor), Contains("attribute 't' is a tensor"));
+}
+
+// ---- Training mode --------------------------------------------------------------------------------------------------
+
+namespace {
+
+ModelBuilder normalised(int64_t opset, const std::vector<std::string>& outputs,
+                        const std::vector<onnx::AttributeProto>& attributes = {}) {
+  ModelBuilder model(opset);
+  model.input("x", {"batch", 2, 3, 3});
+  for (const char* name : {"scale", "bias", "mean", "var"}) model.initializer(name, Tensor::of<float>({2}, {1, 1}));
+  model.node("BatchNormalization", {"x", "scale", "bias", "mean", "var"}, outputs, attributes, "bn").output("y");
+  return model;
+}
+
+int64_t training_mode(const Graph& graph) {
+  return graph[graph[graph.find("y")].producer].attrs.integer("training_mode");
+}
+
+}  // namespace
+
+TEST_CASE("BatchNormalization in training mode updates its running statistics") {
+  for (const ModelBuilder& model :
+       {normalised(17, {"y", "m", "v"}, {attribute("training_mode", int64_t{1})}),
+        normalised(17, {"y"}, {attribute("training_mode", int64_t{1})}), normalised(9, {"y", "m", "v", "sm", "sv"})}) {
+    const Graph graph = model.import(kBatch4);
+    CHECK(training_mode(graph) == 1);
+    REQUIRE(graph.updates.size() == 2);
+    CHECK(graph.updates[0].state == graph.find("mean"));
+    CHECK(graph.updates[1].state == graph.find("var"));
+    const Node& node = graph[graph[graph.find("y")].producer];
+    CHECK(graph.updates[0].next == node.outputs[1]);
+    CHECK(graph.updates[1].next == node.outputs[2]);
+    CHECK_NOTHROW(verify_types(graph));
+  }
+  CHECK(normalised(17, {"y"}, {attribute("training_mode", int64_t{1})}).import().find("mean.next").valid());
+}
+
+TEST_CASE("BatchNormalization in inference mode updates nothing") {
+  for (const ModelBuilder& model : {normalised(17, {"y"}), normalised(9, {"y"})}) {
+    const Graph graph = model.import(kBatch4);
+    CHECK(training_mode(graph) == 0);
+    CHECK(graph.updates.empty());
+  }
+}
+
+TEST_CASE("inference form takes BatchNormalization out of training mode") {
+  ModelBuilder model = normalised(17, {"y", "m", "v"}, {attribute("training_mode", int64_t{1})});
+  model.output("m");
+  const Graph graph = model.import({.form = ImportOptions::Form::inference});
+  CHECK(training_mode(graph) == 0);
+  CHECK(graph.updates.empty());
+  CHECK(graph[graph[graph.find("m")].producer].inputs[0] == graph.find("mean"));
+  CHECK_FALSE(graph.find("v").valid());
+}
+
+TEST_CASE("a BatchNormalization that is used twice moves its statistics twice") {
+  ModelBuilder model = normalised(17, {"h"}, {attribute("training_mode", int64_t{1})});
+  model.node("BatchNormalization", {"h", "scale", "bias", "mean", "var"}, {"y", "m2", "v2"},
+             {attribute("training_mode", int64_t{1})});
+  const Graph graph = model.import(kBatch4);
+  REQUIRE(graph.updates.size() == 2);
+  CHECK(graph.updates[0].next == graph.find("m2"));
+  CHECK(graph[graph[graph.find("y")].producer].inputs[3] == graph.find("mean.next"));
+  CHECK_NOTHROW(verify_types(graph));
+}
+
+TEST_CASE("statistics that have no equivalent are refused where they are read") {
+  ModelBuilder model = normalised(9, {"y", "m", "v", "saved_mean", "saved_var"});
+  model.output("saved_mean");
+  CHECK_THAT(import_error(model),
+             Contains("'saved_mean', an output of node 'bn' (BatchNormalization), is not supported"));
+}
+
+TEST_CASE("Dropout drops in training form alone") {
+  ModelBuilder model;
+  model.input("x", {8}).constant("ratio", Tensor::scalar(0.5f)).constant("training", Tensor::scalar(true));
+  model.node("Dropout", {"x", "ratio", "training"}, {"y", "mask"}).node("Not", {"mask"}, {"kept"});
+  model.output("y").output("kept");
+  const Graph as_found = model.import();
+  CHECK(as_found[as_found[as_found.find("y")].producer].inputs.size() == 3);
+  const Graph inference = model.import({.form = ImportOptions::Form::inference});
+  CHECK(inference[inference[inference.find("y")].producer].inputs.size() == 2);
+  CHECK(type(inference, "kept") == Type{DType::boolean, {8}});
+}

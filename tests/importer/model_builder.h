@@ -1,0 +1,159 @@
+// Small ONNX models, made in code.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "importer/onnx_model.h"
+#include "importer/tensor_proto.h"
+#include "runtime/ir/error.h"
+
+namespace marvin {
+
+// A directory that goes away with its owner.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "marvin_XXXXXX").string();
+    if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
+    path_ = name;
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  std::string file(const std::string& name) const { return (path_ / name).string(); }
+  std::string write(const std::string& name, const std::string& bytes) const {
+    std::ofstream(file(name), std::ios::binary) << bytes;
+    return file(name);
+  }
+  std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) names.push_back(entry.path().filename());
+    return names;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline onnx::ModelProto read_proto(const std::string& path) {
+  onnx::ModelProto proto;
+  std::ifstream file(path, std::ios::binary);
+  if (!proto.ParseFromIstream(&file)) throw std::runtime_error("no model in " + path);
+  return proto;
+}
+
+inline onnx::AttributeProto attribute(const std::string& name, int64_t value) {
+  onnx::AttributeProto proto;
+  proto.set_name(name);
+  proto.set_type(onnx::AttributeProto::INT);
+  proto.set_i(value);
+  return proto;
+}
+inline onnx::AttributeProto attribute(const std::string& name, float value) {
+  onnx::AttributeProto proto;
+  proto.set_name(name);
+  proto.set_type(onnx::AttributeProto::FLOAT);
+  proto.set_f(value);
+  return proto;
+}
+inline onnx::AttributeProto attribute(const std::string& name, const std::vector<int64_t>& values) {
+  onnx::AttributeProto proto;
+  proto.set_name(name);
+  proto.set_type(onnx::AttributeProto::INTS);
+  proto.mutable_ints()->Assign(values.begin(), values.end());
+  return proto;
+}
+inline onnx::AttributeProto attribute(const std::string& name, const std::vector<float>& values) {
+  onnx::AttributeProto proto;
+  proto.set_name(name);
+  proto.set_type(onnx::AttributeProto::FLOATS);
+  proto.mutable_floats()->Assign(values.begin(), values.end());
+  return proto;
+}
+inline onnx::AttributeProto attribute(const std::string& name, const Tensor& tensor) {
+  onnx::AttributeProto proto;
+  proto.set_name(name);
+  proto.set_type(onnx::AttributeProto::TENSOR);
+  set_tensor(*proto.mutable_t(), tensor);
+  return proto;
+}
+
+class ModelBuilder {
+ public:
+  explicit ModelBuilder(int64_t opset = 17, int64_t ir_version = 8) {
+    model.set_ir_version(ir_version);
+    onnx::OperatorSetIdProto& import = *model.add_opset_import();
+    import.set_domain("");
+    import.set_version(opset);
+    graph().set_name("test");
+  }
+
+  // A dimension is a number, or a symbol.
+  using Dim = std::variant<int, std::string>;
+  ModelBuilder& input(const std::string& name, const std::vector<Dim>& dims, DType dtype = DType::f32) {
+    describe(*graph().add_input(), name, dims, dtype);
+    return *this;
+  }
+  ModelBuilder& output(const std::string& name) {
+    graph().add_output()->set_name(name);
+    return *this;
+  }
+  ModelBuilder& initializer(const std::string& name, const Tensor& tensor) {
+    onnx::TensorProto& proto = *graph().add_initializer();
+    proto.set_name(name);
+    set_tensor(proto, tensor);
+    return *this;
+  }
+  ModelBuilder& node(const std::string& op, const std::vector<std::string>& inputs,
+                     const std::vector<std::string>& outputs, const std::vector<onnx::AttributeProto>& attributes = {},
+                     const std::string& name = "") {
+    onnx::NodeProto& proto = *graph().add_node();
+    proto.set_op_type(op);
+    if (!name.empty()) proto.set_name(name);
+    for (const std::string& input : inputs) proto.add_input(input);
+    for (const std::string& output : outputs) proto.add_output(output);
+    for (const onnx::AttributeProto& each : attributes) *proto.add_attribute() = each;
+    return *this;
+  }
+  ModelBuilder& constant(const std::string& name, const Tensor& tensor) {
+    return node("Constant", {}, {name}, {attribute("value", tensor)});
+  }
+
+  onnx::GraphProto& graph() { return *model.mutable_graph(); }
+  OnnxModel load() const {
+    const TemporaryDirectory directory;
+    return OnnxModel::load(directory.write("model.onnx", model.SerializeAsString()));
+  }
+  Graph import(const ImportOptions& options = {}) const { return load().import(options); }
+
+  static void describe(onnx::ValueInfoProto& info, const std::string& name, const std::vector<Dim>& dims, DType dtype) {
+    info.set_name(name);
+    onnx::TypeProto::Tensor& tensor = *info.mutable_type()->mutable_tensor_type();
+    tensor.set_elem_type(data_type_of(dtype));
+    tensor.mutable_shape();
+    for (const Dim& dim : dims) {
+      onnx::TensorShapeProto::Dimension& proto = *tensor.mutable_shape()->add_dim();
+      if (const int* extent = std::get_if<int>(&dim)) proto.set_dim_value(*extent);
+      if (const std::string* symbol = std::get_if<std::string>(&dim)) proto.set_dim_param(*symbol);
+    }
+  }
+
+  onnx::ModelProto model;
+};
+
+// The message of the Error that `body` throws, or "no error".
+template <class Body>
+std::string error_of(Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace marvin

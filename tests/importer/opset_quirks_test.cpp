@@ -1,0 +1,145 @@
+#include "importer/opset_quirks.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/importer/model_builder.h"
+
+using namespace marvin;
+using Catch::Matchers::Contains;
+
+namespace {
+
+// A node in a graph that has one input, x.
+struct Bench {
+  explicit Bench(const std::string& op, Attrs attrs = {}, Type type = {DType::f32, {2, 3, 4}}) {
+    node = {.op = op, .name = "n", .inputs = {graph.add_input("x", std::move(type))}, .outputs = {"y"}, .attrs = attrs};
+  }
+  Bench& apply(int64_t opset) {
+    GraphWriter writer(graph, [](const std::string& name) { return name == "y.taken"; });
+    apply_quirks(node, opset, writer);
+    return *this;
+  }
+  const Tensor& constant(size_t operand) const { return *graph[node.inputs.at(operand)].data; }
+
+  Graph graph;
+  ModelNode node;
+};
+
+Tensor integers(const std::vector<int64_t>& values) {
+  return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values);
+}
+
+}  // namespace
+
+TEST_CASE("axes become an operand before opset 13 and stay as they are from then on") {
+  for (const std::string op : {"Squeeze", "Unsqueeze", "ReduceSum"}) {
+    const Bench old = Bench(op, {{"axes", std::vector<int64_t>{0, 2}}}).apply(12);
+    CHECK(old.constant(1) == integers({0, 2}));
+    CHECK(old.node.attrs.empty());
+    CHECK(Bench(op, {{"axes", std::vector<int64_t>{0, 2}}}).apply(13).node.inputs.size() == 1);
+    CHECK(Bench(op).apply(12).node.inputs.size() == 1);
+  }
+}
+
+TEST_CASE("Split's lengths become an operand before opset 13") {
+  CHECK(Bench("Split", {{"axis", int64_t{1}}, {"split", std::vector<int64_t>{1, 2}}}).apply(11).constant(1) ==
+        integers({1, 2}));
+}
+
+TEST_CASE("Clip's bounds become operands of the input's type before opset 11") {
+  const Bench both = Bench("Clip", {{"min", 0.0f}, {"max", 6.0f}}).apply(10);
+  CHECK(both.constant(1) == Tensor::scalar(0.0f));
+  CHECK(both.constant(2) == Tensor::scalar(6.0f));
+  const Bench upper = Bench("Clip", {{"max", 6.0f}}, {DType::f64, {2}}).apply(7);
+  CHECK_FALSE(upper.node.inputs[1].valid());
+  CHECK(upper.constant(2) == Tensor::scalar(6.0));
+}
+
+TEST_CASE("Pad's amounts and value become operands before opset 11") {
+  const Bench pad =
+      Bench("Pad",
+            {{"mode", std::string("constant")}, {"pads", std::vector<int64_t>{0, 1, 0, 1, 0, 0}}, {"value", 2.0f}})
+          .apply(10);
+  CHECK(pad.constant(1) == integers({0, 1, 0, 1, 0, 0}));
+  CHECK(pad.constant(2) == Tensor::scalar(2.0f));
+  CHECK(pad.node.attrs == Attrs{{"mode", std::string("constant")}});
+}
+
+TEST_CASE("Slice's bounds become operands before opset 10") {
+  const Bench slice =
+      Bench("Slice",
+            {{"starts", std::vector<int64_t>{0}}, {"ends", std::vector<int64_t>{2}}, {"axes", std::vector<int64_t>{1}}})
+          .apply(9);
+  CHECK(slice.constant(1) == integers({0}));
+  CHECK(slice.constant(2) == integers({2}));
+  CHECK(slice.constant(3) == integers({1}));
+}
+
+TEST_CASE("TopK's k becomes an operand before opset 10") {
+  CHECK(Bench("TopK", {{"k", int64_t{3}}}).apply(9).constant(1) == integers({3}));
+}
+
+TEST_CASE("Dropout's ratio becomes an operand before opset 12, and nothing drops") {
+  const Bench dropout = Bench("Dropout", {{"ratio", 0.25f}}).apply(11);
+  CHECK(dropout.constant(1) == Tensor::scalar(0.25f));
+  CHECK(dropout.node.inputs.size() == 2);
+}
+
+TEST_CASE("Softmax over inner axes before opset 13 is one over the columns of a matrix") {
+  for (const std::string op : {"Softmax", "LogSoftmax"}) {
+    const Bench last = Bench(op, {{"axis", int64_t{-1}}}).apply(12);
+    CHECK(last.node.op == op);
+    CHECK(last.node.attrs.integer("axis") == 2);
+    const Bench matrix = Bench(op).apply(12);
+    CHECK(matrix.node.op == "Reshape");
+    CHECK(matrix.constant(1) == integers({2, 3, 4}));
+    const Node& softmax = matrix.graph[matrix.graph[matrix.node.inputs[0]].producer];
+    CHECK(softmax.op == op);
+    CHECK(softmax.attrs.integer("axis") == 1);
+    CHECK(matrix.graph.type_of(softmax.inputs[0]).shape == Shape{2, 12});
+    CHECK(Bench(op).apply(13).node.op == op);
+  }
+}
+
+TEST_CASE("BatchNormalization before opset 14 says by its outputs whether it is in training mode") {
+  Bench training("BatchNormalization");
+  training.node.outputs = {"y", "mean", "var", "saved_mean", "saved_var"};
+  training.apply(13);
+  CHECK(training.node.attrs.integer("training_mode") == 1);
+  CHECK(training.node.outputs == std::vector<std::string>{"y", "mean", "var"});
+  CHECK(Bench("BatchNormalization").apply(9).node.attrs.integer("training_mode") == 0);
+  CHECK_FALSE(Bench("BatchNormalization").apply(14).node.attrs.has("training_mode"));
+}
+
+TEST_CASE("BatchNormalization before opset 9 is spatial or refused") {
+  CHECK_FALSE(Bench("BatchNormalization", {{"spatial", int64_t{1}}}).apply(8).node.attrs.has("spatial"));
+  CHECK_THAT(error_of([] { Bench("BatchNormalization", {{"spatial", int64_t{0}}}).apply(8); }), Contains("spatial=0"));
+}
+
+TEST_CASE("ConstantOfShape is an Expand of its value") {
+  Bench fill("ConstantOfShape", {}, {DType::i64, {2}});
+  const ValueId shape = fill.node.inputs[0];
+  fill.node.tensors.emplace("value", Tensor::of<int64_t>({1}, {int64_t{1} << 60}));
+  fill.apply(17);
+  CHECK(fill.node.op == "Expand");
+  CHECK(fill.constant(0) == Tensor::of<int64_t>({1}, {int64_t{1} << 60}));
+  CHECK(fill.node.inputs[1] == shape);
+  CHECK(fill.node.tensors.empty());
+  CHECK(Bench("ConstantOfShape", {}, {DType::i64, {2}}).apply(9).constant(0) == Tensor::scalar(0.0f));
+}
+
+TEST_CASE("an attribute of the wrong type is an error") {
+  CHECK_THAT(error_of([] {
+               Bench("Squeeze", {{"axes", int64_t{1}}}).apply(12);
+             }),
+             Contains("'axes' has the wrong type"));
+}
+
+TEST_CASE("values that the importer adds avoid the names of the file") {
+  Graph graph;
+  graph.add_input("x", {DType::f32, {1}});
+  const GraphWriter writer(graph, [](const std::string& name) { return name == "y.axes"; });
+  CHECK(writer.unused_name("y.axes") == "y.axes.2");
+  CHECK(writer.unused_name("x") == "x.2");
+  CHECK(writer.unused_name("z") == "z");
+}
