@@ -43,7 +43,8 @@ std::span<const Sample> matmul_samples() {
       {.name = "MatMul, one matrix by matrices",
        .graph = "graph g { input %a: f32[4,5] input %b: f32[3,5,2] %y = MatMul(%a, %b) output %y }"},
       {.name = "MatMul, both transposed, batched",
-       .graph = "graph g { input %a: f32[3,5,4] input %b: f32[3,2,5] %y = MatMul(%a, %b) {transA=1, transB=1} output %y }"},
+       .graph =
+           "graph g { input %a: f32[3,5,4] input %b: f32[3,2,5] %y = MatMul(%a, %b) {transA=1, transB=1} output %y }"},
       {.name = "MatMul, quantized attention",
        .graph = "graph g { input %q: i8[2,3,4,5] input %k: i8[2,3,6,5] %y = MatMul(%q, %k) {transB=1} output %y }",
        .differentiable = false},
