@@ -109,7 +109,8 @@ std::vector<Type> infer_clip(const InferContext& context) {
   for (const size_t i : {1, 2}) {
     if (!context.has(i)) continue;
     require_same_dtype(context, 0, i);
-    if (context.type(i).elements() != 1) throw Error("the bound ", i, " must be a scalar, not ", text_of(context.type(i)));
+    if (context.type(i).elements() != 1)
+      throw Error("the bound ", i, " must be a scalar, not ", text_of(context.type(i)));
   }
   return {context.type(0)};
 }
@@ -130,7 +131,7 @@ void run_clip(const KernelArgs& args) {
     using T = decltype(zero);
     const Bounds<T> bounds(args.input<T>(1), args.input<T>(2));
     map([bounds](T x) { return clamped(x, bounds.low, bounds.high); }, args.input<T>(0), args.output<T>(),
-            args.out_type().elements());
+        args.out_type().elements());
   });
 }
 
@@ -139,7 +140,7 @@ void run_clip_gradient(const KernelArgs& args) {
     using T = decltype(zero);
     const Bounds<T> bounds(args.input<T>(2), args.input<T>(3));
     map([bounds](T dy, T x) { return x >= bounds.low && x <= bounds.high ? dy : T{0}; }, args.input<T>(0),
-            args.input<T>(1), args.output<T>(), args.out_type().elements());
+        args.input<T>(1), args.output<T>(), args.out_type().elements());
   });
 }
 
@@ -179,7 +180,9 @@ const OpDef kRelu = {
     .name = "Relu",
     .doc = "y = max(x, 0)",
     .infer = same_numeric_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("ReluGrad", {c.grad(), c.out(0)})}; },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("ReluGrad", {c.grad(), c.out(0)})};
+    },
     .kernels = {{.name = "relu", .run = run_numeric<Rectified>}},
     .in_place = true,
 };
@@ -272,8 +275,7 @@ const OpDef kHardSigmoid = {
     .defaults = {{"alpha", 0.2f}, {"beta", 0.5f}},
     .infer = same_float_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> {
-      const ValueId inside =
-          c.build("And", {compare(c, "Greater", c.out(0), 0), compare(c, "Less", c.out(0), 1)});
+      const ValueId inside = c.build("And", {compare(c, "Greater", c.out(0), 0), compare(c, "Less", c.out(0), 1)});
       const ValueId scaled = mul(c, c.grad(), c.attrs().real("alpha"));
       return {c.build("Where", {inside, scaled, c.scalar_like(scaled, 0)})};
     },
@@ -285,7 +287,9 @@ const OpDef kHardSwish = {
     .name = "HardSwish",
     .doc = "y = x max(0, min(1, x / 6 + 1/2))",
     .infer = same_float_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("HardSwishGrad", {c.grad(), c.in(0)})}; },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("HardSwishGrad", {c.grad(), c.in(0)})};
+    },
     .kernels = {{.name = "hard_swish", .run = run_float<HardSwishOf>}},
     .in_place = true,
 };

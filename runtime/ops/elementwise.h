@@ -9,8 +9,10 @@ namespace marvin {
 // F is made from the attributes where it has parameters, and takes and returns any number.
 template <class F>
 F functor(const Attrs& attrs) {
-  if constexpr (std::is_constructible_v<F, const Attrs&>) return F(attrs);
-  else return F();
+  if constexpr (std::is_constructible_v<F, const Attrs&>)
+    return F(attrs);
+  else
+    return F();
 }
 
 template <class F>

@@ -101,9 +101,12 @@ T integer_power(T base, int64_t exponent) {
 
 template <class A, class B>
 A power(A a, B b) {
-  if constexpr (std::is_integral_v<A> && std::is_integral_v<B>) return integer_power(a, static_cast<int64_t>(b));
-  else if constexpr (std::is_same_v<A, float> && std::is_same_v<B, float>) return std::pow(a, b);
-  else return static_cast<A>(std::pow(static_cast<double>(a), static_cast<double>(b)));
+  if constexpr (std::is_integral_v<A> && std::is_integral_v<B>)
+    return integer_power(a, static_cast<int64_t>(b));
+  else if constexpr (std::is_same_v<A, float> && std::is_same_v<B, float>)
+    return std::pow(a, b);
+  else
+    return static_cast<A>(std::pow(static_cast<double>(a), static_cast<double>(b)));
 }
 
 std::vector<Type> infer_pow(const InferContext& context) {

@@ -11,16 +11,20 @@ namespace {
 struct Absolute {
   template <class T>
   T operator()(T x) const {
-    if constexpr (std::is_integral_v<T>) return x < 0 ? static_cast<T>(0 - static_cast<uint64_t>(x)) : x;
-    else return std::abs(x);
+    if constexpr (std::is_integral_v<T>)
+      return x < 0 ? static_cast<T>(0 - static_cast<uint64_t>(x)) : x;
+    else
+      return std::abs(x);
   }
 };
 
 struct Negative {
   template <class T>
   T operator()(T x) const {
-    if constexpr (std::is_integral_v<T>) return static_cast<T>(0 - static_cast<uint64_t>(x));
-    else return -x;
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(0 - static_cast<uint64_t>(x));
+    else
+      return -x;
   }
 };
 
@@ -56,8 +60,7 @@ void run_cast(const KernelArgs& args) {
     visit(args.out_type().dtype, [&](auto to) {
       using From = decltype(from);
       using To = decltype(to);
-      map([](From x) { return converted<To>(x); }, args.input<From>(0), args.output<To>(),
-              args.out_type().elements());
+      map([](From x) { return converted<To>(x); }, args.input<From>(0), args.output<To>(), args.out_type().elements());
     });
   });
 }
@@ -70,9 +73,7 @@ const OpDef kAbs = {
     .name = "Abs",
     .doc = "y = |x|; the gradient at 0 is 0",
     .infer = same_numeric_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> {
-      return {mul(c, c.grad(), c.build("Sign", {c.in(0)}))};
-    },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {mul(c, c.grad(), c.build("Sign", {c.in(0)}))}; },
     .kernels = {{.name = "abs", .run = run_numeric<Absolute>}},
     .in_place = true,
 };
@@ -130,7 +131,9 @@ const OpDef kLog = {
     .name = "Log",
     .doc = "y = the natural logarithm of x",
     .infer = same_float_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("Div", {c.grad(), c.in(0)})}; },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("Div", {c.grad(), c.in(0)})};
+    },
     .kernels = {{.name = "log", .run = run_float<decltype([](auto x) { return std::log(x); })>}},
     .in_place = true,
 };
@@ -185,15 +188,16 @@ const OpDef kNot = {
                  .run =
                      [](const KernelArgs& args) {
                        map([](bool x) { return !x; }, args.input<bool>(0), args.output<bool>(),
-                               args.out_type().elements());
+                           args.out_type().elements());
                      }}},
     .in_place = true,
 };
 
 const OpDef kCast = {
     .name = "Cast",
-    .doc = "x as elements of the type `to` (a number of onnx.TensorProto.DataType). Floats are cut off towards zero, and "
-           "saturate at the integers' range; NaN becomes 0. Integers keep their low bits",
+    .doc =
+        "x as elements of the type `to` (a number of onnx.TensorProto.DataType). Floats are cut off towards zero, and "
+        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits",
     .defaults = {},
     .required = {"to"},
     .infer = [](const InferContext& context) -> std::vector<Type> {

@@ -73,8 +73,10 @@ Sections sections_of(const KernelArgs& args, const Shape& shape, size_t first) {
     if (first + i >= args.in.size() || !args.in[first + i]) continue;
     const Type& type = args.in_type(first + i);
     const int64_t count = type.elements();
-    if (type.dtype == DType::i64) std::copy_n(args.input<int64_t>(first + i), count, storage[i].begin());
-    else std::copy_n(args.input<int32_t>(first + i), count, storage[i].begin());
+    if (type.dtype == DType::i64)
+      std::copy_n(args.input<int64_t>(first + i), count, storage[i].begin());
+    else
+      std::copy_n(args.input<int32_t>(first + i), count, storage[i].begin());
     lists[i] = {storage[i].data(), static_cast<size_t>(count)};
   }
   return sections(shape, lists[0], lists[1], lists[2], lists[3]);
@@ -197,7 +199,8 @@ std::vector<Type> infer_split(const InferContext& context) {
   std::vector<int64_t> extents(context.output_count, whole / parts);
   if (context.has(1)) extents = int64_operand(context, 1, "split");
   if (static_cast<int64_t>(extents.size()) != parts) throw Error(extents.size(), " parts but ", parts, " outputs");
-  if (std::accumulate(extents.begin(), extents.end(), int64_t{0}) != whole || std::count_if(extents.begin(), extents.end(), [](int64_t extent) { return extent < 0; })) {
+  if (std::accumulate(extents.begin(), extents.end(), int64_t{0}) != whole ||
+      std::count_if(extents.begin(), extents.end(), [](int64_t extent) { return extent < 0; })) {
     throw Error("parts of [", text_of(extents), "] do not make up the extent ", whole, " of axis ", axis);
   }
   std::vector<Type> types(extents.size(), in);
@@ -256,8 +259,7 @@ std::vector<Type> infer_gather(const InferContext& context) {
 // The operands of Gather around its axis: x is [outer, extent, inner], y [outer, count, inner].
 template <class Index>
 struct Picks {
-  Picks(const KernelArgs& args, const Type& x)
-      : indices(args.input<Index>(1)), count(args.in_type(1).elements()) {
+  Picks(const KernelArgs& args, const Type& x) : indices(args.input<Index>(1)), count(args.in_type(1).elements()) {
     const size_t axis = axis_of(args.attrs(), x);
     for (size_t i = 0; i < axis; ++i) outer *= x.shape[i];
     extent = x.shape[axis];
@@ -276,8 +278,10 @@ struct Picks {
 
 template <class Body>
 void visit_index(DType dtype, Body&& body) {
-  if (dtype == DType::i32) body(int32_t{});
-  else body(int64_t{});
+  if (dtype == DType::i32)
+    body(int32_t{});
+  else
+    body(int64_t{});
 }
 
 template <class T, class Index>
@@ -330,15 +334,16 @@ void run_gather_gradient(const KernelArgs& args) {
 
 std::vector<ValueId> gather_gradient(GradContext& context) {
   const ValueId shape = context.constant_shape(context.shape(context.in(0)));
-  return {context.build("GatherGrad", {context.grad(), context.in(1), shape},
-                        {{"axis", context.attrs().integer("axis")}})};
+  return {
+      context.build("GatherGrad", {context.grad(), context.in(1), shape}, {{"axis", context.attrs().integer("axis")}})};
 }
 
 }  // namespace
 
 const OpDef kSlice = {
     .name = "Slice",
-    .doc = "x[start:end:step] along the axes listed: operands x, starts, ends, axes, steps, the last two may be left out",
+    .doc =
+        "x[start:end:step] along the axes listed: operands x, starts, ends, axes, steps, the last two may be left out",
     .min_inputs = 3,
     .max_inputs = 5,
     .infer = infer_slice,
@@ -352,7 +357,9 @@ const OpDef kSlice = {
 
 const OpDef kSliceGrad = {
     .name = "SliceGrad",
-    .doc = "Zeros of the given shape with dy where Slice takes from: operands dy, shape (i64 vector), starts, ends, axes, steps",
+    .doc =
+        "Zeros of the given shape with dy where Slice takes from: operands dy, shape (i64 vector), starts, ends, axes, "
+        "steps",
     .min_inputs = 4,
     .max_inputs = 6,
     .infer = infer_slice_gradient,

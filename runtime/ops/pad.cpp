@@ -76,8 +76,10 @@ void pad(const T* x, T* y, T constant, const Padding& padding) {
 #pragma omp parallel for schedule(static) if (count >= kParallelElements)
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t from = padding.row_source(row);
-    if (from < 0) std::fill_n(y + row * width, width, constant);
-    else pad_row(x + from, y + row * width, constant, padding);
+    if (from < 0)
+      std::fill_n(y + row * width, width, constant);
+    else
+      pad_row(x + from, y + row * width, constant, padding);
   }
 }
 
@@ -166,8 +168,9 @@ void run_pad_gradient(const KernelArgs& args) {
 
 const OpDef kPad = {
     .name = "Pad",
-    .doc = "x with pads (i64 vector: before every axis, then after every axis; negative ones take away) filled with a "
-           "constant scalar or 0, mirrored (mode reflect) or repeated (mode edge): operands x, pads, constant",
+    .doc =
+        "x with pads (i64 vector: before every axis, then after every axis; negative ones take away) filled with a "
+        "constant scalar or 0, mirrored (mode reflect) or repeated (mode edge): operands x, pads, constant",
     .min_inputs = 2,
     .max_inputs = 3,
     .defaults = {{"mode", "constant"}},
@@ -178,7 +181,8 @@ const OpDef kPad = {
 
 const OpDef kPadGrad = {
     .name = "PadGrad",
-    .doc = "For every element of an array of the given shape, the sum of dy where Pad shows it: operands dy, shape, pads",
+    .doc =
+        "For every element of an array of the given shape, the sum of dy where Pad shows it: operands dy, shape, pads",
     .min_inputs = 3,
     .max_inputs = 3,
     .defaults = {{"mode", "constant"}},

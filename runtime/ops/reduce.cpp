@@ -27,8 +27,10 @@ AxisSet axis_set(std::span<const int64_t> axes, int64_t rank, bool noop) {
 Shape reduced_shape(const Shape& shape, const AxisSet& axes, bool keep) {
   Shape result;
   for (size_t i = 0; i < shape.size(); ++i) {
-    if (!axes.test(i)) result.push_back(shape[i]);
-    else if (keep) result.push_back(1);
+    if (!axes.test(i))
+      result.push_back(shape[i]);
+    else if (keep)
+      result.push_back(1);
   }
   return result;
 }
@@ -158,8 +160,10 @@ class Reduction {
       Acc accumulators[kChunk];
       fill(x, first, last, begin, end, accumulators);
       for (int64_t i = first; i < last; ++i) {
-        if (blocks_ == 1) y[i] = R::finish(accumulators[i - first], length);
-        else scratch[block * outputs + i] = accumulators[i - first];
+        if (blocks_ == 1)
+          y[i] = R::finish(accumulators[i - first], length);
+        else
+          scratch[block * outputs + i] = accumulators[i - first];
       }
     }
     if (blocks_ > 1) merge(scratch, y);
@@ -265,8 +269,7 @@ std::vector<ValueId> sum_square_gradient(GradContext& context) {
 std::vector<ValueId> norm_gradient(GradContext& context) {
   const ValueId zero = context.scalar_like(context.grad(), 0);
   const ValueId is_zero = context.build("Equal", {context.out(0), zero});
-  const ValueId scale =
-      context.build("Where", {is_zero, zero, context.build("Div", {context.grad(), context.out(0)})});
+  const ValueId scale = context.build("Where", {is_zero, zero, context.build("Div", {context.grad(), context.out(0)})});
   return {context.build("Mul", {context.in(0), unsqueezed(context, scale)})};
 }
 
@@ -289,7 +292,8 @@ std::vector<Type> infer_arg(const InferContext& context) {
   const Shape& shape = context.shape(0);
   const int64_t axis = context.attrs.integer("axis");
   const AxisSet axes = axis_set({&axis, 1}, context.type(0).rank(), false);
-  if (shape[static_cast<size_t>(normalized_axis(axis, context.type(0).rank()))] == 0) throw Error("axis ", axis, " is empty");
+  if (shape[static_cast<size_t>(normalized_axis(axis, context.type(0).rank()))] == 0)
+    throw Error("axis ", axis, " is empty");
   return {Type{DType::i64, reduced_shape(shape, axes, context.attrs.integer("keepdims") != 0)}};
 }
 
@@ -353,7 +357,9 @@ const OpDef kReduceSumSquare = {
     .defaults = axes_attrs(),
     .infer = infer_reduction,
     .gradient = sum_square_gradient,
-    .kernels = {{.name = "reduce_sum_square", .prepare = prepare_reduction<SumSquare>, .run = run_reduction<SumSquare>}},
+    .kernels = {{.name = "reduce_sum_square",
+                 .prepare = prepare_reduction<SumSquare>,
+                 .run = run_reduction<SumSquare>}},
 };
 
 const OpDef kReduceL2 = {

@@ -23,7 +23,8 @@ std::vector<Type> infer_reshape(const InferContext& context) {
   int64_t known = 1;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == 0 && context.attrs.integer("allowzero") == 0) {
-      if (i >= in.shape.size()) throw Error("extent 0 of axis ", i, " has nothing to copy in [", text_of(in.shape), "]");
+      if (i >= in.shape.size())
+        throw Error("extent 0 of axis ", i, " has nothing to copy in [", text_of(in.shape), "]");
       shape[i] = in.shape[i];
     }
     if (shape[i] == -1) {
@@ -110,8 +111,10 @@ std::vector<Type> infer_range(const InferContext& context) {
   require_numeric(context, 0);
   for (const size_t i : {1, 2}) require_same_dtype(context, 0, i);
   for (const size_t i : {0, 1, 2}) {
-    if (context.type(i).elements() != 1) throw Error("operand ", i, " must be a scalar, not ", text_of(context.type(i)));
-    if (!context.operands[i].constant) throw Error("the range depends on data; only values known before the run are supported");
+    if (context.type(i).elements() != 1)
+      throw Error("operand ", i, " must be a scalar, not ", text_of(context.type(i)));
+    if (!context.operands[i].constant)
+      throw Error("the range depends on data; only values known before the run are supported");
   }
   int64_t count = 0;
   visit_numeric(context.type(0).dtype, [&](auto zero) {
@@ -205,7 +208,9 @@ const OpDef kShape = {
 const OpDef kSize = {
     .name = "Size",
     .doc = "The number of x's elements as an i64 scalar",
-    .infer = [](const InferContext&) -> std::vector<Type> { return {Type{DType::i64, {}}}; },
+    .infer = [](const InferContext&) -> std::vector<Type> {
+      return {Type{DType::i64, {}}};
+    },
     .gradient = no_gradient,
     .kernels = {{.name = "size",
                  .run = [](const KernelArgs& args) { *args.output<int64_t>() = args.in_type(0).elements(); }}},
@@ -214,8 +219,9 @@ const OpDef kSize = {
 
 const OpDef kConstantOfShape = {
     .name = "ConstantOfShape",
-    .doc = "An array of the given shape (i64 vector) whose elements are all `value`, as the type `to` (a number of "
-           "onnx.TensorProto.DataType). ONNX's attribute, a tensor of one element, is split in these two",
+    .doc =
+        "An array of the given shape (i64 vector) whose elements are all `value`, as the type `to` (a number of "
+        "onnx.TensorProto.DataType). ONNX's attribute, a tensor of one element, is split in these two",
     .defaults = {{"to", int64_t{1}}, {"value", 0.0f}},
     .infer = infer_constant_of_shape,
     .gradient = no_gradient,

@@ -22,7 +22,8 @@ void require_same_dtype(const InferContext& context, size_t first, size_t second
 }
 
 std::vector<int64_t> int64_operand(const InferContext& context, size_t operand, std::string_view what) {
-  if (context.type(operand).dtype != DType::i64) throw Error(what, " must be i64, not ", text_of(context.type(operand)));
+  if (context.type(operand).dtype != DType::i64)
+    throw Error(what, " must be i64, not ", text_of(context.type(operand)));
   return context.integers(operand, what);
 }
 

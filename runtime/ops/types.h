@@ -19,8 +19,8 @@ void require_numeric(const InferContext& context, size_t operand);
 // Throws Error unless operands `first` and `second` have the same element type, as most ONNX ops want.
 void require_same_dtype(const InferContext& context, size_t first, size_t second);
 
-// The integers of a constant i64 operand. Throws Error, naming `what`, when it is not one. (InferContext::integers takes
-// every integer type.)
+// The integers of a constant i64 operand. Throws Error, naming `what`, when it is not one. (InferContext::integers
+// takes every integer type.)
 std::vector<int64_t> int64_operand(const InferContext& context, size_t operand, std::string_view what);
 
 // The element type of a number of onnx.TensorProto.DataType (1 is f32, 7 is i64 ...). Throws Error on others.
