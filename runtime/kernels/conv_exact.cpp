@@ -13,6 +13,8 @@ namespace {
 
 // Columns of about this size stay in the second-level cache between im2col and product.
 constexpr int64_t kColumnBytes = 1 << 19;
+// OpenBLAS is at its best on products about this deep.
+constexpr int64_t kProductDepth = 256;
 
 // Calls body(F{}, Total{}): the container's type and the type that holds whole sums of `depth` products. Total is F when
 // one chunk is enough.
@@ -53,15 +55,23 @@ void visit_words(Words operand, Body&& body) {
   }
 }
 
-template <class F>
-void gather(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, F* columns) {
-  visit_words<F>(source, [&](auto* words) { gather_channels_last(conv, group, words, begin, end, columns); });
+template <class T, class F>
+MARVIN_CLONES void widen_run(const T* __restrict from, int64_t count, F* __restrict to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = static_cast<F>(from[i]);
 }
 
-// Bytes of one thread's columns, products and sums for a tile.
+// The columns of output pixels [begin, end), first as words and then widened.
+template <class F>
+void gather(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, void* words, F* columns) {
+  gather_channels_last(conv, group, source, begin, end, words);
+  visit_words<F>({words, source.bytes},
+                 [&](auto* from) { widen_run(from, (end - begin) * conv.depth(), columns); });
+}
+
+// Bytes of one thread's words, columns, products and sums for a tile.
 template <class F, class Total>
-int64_t tile_bytes(const TapConv& conv, int64_t pixels) {
-  return Carver::bytes_of<F>(pixels * conv.depth()) + Carver::bytes_of<F>(pixels * conv.out) +
+int64_t tile_bytes(const TapConv& conv, int word_bytes, int64_t pixels) {
+  return Carver::bytes_of<std::byte>(pixels * conv.depth() * word_bytes) + Carver::bytes_of<F>(pixels * conv.depth()) + Carver::bytes_of<F>(pixels * conv.out) +
          (std::is_same_v<F, Total> ? 0 : Carver::bytes_of<Total>(pixels * conv.out));
 }
 
@@ -73,7 +83,7 @@ ConvExact::ConvExact(std::vector<TapConv> convs, ExactProduct product)
     visit_sum(product_, conv.depth(), [&]<class F, class Total>(F, Total) {
       const int64_t tile = tile_pixels(conv, sizeof(F), threads_);
       scratch_bytes_ = std::max(scratch_bytes_, Carver::bytes_of<F>(conv.weight_elements()) +
-                                                    threads_ * tile_bytes<F, Total>(conv, tile));
+                                                    threads_ * tile_bytes<F, Total>(conv, product_.a_bytes, tile));
     });
   }
 }
@@ -89,7 +99,8 @@ void ConvExact::run_conv(const TapConv& conv, Words source, Words weights, float
   const int64_t tiles = ceil_div(conv.pixels(), tile);
 #pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
   {
-    Carver carver(scratch + omp_get_thread_num() * tile_bytes<F, Total>(conv, tile));
+    Carver carver(scratch + omp_get_thread_num() * tile_bytes<F, Total>(conv, product_.a_bytes, tile));
+    void* words = carver.take<std::byte>(tile * depth * product_.a_bytes);
     F* columns = carver.take<F>(tile * depth);
     F* products = carver.take<F>(tile * conv.out);
     Total* sums = std::is_same_v<F, Total> ? nullptr : carver.take<Total>(tile * conv.out);
@@ -99,7 +110,7 @@ void ConvExact::run_conv(const TapConv& conv, Words source, Words weights, float
       const int64_t begin = task % tiles * tile;
       const int64_t end = std::min(begin + tile, conv.pixels());
       const int64_t size = end - begin;
-      gather(conv, group, source, begin, end, columns);
+      gather(conv, group, source, begin, end, words, columns);
       for (int64_t k = 0; k < depth; k += product_.chunk()) {
         const int64_t chunk = std::min(product_.chunk(), depth - k);
         multiply(false, true, conv.out, size, chunk, packed + group * conv.out * depth + k, depth, columns + k, depth,
@@ -127,10 +138,11 @@ void ConvExact::run(Words source, Words weights, float scale, const float* bias,
 
 namespace {
 
-// Bytes of one thread's columns of x and dy and, unless products are added up in place, of a chunk's products.
+// Bytes of one thread's words, columns of x and dy and, unless products are added up in place, of a chunk's products.
 template <class F, class Total>
-int64_t weight_grad_bytes(const TapConv& conv, int64_t tile) {
-  return Carver::bytes_of<F>(tile * conv.depth()) + Carver::bytes_of<F>(tile * conv.out) +
+int64_t weight_grad_bytes(const TapConv& conv, const ExactProduct& product, int64_t tile) {
+  const int64_t words = tile * std::max(conv.depth() * product.a_bytes, conv.out * product.b_bytes);
+  return Carver::bytes_of<std::byte>(words) + Carver::bytes_of<F>(tile * conv.depth()) + Carver::bytes_of<F>(tile * conv.out) +
          (std::is_same_v<F, Total> ? 0 : Carver::bytes_of<F>(conv.out * conv.depth()));
 }
 
@@ -142,12 +154,11 @@ ConvWeightGradExact::ConvWeightGradExact(const ConvShape& shape, ExactProduct pr
       product_(product),
       threads_(omp_get_max_threads()) {
   visit_sum(product_, conv_.pixels(), [&]<class F, class Total>(F, Total) {
-    const int64_t fitting = kColumnBytes / (static_cast<int64_t>(sizeof(F)) * conv_.depth());
-    tile_ = std::min({std::clamp<int64_t>(fitting, 256, 1024), product_.chunk(), conv_.pixels()});
+    tile_ = std::min({kProductDepth, product_.chunk(), conv_.pixels()});
     slices_ = std::min<int64_t>(threads_, ceil_div(conv_.pixels(), tile_));
     out_blocks_ = std::clamp<int64_t>(ceil_div(threads_, slices_ * conv_.groups), 1, ceil_div(conv_.out, 16));
     scratch_bytes_ = Carver::bytes_of<Total>(slices_ * conv_.weight_elements()) +
-                     threads_ * weight_grad_bytes<F, Total>(conv_, tile_);
+                     threads_ * weight_grad_bytes<F, Total>(conv_, product_, tile_);
   });
 }
 
@@ -161,7 +172,8 @@ void ConvWeightGradExact::run_as(Words x, Words dy, float scale, float* dw, std:
   const int64_t tiles_per_chunk = kInPlace ? tiles : std::max<int64_t>(1, product_.chunk() / tile_);
 #pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
   {
-    Carver carver(scratch + omp_get_thread_num() * weight_grad_bytes<F, Total>(conv_, tile_));
+    Carver carver(scratch + omp_get_thread_num() * weight_grad_bytes<F, Total>(conv_, product_, tile_));
+    void* words = carver.take<std::byte>(tile_ * std::max(depth * product_.a_bytes, conv_.out * product_.b_bytes));
     F* columns = carver.take<F>(tile_ * depth);
     F* gradients = carver.take<F>(tile_ * conv_.out);
     F* chunk = kInPlace ? nullptr : carver.take<F>(conv_.out * depth);
@@ -179,8 +191,8 @@ void ConvWeightGradExact::run_as(Words x, Words dy, float scale, float* dw, std:
       for (int64_t t = first_tile; t <= last_tile; ++t) {
         const int64_t begin = t * tile_;
         const int64_t end = std::min(begin + tile_, conv_.pixels());
-        gather(conv_, group, x, begin, end, columns);
-        gather(identity_, group, dy, begin, end, gradients);
+        gather(conv_, group, x, begin, end, words, columns);
+        gather(identity_, group, dy, begin, end, words, gradients);
         const int64_t in_chunk = (t - first_tile) % tiles_per_chunk;
         multiply(true, false, outs, depth, end - begin, gradients + first_out, conv_.out, columns, depth,
                  in_chunk == 0 ? F{0} : F{1}, chunk, depth);

@@ -89,16 +89,30 @@ inline __attribute__((always_inline)) void for_segments(const TapConv& conv, int
 }
 
 // The a >= 0 with 0 <= a * step + offset < extent, clipped to [begin, end).
-std::pair<int64_t, int64_t> inside(int64_t step, int64_t offset, int64_t extent, int64_t begin, int64_t end) {
-  const int64_t low = offset >= 0 ? 0 : (-offset + step - 1) / step;
-  const int64_t high = extent > offset ? (extent - offset + step - 1) / step : 0;
+inline std::pair<int64_t, int64_t> inside(int64_t step, int64_t offset, int64_t extent, int64_t begin, int64_t end) {
+  int64_t low = std::max<int64_t>(0, -offset);
+  int64_t high = std::max<int64_t>(0, extent - offset);
+  if (step != 1) {  // divisions are slow, and this is called for every pixel
+    low = (low + step - 1) / step;
+    high = (high + step - 1) / step;
+  }
   const int64_t first = std::clamp(low, begin, end);
   return {first, std::clamp(high, first, end)};
 }
 
-template <class T, class F>
-inline __attribute__((always_inline)) void convert(const T* from, int64_t count, F* to) {
-  for (int64_t i = 0; i < count; ++i) to[i] = static_cast<F>(from[i]);
+// memcpy for the short runs of im2col, for which a call costs more than the copy.
+inline __attribute__((always_inline)) void copy_run(const std::byte* from, int64_t bytes, std::byte* to) {
+  constexpr int64_t kChunk = 16;
+  if (bytes < kChunk) {
+    for (int64_t i = 0; i < bytes; ++i) to[i] = from[i];
+    return;
+  }
+  for (int64_t i = 0; i + kChunk <= bytes; i += kChunk) std::memcpy(to + i, from + i, kChunk);
+  std::memcpy(to + bytes - kChunk, from + bytes - kChunk, kChunk);
+}
+
+inline __attribute__((always_inline)) void zero_run(std::byte* to, int64_t bytes) {
+  if (bytes > 0) std::memset(to, 0, static_cast<size_t>(bytes));
 }
 
 }  // namespace
@@ -159,34 +173,33 @@ void unpack_weights(const TapConv& conv, const Total* partials, int64_t count, f
   }
 }
 
-template <class T, class F>
-MARVIN_CLONES void gather_channels_last(const TapConv& conv, int64_t group, const T* source, int64_t begin, int64_t end,
-                                        F* columns) {
-  const TapAxis& h = conv.h;
-  const TapAxis& w = conv.w;
-  const int64_t channels = conv.groups * conv.in;
-  const int64_t tap_row = w.taps * conv.in;
+void gather_channels_last(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, void* columns) {
+  const TapAxis h = conv.h, w = conv.w;
+  const int64_t pixel_bytes = conv.groups * conv.in * source.bytes;
+  const int64_t tap_bytes = conv.in * source.bytes;
+  const int64_t row_bytes = w.taps * tap_bytes;
   const bool one_run = w.consecutive() && conv.groups == 1;
-  for_segments(conv, begin, end, [&](const Segment& segment, int64_t p) __attribute__((always_inline)) {
-    F* pixel = columns + (p - begin) * conv.depth();
-    for (int64_t b = segment.b; b < segment.b + segment.size; ++b, pixel += conv.depth()) {
+  const std::byte* words = static_cast<const std::byte*>(source.data) + group * tap_bytes;
+  std::byte* to = static_cast<std::byte*>(columns);
+  for_segments(conv, begin, end, [&](const Segment& segment, int64_t) {
+    for (int64_t b = segment.b; b < segment.b + segment.size; ++b) {
       const int64_t column = b * w.step + w.offset;
       const auto [low, high] = inside(w.spacing, column, w.source, 0, w.taps);
-      for (int64_t th = 0; th < h.taps; ++th) {
-        F* to = pixel + th * tap_row;
+      for (int64_t th = 0; th < h.taps; ++th, to += row_bytes) {
         const int64_t row = segment.a * h.step + h.offset + th * h.spacing;
         if (row < 0 || row >= h.source) {
-          std::fill_n(to, tap_row, F{});
+          zero_run(to, row_bytes);
           continue;
         }
-        const T* from = source + ((segment.n * h.source + row) * w.source + column) * channels + group * conv.in;
-        std::fill_n(to, low * conv.in, F{});
+        const std::byte* from = words + ((segment.n * h.source + row) * w.source + column) * pixel_bytes;
+        zero_run(to, low * tap_bytes);
         if (one_run) {
-          convert(from + low * channels, (high - low) * conv.in, to + low * conv.in);
+          copy_run(from + low * pixel_bytes, (high - low) * tap_bytes, to + low * tap_bytes);
         } else {
-          for (int64_t tw = low; tw < high; ++tw) convert(from + tw * w.spacing * channels, conv.in, to + tw * conv.in);
+          for (int64_t tw = low; tw < high; ++tw)
+            copy_run(from + tw * w.spacing * pixel_bytes, tap_bytes, to + tw * tap_bytes);
         }
-        std::fill_n(to + high * conv.in, (w.taps - high) * conv.in, F{});
+        zero_run(to + high * tap_bytes, (w.taps - high) * tap_bytes);
       }
     }
   });
@@ -213,7 +226,8 @@ void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_
       const auto [low, high] = inside(w.step, offset, w.source, segment.b, segment.b + segment.size);
       std::fill_n(to, low - segment.b, 0.0f);
       if (w.step == 1) {
-        std::memcpy(to + (low - segment.b), from + low + offset, static_cast<size_t>(high - low) * sizeof(float));
+        copy_run(reinterpret_cast<const std::byte*>(from + low + offset), (high - low) * static_cast<int64_t>(sizeof(float)),
+                 reinterpret_cast<std::byte*>(to + (low - segment.b)));
       } else {
         for (int64_t b = low; b < high; ++b) to[b - segment.b] = from[b * w.step + offset];
       }
@@ -257,15 +271,56 @@ namespace {
 
 constexpr int64_t kBlock = 8;
 
-// to[channel * to_stride + pixel] = from[pixel * from_stride + channel] * scale + shift[channel] for a square block.
-inline __attribute__((always_inline)) void transpose_block(const float* from, int64_t from_stride, float scale,
-                                                           const float* shift, float* to, int64_t to_stride) {
+// The pixels of an image in order, each in the results of the convolution that computed it.
+class PixelWalk {
+ public:
+  PixelWalk(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros)
+      : convs_(convs),
+        results_(results),
+        zeros_(zeros),
+        channels_(convs[0].groups * convs[0].out),
+        steps_h_(convs[0].h.out_step),
+        steps_w_(convs[0].w.out_step),
+        residues_w_(std::min(steps_w_, convs[0].w.extent)) {}
+
+  // The channels of the next pixel.
+  const float* next() {
+    const size_t part = static_cast<size_t>(residue_h_ * residues_w_ + residue_w_);
+    const TapConv& conv = convs_[part];
+    const float* pixel = conv.taps() == 0 ? zeros_ : results_[part] + (a_ * conv.w.count + b_) * channels_;
+    if (++residue_w_ == steps_w_) {
+      residue_w_ = 0;
+      ++b_;
+    }
+    if (++w_ == conv.w.extent) next_row();
+    return pixel;
+  }
+
+ private:
+  void next_row() {
+    w_ = residue_w_ = b_ = 0;
+    if (++residue_h_ == steps_h_) {
+      residue_h_ = 0;
+      ++a_;
+    }
+  }
+
+  std::span<const TapConv> convs_;
+  std::span<const float* const> results_;
+  const float* zeros_;
+  int64_t channels_, steps_h_, steps_w_, residues_w_;
+  int64_t w_ = 0, residue_h_ = 0, residue_w_ = 0, a_ = 0, b_ = 0;
+};
+
+// to[channel * to_stride + i] = pixels[i][channel] * scale + shift[channel] for a square block.
+inline void transpose_block(const float* const* pixels, int64_t first_channel, float scale, const float* shift,
+                            float* to, int64_t to_stride) {
   typedef float Quad __attribute__((vector_size(16)));
   typedef int32_t Index __attribute__((vector_size(16)));
   for (int64_t pixel = 0; pixel < kBlock; pixel += 4) {
     for (int64_t channel = 0; channel < kBlock; channel += 4) {
       Quad row[4];
-      for (int64_t i = 0; i < 4; ++i) std::memcpy(&row[i], from + (pixel + i) * from_stride + channel, sizeof(Quad));
+      for (int64_t i = 0; i < 4; ++i) std::memcpy(&row[i], pixels[pixel + i] + first_channel + channel, sizeof(Quad));
       const Quad low01 = __builtin_shuffle(row[0], row[1], Index{0, 4, 1, 5});
       const Quad low23 = __builtin_shuffle(row[2], row[3], Index{0, 4, 1, 5});
       const Quad high01 = __builtin_shuffle(row[0], row[1], Index{2, 6, 3, 7});
@@ -284,26 +339,23 @@ inline __attribute__((always_inline)) void transpose_block(const float* from, in
 
 }  // namespace
 
-void scatter_channels_last(const TapConv& conv, int64_t image, const float* results, float scale, const float* bias,
-                           float* out) {
-  const int64_t channels = conv.groups * conv.out;
-  const int64_t pixels = conv.h.count * conv.w.count;
-  const int64_t plane = conv.h.extent * conv.w.extent;
+void scatter_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
+                           int64_t image, float scale, const float* bias, float* out) {
+  const int64_t channels = convs[0].groups * convs[0].out;
+  const int64_t plane = convs[0].h.extent * convs[0].w.extent;
   float* to = out + image * channels * plane;
-  const bool dense = conv.dense();
-  const int64_t whole_pixels = dense ? pixels / kBlock * kBlock : 0;
-  const int64_t whole_channels = channels / kBlock * kBlock;
+  PixelWalk walk(convs, results, zeros);
   constexpr float kNoBias[kBlock] = {};
-  for (int64_t p = 0; p < whole_pixels; p += kBlock) {
-    for (int64_t c = 0; c < whole_channels; c += kBlock)
-      transpose_block(results + p * channels + c, channels, scale, bias ? bias + c : kNoBias, to + c * plane + p, plane);
-  }
-  for (int64_t c = 0; c < channels; ++c) {
-    const float shift = bias ? bias[c] : 0.0f;
-    for (int64_t p = c < whole_channels ? whole_pixels : 0; p < pixels; ++p) {
-      const int64_t h = conv.h.first + p / conv.w.count * conv.h.out_step;
-      const int64_t w = conv.w.first + p % conv.w.count * conv.w.out_step;
-      to[c * plane + h * conv.w.extent + w] = results[p * channels + c] * scale + shift;
+  for (int64_t p = 0; p < plane; p += kBlock) {
+    const int64_t count = std::min(kBlock, plane - p);
+    const float* pixels[kBlock];
+    for (int64_t i = 0; i < count; ++i) pixels[i] = walk.next();
+    const int64_t whole = count == kBlock ? channels / kBlock * kBlock : 0;
+    for (int64_t c = 0; c < whole; c += kBlock)
+      transpose_block(pixels, c, scale, bias ? bias + c : kNoBias, to + c * plane + p, plane);
+    for (int64_t c = whole; c < channels; ++c) {
+      const float shift = bias ? bias[c] : 0.0f;
+      for (int64_t i = 0; i < count; ++i) to[c * plane + p + i] = pixels[i][c] * scale + shift;
     }
   }
 }
@@ -325,13 +377,6 @@ MARVIN_PACK(int8_t, float)
 MARVIN_PACK(int8_t, double)
 MARVIN_PACK(int16_t, double)
 MARVIN_PACK(int32_t, double)
-
-#define MARVIN_GATHER(T, F) \
-  template void gather_channels_last<T, F>(const TapConv&, int64_t, const T*, int64_t, int64_t, F*);
-MARVIN_GATHER(int8_t, float)
-MARVIN_GATHER(int8_t, double)
-MARVIN_GATHER(int16_t, double)
-MARVIN_GATHER(int32_t, double)
 
 #define MARVIN_SUM(Total)                                                                                                \
   template void unpack_weights<Total>(const TapConv&, const Total*, int64_t, float, float*);                               \

@@ -5,8 +5,8 @@
 // im2col for OpenBLAS and the way of the results into n c h w memory are here too.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "runtime/kernels/conv.h"
@@ -63,10 +63,9 @@ void pack_weights(const TapConv& conv, const T* weights, F* packed);
 template <class Total>
 void unpack_weights(const TapConv& conv, const Total* partials, int64_t count, float scale, float* weights);
 
-// columns[p - begin][tap h][tap w][in] = the source pixels [n][h][w][groups * in] that output pixels [begin, end) read,
-// converted. Pixels are counted over n, h.count, w.count.
-template <class T, class F>
-void gather_channels_last(const TapConv& conv, int64_t group, const T* source, int64_t begin, int64_t end, F* columns);
+// columns[p - begin][tap h][tap w][in] = the source pixels [n][h][w][groups * in] that output pixels [begin, end) read, in
+// the same containers. Pixels are counted over n, h.count, w.count.
+void gather_channels_last(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, void* columns);
 
 // columns[tap h][tap w][in][p - begin], from [n][groups * in][h][w].
 void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_t begin, int64_t end, float* columns);
@@ -77,9 +76,10 @@ template <class Total>
 void scatter_tile(const TapConv& conv, int64_t group, const Total* tile, int64_t begin, int64_t end, float scale,
                   const float* bias, float* out);
 
-// The same for a whole image from results[h.count][w.count][groups * out].
-void scatter_channels_last(const TapConv& conv, int64_t image, const float* results, float scale, const float* bias,
-                           float* out);
+// The same for a whole image whose pixels are in the results [h.count][w.count][groups * out] of the convolutions that it
+// consists of. Those without taps have none: their pixels are read from zeros[groups * out].
+void scatter_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
+                           int64_t image, float scale, const float* bias, float* out);
 
 // Writes zeros to the output pixels of a convolution without taps.
 void scatter_zeros(const TapConv& conv, float* out);

@@ -49,8 +49,18 @@ dnnl::convolution_forward::primitive_desc describe(const TapConv& c, int64_t ima
 int64_t result_elements(const TapConv& c) { return c.h.count * c.w.count * c.groups * c.out; }
 int64_t source_elements(const TapConv& c) { return c.h.source * c.w.source * c.groups * c.in; }
 
-ImageBlocks blocks_of(const TapConv& c) {
-  return blocks_in_cache(c.n, source_elements(c) + 2 * result_elements(c) * static_cast<int64_t>(sizeof(float)));
+// With the results of all convolutions of a block in the cache, and their way out.
+ImageBlocks blocks_of(const std::vector<TapConv>& convs) {
+  const TapConv& c = convs[0];
+  const int64_t out_elements = c.h.extent * c.w.extent * c.groups * c.out;
+  return blocks_in_cache(c.n, source_elements(c) + 2 * out_elements * static_cast<int64_t>(sizeof(float)));
+}
+
+// Adds so many bytes to a layout and returns where they are.
+int64_t take(int64_t& total, int64_t bytes) {
+  const int64_t offset = total;
+  total += aligned_bytes(bytes);
+  return offset;
 }
 
 }  // namespace
@@ -60,81 +70,84 @@ bool ConvS8Onednn::admits(const std::vector<TapConv>& convs) {
   for (const TapConv& conv : convs) {
     if (conv.taps() == 0) continue;
     if (!int32_is_exact(conv.depth(), 8, 8) || !is_plain(conv.h) || !is_plain(conv.w)) return false;
-    for (const int64_t images : blocks_of(conv).sizes())
+    for (const int64_t images : blocks_of(convs).sizes())
       if (!is_compiled(describe(conv, images, weights_of(conv)))) return false;
   }
   return true;
 }
 
-ConvS8Onednn::ConvS8Onednn(const std::vector<TapConv>& convs) : threads_(omp_get_max_threads()) {
-  for (const TapConv& conv : convs) {
-    parts_.push_back(conv.taps() > 0 ? plan(conv) : Part{.conv = conv});
-    scratch_bytes_ = std::max(scratch_bytes_, parts_.back().threads_offset + threads_ * parts_.back().thread_bytes);
-  }
+ConvS8Onednn::ConvS8Onednn(std::vector<TapConv> convs)
+    : convs_(std::move(convs)), blocks_(blocks_of(convs_)), threads_(omp_get_max_threads()) {
+  for (const TapConv& conv : convs_) parts_.push_back(conv.taps() > 0 ? plan(conv) : Part{});
+  results_.assign(static_cast<size_t>(threads_), std::vector<const float*>(convs_.size()));
+  zeros_offset_ = take(shared_bytes_, convs_[0].groups * convs_[0].out * static_cast<int64_t>(sizeof(float)));
+  shared_bytes_ += aligned_bytes(scratchpad_bytes_);
+  thread_bytes_ += aligned_bytes(scratchpad_bytes_);
 }
 
-ConvS8Onednn::Part ConvS8Onednn::plan(const TapConv& conv) const {
-  Part part{.conv = conv, .blocks = blocks_of(conv)};
+ConvS8Onednn::Part ConvS8Onednn::plan(const TapConv& conv) {
+  Part part;
   part.calls.resize(static_cast<size_t>(threads_));
   memory::desc weights = weights_of(conv);
-  int64_t scratchpad_bytes = 0;
-  {
-    const SerialPrimitives serial;
-    for (const int64_t images : part.blocks.sizes()) {
-      const auto desc = describe(conv, images, weights);
-      weights = desc.weights_desc();
-      const dnnl::convolution_forward primitive(desc);
-      for (std::vector<OnednnCall>& calls : part.calls) {
-        calls.push_back(OnednnCall(primitive, {{DNNL_ARG_SRC, desc.src_desc()},
-                                               {DNNL_ARG_WEIGHTS, weights},
-                                               {DNNL_ARG_DST, desc.dst_desc()},
-                                               {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}));
-      }
-      part.result_bytes = aligned_bytes(static_cast<int64_t>(desc.dst_desc().get_size()));
-      scratchpad_bytes = std::max(scratchpad_bytes, static_cast<int64_t>(desc.scratchpad_desc().get_size()));
+  const SerialPrimitives serial;
+  for (const int64_t images : blocks_.sizes()) {
+    const auto desc = describe(conv, images, weights);
+    weights = desc.weights_desc();
+    const dnnl::convolution_forward primitive(desc);
+    for (std::vector<OnednnCall>& calls : part.calls) {
+      calls.push_back(OnednnCall(primitive, {{DNNL_ARG_SRC, desc.src_desc()},
+                                             {DNNL_ARG_WEIGHTS, weights},
+                                             {DNNL_ARG_DST, desc.dst_desc()},
+                                             {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}));
     }
+    scratchpad_bytes_ = std::max(scratchpad_bytes_, static_cast<int64_t>(desc.scratchpad_desc().get_size()));
   }
   part.reorder_weights = Reorder(packed_weights(conv), weights);
-  part.thread_bytes = part.result_bytes + aligned_bytes(scratchpad_bytes);
-  part.blocked_offset = aligned_bytes(conv.weight_elements());
-  part.reorder_offset = part.blocked_offset + aligned_bytes(static_cast<int64_t>(weights.get_size()));
-  part.threads_offset = part.reorder_offset + aligned_bytes(part.reorder_weights.scratchpad_bytes);
+  scratchpad_bytes_ = std::max(scratchpad_bytes_, part.reorder_weights.scratchpad_bytes);
+  part.packed_offset = take(shared_bytes_, conv.weight_elements());
+  part.blocked_offset = take(shared_bytes_, static_cast<int64_t>(weights.get_size()));
+  part.results_per_image = result_elements(conv);
+  part.results_offset =
+      take(thread_bytes_, blocks_.sizes().back() * part.results_per_image * static_cast<int64_t>(sizeof(float)));
   return part;
 }
 
-void ConvS8Onednn::run_part(Part& part, const int8_t* source, const int8_t* weights, float scale, const float* bias,
-                            float* out, std::byte* scratch) const {
-  const TapConv& conv = part.conv;
-  int8_t* packed = reinterpret_cast<int8_t*>(scratch);
-  std::byte* blocked = scratch + part.blocked_offset;
-  pack_weights(conv, weights, packed);
-  part.reorder_weights.run(packed, blocked, scratch + part.reorder_offset);
-#pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))
-  for (int64_t block = 0; block < part.blocks.count; ++block) {
-    const int thread = omp_get_thread_num();
-    std::byte* memory = scratch + part.threads_offset + thread * part.thread_bytes;
-    const float* results = reinterpret_cast<const float*>(memory);
-    const int64_t first = part.blocks.begin(block);
-    OnednnCall& call = part.calls[static_cast<size_t>(thread)][part.blocks.variant(block)];
-    call.bind(DNNL_ARG_SRC, source + first * source_elements(conv));
-    call.bind(DNNL_ARG_WEIGHTS, blocked);
-    call.bind(DNNL_ARG_DST, results);
-    call.bind(DNNL_ARG_SCRATCHPAD, memory + part.result_bytes);
+void ConvS8Onednn::run_block(int64_t block, const int8_t* source, float scale, const float* bias, float* out,
+                             std::byte* scratch) {
+  const int thread = omp_get_thread_num();
+  std::byte* memory = scratch + shared_bytes_ + thread * thread_bytes_;
+  const int64_t first = blocks_.begin(block);
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (convs_[i].taps() == 0) continue;
+    OnednnCall& call = parts_[i].calls[static_cast<size_t>(thread)][blocks_.variant(block)];
+    call.bind(DNNL_ARG_SRC, source + first * source_elements(convs_[i]));
+    call.bind(DNNL_ARG_WEIGHTS, scratch + parts_[i].blocked_offset);
+    call.bind(DNNL_ARG_DST, memory + parts_[i].results_offset);
+    call.bind(DNNL_ARG_SCRATCHPAD, memory + thread_bytes_ - aligned_bytes(scratchpad_bytes_));
     call.run();
-    for (int64_t i = 0; i < part.blocks.size(block); ++i)
-      scatter_channels_last(conv, first + i, results + i * result_elements(conv), scale, bias, out);
+  }
+  const float* zeros = reinterpret_cast<const float*>(scratch + zeros_offset_);
+  std::vector<const float*>& results = results_[static_cast<size_t>(thread)];
+  for (int64_t image = 0; image < blocks_.size(block); ++image) {
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      results[i] = reinterpret_cast<const float*>(memory + parts_[i].results_offset) + image * parts_[i].results_per_image;
+    }
+    scatter_channels_last(convs_, results, zeros, first + image, scale, bias, out);
   }
 }
 
 void ConvS8Onednn::run(const int8_t* source, const int8_t* weights, float scale, const float* bias, float* out,
                        std::byte* scratch) {
-  for (Part& part : parts_) {
-    if (part.conv.taps() == 0) {
-      scatter_zeros(part.conv, out);
-    } else {
-      run_part(part, source, weights, scale, bias, out, scratch);
-    }
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (convs_[i].taps() == 0) continue;
+    int8_t* packed = reinterpret_cast<int8_t*>(scratch + parts_[i].packed_offset);
+    pack_weights(convs_[i], weights, packed);
+    parts_[i].reorder_weights.run(packed, scratch + parts_[i].blocked_offset,
+                                  scratch + shared_bytes_ - aligned_bytes(scratchpad_bytes_));
   }
+  std::fill_n(reinterpret_cast<float*>(scratch + zeros_offset_), convs_[0].groups * convs_[0].out, 0.0f);
+#pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))
+  for (int64_t block = 0; block < blocks_.count; ++block) run_block(block, source, scale, bias, out, scratch);
 }
 
 }  // namespace marvin

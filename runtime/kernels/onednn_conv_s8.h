@@ -19,30 +19,31 @@ class ConvS8Onednn {
   // shapes for which oneDNN has a compiled kernel.
   static bool admits(const std::vector<TapConv>& convs);
   // Plans for the threads that OpenMP would use now.
-  explicit ConvS8Onednn(const std::vector<TapConv>& convs);
-  int64_t scratch_bytes() const { return scratch_bytes_; }
+  explicit ConvS8Onednn(std::vector<TapConv> convs);
+  int64_t scratch_bytes() const { return shared_bytes_ + threads_ * thread_bytes_; }
   // scale is a power of two; bias, per output channel, may be null.
   void run(const int8_t* source, const int8_t* weights, float scale, const float* bias, float* out, std::byte* scratch);
 
  private:
-  // One of the convolutions. Offsets are in scratch, after the packed weights.
+  // What one of the convolutions needs. Weights are in scratch memory, results in each thread's part of it.
   struct Part {
-    TapConv conv;
-    ImageBlocks blocks;
     Reorder reorder_weights;
-    std::vector<std::vector<OnednnCall>> calls;  // by thread and size of block
-    int64_t blocked_offset = 0;                  // of the weights in oneDNN's layout
-    int64_t reorder_offset = 0;                  // of the reorder's scratchpad
-    int64_t threads_offset = 0;                  // of the threads' results, each followed by a scratchpad
-    int64_t result_bytes = 0, thread_bytes = 0;
+    std::vector<std::vector<OnednnCall>> calls;     // by thread and size of block
+    int64_t packed_offset = 0, blocked_offset = 0;  // weights as pack_weights leaves them, and in oneDNN's layout
+    int64_t results_offset = 0, results_per_image = 0;
   };
-  Part plan(const TapConv& conv) const;
-  void run_part(Part& part, const int8_t* source, const int8_t* weights, float scale, const float* bias, float* out,
-                std::byte* scratch) const;
+  Part plan(const TapConv& conv);
+  void run_block(int64_t block, const int8_t* source, float scale, const float* bias, float* out, std::byte* scratch);
 
+  std::vector<TapConv> convs_;
+  ImageBlocks blocks_;
   int threads_;
   std::vector<Part> parts_;
-  int64_t scratch_bytes_ = 0;
+  std::vector<std::vector<const float*>> results_;  // of one image, by thread and convolution
+  int64_t scratchpad_bytes_ = 0;  // of each thread, and of the reorders
+  int64_t zeros_offset_ = 0;
+  int64_t shared_bytes_ = 0;  // weights, zeros and scratchpad, before the threads' parts
+  int64_t thread_bytes_ = 0;  // results, then scratchpad
 };
 
 }  // namespace marvin
