@@ -26,11 +26,12 @@ std::optional<FormatChange> follow_range(const SlotWindow& window, SlotState& st
                       .from = format,
                       .to = {format.wl, fl},
                       .evidence = {.reason = coarser ? "saturation" : "range",
-                                   .needed_wl = format.wl,
+                                   .needed_wl = state.needed_wl,
                                    .range = state.range,
                                    .saturated = saturated,
                                    .underflowed = window.stats[QuantizeStats::underflowed],
-                                   .lookback = rule.settle}};
+                                   .lookback = state.lookback,
+                                   .resolution = state.resolution}};
 }
 
 }  // namespace marvin

@@ -12,7 +12,7 @@ struct RangeRule {
   float decay = 0.99f;      // of the range, per step without a larger value
   int64_t settle = 25;      // steps between two moves to a finer point
   float margin = 1.125f;    // by which the range has to clear the finer point
-  float tolerated = 1e-4f;  // share of saturated elements below which a coarser point can wait
+  float tolerated = 5e-4f;  // share of saturated elements below which a coarser point can wait
 };
 
 // Updates the slot's range from the window and moves the point within the word: to a coarser one at once when values
