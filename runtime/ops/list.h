@@ -12,6 +12,17 @@
   /* pooling.cpp */ \
   op(MaxPool) op(MaxPoolGrad) op(AveragePool) op(AveragePoolGrad) op(GlobalMaxPool) op(GlobalAveragePool) \
   op(GlobalAveragePoolGrad) \
+  /* normalization.cpp */ \
+  op(BatchNormalization) op(BatchNormalizationGrad) \
+  /* dropout.cpp */ \
+  op(Dropout) op(DropoutGrad) \
+  /* softmax.cpp */ \
+  op(Softmax) op(SoftmaxGrad) op(LogSoftmax) op(LogSoftmaxGrad) \
+  /* loss.cpp */ \
+  op(SoftmaxCrossEntropyLoss) op(SoftmaxCrossEntropyLossGrad) \
+  op(NegativeLogLikelihoodLoss) op(NegativeLogLikelihoodLossGrad) \
+  /* optimizer.cpp */ \
+  op(SGD) op(Adam) \
   /* quantize.cpp */   \
   op(Quantize) op(Observe) op(Sample) \
   /* shape.cpp */      \

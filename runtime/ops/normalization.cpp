@@ -1,0 +1,132 @@
+// Normalization of activations by their statistics.
+#include "runtime/kernels/normalization.h"
+
+#include "runtime/ops/decimal.h"
+#include "runtime/ops/list.h"
+
+namespace marvin {
+namespace {
+
+ChannelShape channels_of(const Shape& shape) {
+  return {.batch = shape[0], .channels = shape[1], .inner = elements(Shape(shape.begin() + 2, shape.end()))};
+}
+
+void require_channels(const InferContext& context, size_t tensor, size_t first_vector, size_t last_vector) {
+  const Type& type = context.type(tensor);
+  if (type.dtype != DType::f32) throw Error("takes f32, not ", text_of(type));
+  if (type.rank() < 2) throw Error("takes [n,c,...], not ", text_of(type));
+  for (size_t i = first_vector; i <= last_vector; ++i) {
+    if (context.type(i) == Type{DType::f32, {type.shape[1]}}) continue;
+    throw Error("operand ", i, " is ", text_of(context.type(i)), ", not one f32 per channel of ", text_of(type));
+  }
+}
+
+std::vector<Type> infer_batch_norm(const InferContext& context) {
+  require_channels(context, 0, 1, 4);
+  if (context.attrs.integer("training_mode") != 0 && context.type(0).elements() == 0) {
+    throw Error("an empty batch has no statistics");
+  }
+  const Type vector = context.type(1);
+  return {context.type(0), vector, vector, vector, vector};
+}
+
+struct BatchNormState {
+  ChannelShape shape;
+  bool training = false;
+  double epsilon = 0, momentum = 0;
+};
+
+Prepared prepare_batch_norm(const KernelQuery& query) {
+  return {std::make_shared<BatchNormState>(BatchNormState{.shape = channels_of(query.in[0]->shape),
+                                                          .training = query.attrs.integer("training_mode") != 0,
+                                                          .epsilon = as_written(query.attrs.real("epsilon")),
+                                                          .momentum = as_written(query.attrs.real("momentum"))}),
+          0};
+}
+
+void run_batch_norm(const KernelArgs& args) {
+  const BatchNormState& state = *static_cast<const BatchNormState*>(args.state);
+  const BatchNorm norm{.x = args.input<float>(0),
+                       .scale = args.input<float>(1),
+                       .bias = args.input<float>(2),
+                       .mean = args.input<float>(3),
+                       .variance = args.input<float>(4),
+                       .y = args.output<float>(0),
+                       .running_mean = args.output<float>(1),
+                       .running_variance = args.output<float>(2),
+                       .saved_mean = args.output<float>(3),
+                       .saved_inv_std = args.output<float>(4),
+                       .epsilon = state.epsilon,
+                       .momentum = state.momentum};
+  if (state.training) return batch_norm_training(state.shape, norm);
+  batch_norm_inference(state.shape, norm);
+}
+
+std::vector<ValueId> batch_norm_gradient(GradContext& context) {
+  if (!context.grad().valid()) return {};
+  const ValueId saved_mean = context.require_out(3), saved_inv_std = context.require_out(4);
+  return context.build_many("BatchNormalizationGrad",
+                            {context.grad(), context.in(0), context.in(1), saved_mean, saved_inv_std},
+                            {{"training_mode", context.attrs().integer("training_mode")}},
+                            {context.wants(0), context.wants(1), context.wants(2)});
+}
+
+std::vector<Type> infer_batch_norm_grad(const InferContext& context) {
+  require_channels(context, 1, 2, 4);
+  if (context.type(0) != context.type(1)) {
+    throw Error("the gradient is ", text_of(context.type(0)), ", x is ", text_of(context.type(1)));
+  }
+  return {context.type(1), context.type(2), context.type(2)};
+}
+
+void run_batch_norm_grad(const KernelArgs& args) {
+  const BatchNormState& state = *static_cast<const BatchNormState*>(args.state);
+  batch_norm_grad(state.shape, !state.training,
+                  {.dy = args.input<float>(0),
+                   .x = args.input<float>(1),
+                   .scale = args.input<float>(2),
+                   .mean = args.input<float>(3),
+                   .inv_std = args.input<float>(4),
+                   .dx = args.output<float>(0),
+                   .dscale = args.output<float>(1),
+                   .dbias = args.output<float>(2)});
+}
+
+}  // namespace
+
+const OpDef kBatchNormalization = {
+    .name = "BatchNormalization",
+    .doc = "y = (x - m) / sqrt(v + epsilon) * scale + b per channel of x[n,c,...]; m and v are mean and population variance "
+           "of the batch in training_mode, else the operands. running_mean and running_var are momentum * operand + (1 - "
+           "momentum) * batch's, or the operands. marvin's own outputs: saved_mean = m, saved_inv_std = 1 / sqrt(v + epsilon)",
+    .min_inputs = 5,
+    .max_inputs = 5,
+    .max_outputs = 5,
+    .defaults = {{"epsilon", 1e-5f}, {"momentum", 0.9f}, {"training_mode", int64_t{0}}},
+    .infer = infer_batch_norm,
+    .gradient = batch_norm_gradient,
+    .kernels = {{.name = "batch_norm_f32", .prepare = prepare_batch_norm, .run = run_batch_norm}},
+    .in_place = true,
+};
+
+const OpDef kBatchNormalizationGrad = {
+    .name = "BatchNormalizationGrad",
+    .doc = "dx, dscale, db of BatchNormalization from dy, x, scale, saved_mean and saved_inv_std; outside of training_mode "
+           "mean and variance are constants",
+    .min_inputs = 5,
+    .max_inputs = 5,
+    .max_outputs = 3,
+    .defaults = {{"training_mode", int64_t{0}}},
+    .infer = infer_batch_norm_grad,
+    .kernels = {{.name = "batch_norm_grad_f32",
+                 .prepare = [](const KernelQuery& query) -> Prepared {
+                   return {std::make_shared<BatchNormState>(
+                               BatchNormState{.shape = channels_of(query.in[1]->shape),
+                                              .training = query.attrs.integer("training_mode") != 0}),
+                           0};
+                 },
+                 .run = run_batch_norm_grad}},
+    .in_place = true,
+};
+
+}  // namespace marvin

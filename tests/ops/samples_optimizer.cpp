@@ -1,0 +1,33 @@
+#include "tests/ops/samples.h"
+
+namespace marvin {
+
+std::span<const Sample> optimizer_samples() {
+  static const std::vector<Sample> samples = {
+      {.name = "SGD",
+       .graph = "graph g { input %w: f32[3,5] input %g: f32[3,5] input %lr: f32[] %next = SGD(%w, %g, %lr) output %next }",
+       .differentiable = false},
+      {.name = "SGD with momentum",
+       .graph = R"(graph g {
+         parameter %w: f32[3,5] input %g: f32[3,5] input %lr: f32[] parameter %v: f32[3,5]
+         %w.next, %v.next = SGD(%w, %g, %lr, %v) {momentum=0.9, nesterov=1, weight_decay=0.01}
+         update %w <- %w.next
+         update %v <- %v.next
+         output %w.next })",
+       .differentiable = false},
+      {.name = "Adam",
+       .graph = R"(graph g {
+         parameter %w: f32[3,5] input %g: f32[3,5] input %lr: f32[] input %step: f32[]
+         parameter %m: f32[3,5] parameter %v: f32[3,5]
+         %w.next, %m.next, %v.next = Adam(%w, %g, %lr, %step, %m, %v) {weight_decay=0.01, decoupled=1}
+         update %w <- %w.next
+         update %m <- %m.next
+         update %v <- %v.next
+         output %w.next })",
+       .low = 0.5f,
+       .differentiable = false},
+  };
+  return samples;
+}
+
+}  // namespace marvin
