@@ -37,8 +37,11 @@ void copy_tiled(const T* from, T* to, const StridedLoop<2>& loop, int across) {
     outer.walk(task / stripes, task / stripes + 1, [&](int64_t, const auto& at, int64_t) {
       for (int64_t left = 0; left < columns; left += kTile) {
         const int64_t right = std::min(left + kTile, columns);
+        T tile[kTile][kTile + 1];  // the odd stride spreads a column over the cache
+        for (int64_t j = left; j < right; ++j)
+          std::copy_n(from + at[0] + j * from_step + first, last - first, tile[j - left]);
         for (int64_t i = first; i < last; ++i)
-          copy_run(from + at[0] + i + left * from_step, from_step, to + at[1] + i * to_step + left, 1, right - left);
+          for (int64_t j = left; j < right; ++j) to[at[1] + i * to_step + j] = tile[j - left][i - first];
       }
     });
   }

@@ -35,23 +35,25 @@ static MARVIN_CLONES void map_run(F f, const T* a, bool a_steps, const T* b, boo
   }
 }
 
-// y = condition ? a : b.
+// y = condition ? a : b, for bools that are read as bytes, and whatever the condition is both operands are read: so the
+// loops vectorise.
 template <class T>
-static MARVIN_CLONES void select_run(const bool* condition, const T* a, bool a_steps, const T* b, bool b_steps, T* y,
+static MARVIN_CLONES void select_run(const uint8_t* condition, const T* a, bool a_steps, const T* b, bool b_steps, T* y,
                                      int64_t n) {
   const T left = *a, right = *b;
+  const auto select = [](uint8_t first, T x, T z) { return first != 0 ? x : z; };
   if (a_steps && b_steps) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) y[i] = condition[i] ? a[i] : b[i];
+    for (int64_t i = 0; i < n; ++i) y[i] = select(condition[i], a[i], b[i]);
   } else if (a_steps) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) y[i] = condition[i] ? a[i] : right;
+    for (int64_t i = 0; i < n; ++i) y[i] = select(condition[i], a[i], right);
   } else if (b_steps) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) y[i] = condition[i] ? left : b[i];
+    for (int64_t i = 0; i < n; ++i) y[i] = select(condition[i], left, b[i]);
   } else {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) y[i] = condition[i] ? left : right;
+    for (int64_t i = 0; i < n; ++i) y[i] = select(condition[i], left, right);
   }
 }
 
@@ -83,7 +85,7 @@ void map_broadcast(F f, const T* a, const T* b, R* y, const StridedLoop<2>& loop
 
 // y = condition ? a : b along the loop of the three.
 template <class T>
-void select_broadcast(const bool* condition, const T* a, const T* b, T* y, const StridedLoop<3>& loop) {
+void select_broadcast(const uint8_t* condition, const T* a, const T* b, T* y, const StridedLoop<3>& loop) {
   const bool a_steps = loop.step(1) != 0, b_steps = loop.step(2) != 0;
   parallel_blocks(loop.count(), kElementwiseBlock, [&](int64_t begin, int64_t end) {
     loop.walk(begin, end, [&](int64_t i, const auto& at, int64_t n) {
@@ -91,7 +93,7 @@ void select_broadcast(const bool* condition, const T* a, const T* b, T* y, const
         select_run(condition + at[0], a + at[1], a_steps, b + at[2], b_steps, y + i, n);
       } else {
         // One condition for the whole run, so one operand is copied.
-        const bool left = condition[at[0]];
+        const bool left = condition[at[0]] != 0;
         const T* from = left ? a + at[1] : b + at[2];
         const int64_t step = (left ? a_steps : b_steps) ? 1 : 0;
         for (int64_t k = 0; k < n; ++k) y[i + k] = from[k * step];

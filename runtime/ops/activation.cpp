@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/list.h"
 
@@ -28,7 +29,7 @@ std::vector<Type> infer_float_gradient(const InferContext& context) {
 struct LogisticSigmoid {
   template <class T>
   T operator()(T x) const {
-    return T{1} / (T{1} + std::exp(-x));
+    return T{1} / (T{1} + vector_exp(-x));
   }
 };
 
@@ -254,7 +255,7 @@ const OpDef kTanh = {
       const ValueId square = mul(c, c.out(0), c.out(0));
       return {mul(c, c.grad(), c.build("Sub", {c.scalar_like(square, 1), square}))};
     },
-    .kernels = {{.name = "tanh", .run = run_float<decltype([](auto x) { return std::tanh(x); })>}},
+    .kernels = {{.name = "tanh", .run = run_float<decltype([](auto x) { return vector_tanh(x); })>}},
     .in_place = true,
 };
 

@@ -73,7 +73,7 @@ void run_where(const KernelArgs& args) {
       broadcast_loop<3>(args.out_type().shape, {args.in_type(0).shape, args.in_type(1).shape, args.in_type(2).shape});
   visit(args.out_type().dtype, [&](auto zero) {
     using T = decltype(zero);
-    select_broadcast(args.input<bool>(0), args.input<T>(1), args.input<T>(2), args.output<T>(), loop);
+    select_broadcast(args.input<uint8_t>(0), args.input<T>(1), args.input<T>(2), args.output<T>(), loop);
   });
 }
 

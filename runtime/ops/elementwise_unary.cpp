@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/list.h"
 
@@ -123,7 +124,7 @@ const OpDef kExp = {
     .doc = "y = e^x",
     .infer = same_float_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {mul(c, c.grad(), c.out(0))}; },
-    .kernels = {{.name = "exp", .run = run_float<decltype([](auto x) { return std::exp(x); })>}},
+    .kernels = {{.name = "exp", .run = run_float<decltype([](auto x) { return vector_exp(x); })>}},
     .in_place = true,
 };
 

@@ -186,9 +186,17 @@ class Reduction {
   }
 
   Acc reduce_one(const T* x, int64_t begin, int64_t end) const {
+    if (reduced_.rank() == 1 && end - begin <= kLanes) {
+      Acc result = R::start();
+      for (int64_t k = begin; k < end; ++k) result = R::add(result, x[k]);
+      return result;
+    }
     Acc lanes[kLanes];
     std::fill_n(lanes, kLanes, R::start());
-    reduced_.walk(begin, end, [&](int64_t, const auto& at, int64_t n) { reduce_run<R>(x + at[0], n, lanes); });
+    reduced_.walk(begin, end, [&](int64_t, const auto& at, int64_t n) {
+      if (n >= kLanes) return reduce_run<R>(x + at[0], n, lanes);
+      for (int64_t k = 0; k < n; ++k) lanes[k] = R::add(lanes[k], x[at[0] + k]);
+    });
     Acc result = lanes[0];
     for (int64_t k = 1; k < kLanes; ++k) result = R::merge(result, lanes[k]);
     return result;
