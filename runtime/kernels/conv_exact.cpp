@@ -16,16 +16,20 @@ constexpr int64_t kColumnBytes = 1 << 19;
 // OpenBLAS is at its best on products about this deep.
 constexpr int64_t kProductDepth = 256;
 
-// Calls body(F{}, Total{}): the container's type and the type that holds whole sums of `depth` products. Total is F when
-// one chunk is enough.
+// Calls body(F{}, Total{}): the container's type and the type that holds whole sums of `depth` products. Total is F
+// when one chunk is enough.
 template <class Body>
 decltype(auto) visit_sum(const ExactProduct& product, int64_t depth, Body&& body) {
   const bool f32 = product.container == FloatContainer::f32;
   switch (f32 ? sum_for_f32(depth) : sum_for_f64(depth, product.a_bits(), product.b_bits())) {
-    case Sum::f32: return body(float{}, float{});
-    case Sum::f64: return f32 ? body(float{}, double{}) : body(double{}, double{});
-    case Sum::i64: return body(double{}, int64_t{});
-    default: return body(double{}, int128_t{});
+    case Sum::f32:
+      return body(float{}, float{});
+    case Sum::f64:
+      return f32 ? body(float{}, double{}) : body(double{}, double{});
+    case Sum::i64:
+      return body(double{}, int64_t{});
+    default:
+      return body(double{}, int128_t{});
   }
 }
 
@@ -64,14 +68,14 @@ MARVIN_CLONES void widen_run(const T* __restrict from, int64_t count, F* __restr
 template <class F>
 void gather(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, void* words, F* columns) {
   gather_channels_last(conv, group, source, begin, end, words);
-  visit_words<F>({words, source.bytes},
-                 [&](auto* from) { widen_run(from, (end - begin) * conv.depth(), columns); });
+  visit_words<F>({words, source.bytes}, [&](auto* from) { widen_run(from, (end - begin) * conv.depth(), columns); });
 }
 
 // Bytes of one thread's words, columns, products and sums for a tile.
 template <class F, class Total>
 int64_t tile_bytes(const TapConv& conv, int word_bytes, int64_t pixels) {
-  return Carver::bytes_of<std::byte>(pixels * conv.depth() * word_bytes) + Carver::bytes_of<F>(pixels * conv.depth()) + Carver::bytes_of<F>(pixels * conv.out) +
+  return Carver::bytes_of<std::byte>(pixels * conv.depth() * word_bytes) + Carver::bytes_of<F>(pixels * conv.depth()) +
+         Carver::bytes_of<F>(pixels * conv.out) +
          (std::is_same_v<F, Total> ? 0 : Carver::bytes_of<Total>(pixels * conv.out));
 }
 
@@ -89,8 +93,8 @@ ConvExact::ConvExact(std::vector<TapConv> convs, ExactProduct product)
 }
 
 template <class F, class Total>
-void ConvExact::run_conv(const TapConv& conv, Words source, Words weights, float scale, const float* bias,
-                         float* out, std::byte* scratch) const {
+void ConvExact::run_conv(const TapConv& conv, Words source, Words weights, float scale, const float* bias, float* out,
+                         std::byte* scratch) const {
   F* packed = Carver(scratch).take<F>(conv.weight_elements());
   scratch += Carver::bytes_of<F>(conv.weight_elements());
   visit_words<F>(weights, [&](auto* words) { pack_weights(conv, words, packed); });
@@ -123,8 +127,7 @@ void ConvExact::run_conv(const TapConv& conv, Words source, Words weights, float
   }
 }
 
-void ConvExact::run(Words source, Words weights, float scale, const float* bias, float* out,
-                    std::byte* scratch) const {
+void ConvExact::run(Words source, Words weights, float scale, const float* bias, float* out, std::byte* scratch) const {
   for (const TapConv& conv : convs_) {
     if (conv.taps() == 0) {
       scatter_zeros(conv, out);
@@ -142,7 +145,8 @@ namespace {
 template <class F, class Total>
 int64_t weight_grad_bytes(const TapConv& conv, const ExactProduct& product, int64_t tile) {
   const int64_t words = tile * std::max(conv.depth() * product.a_bytes, conv.out * product.b_bytes);
-  return Carver::bytes_of<std::byte>(words) + Carver::bytes_of<F>(tile * conv.depth()) + Carver::bytes_of<F>(tile * conv.out) +
+  return Carver::bytes_of<std::byte>(words) + Carver::bytes_of<F>(tile * conv.depth()) +
+         Carver::bytes_of<F>(tile * conv.out) +
          (std::is_same_v<F, Total> ? 0 : Carver::bytes_of<F>(conv.out * conv.depth()));
 }
 

@@ -9,9 +9,9 @@
 namespace marvin {
 namespace {
 
-constexpr int64_t kColumnElements = 1 << 17;         // of a tile, to stay in the second-level cache
+constexpr int64_t kColumnElements = 1 << 17;            // of a tile, to stay in the second-level cache
 constexpr int64_t kPartialElements = int64_t{1} << 24;  // of all partial weight gradients
-constexpr int64_t kTasks = 16;                       // to give this many threads something to do
+constexpr int64_t kTasks = 16;                          // to give this many threads something to do
 
 int64_t tile_pixels(const TapConv& conv) {
   const int64_t fitting = kColumnElements / std::max<int64_t>(conv.depth(), 1);

@@ -1,5 +1,5 @@
-// Float32 convolutions over OpenBLAS: im2col and one product per tile of output pixels. Tiles and partial sums depend on the
-// shape alone and OpenBLAS runs one product per thread, so results are the same for any number of threads.
+// Float32 convolutions over OpenBLAS: im2col and one product per tile of output pixels. Tiles and partial sums depend
+// on the shape alone and OpenBLAS runs one product per thread, so results are the same for any number of threads.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@ namespace marvin {
 // out = source * weights + bias, forward and input gradient.
 class ConvF32 {
  public:
-  // convs: forward_taps(shape, o_i_kh_kw), or input_grad_taps of the same. Plans for the threads that OpenMP would use now.
+  // convs: forward_taps(shape, o_i_kh_kw), or input_grad_taps of the same. Plans for the threads that OpenMP would use
+  // now.
   explicit ConvF32(std::vector<TapConv> convs);
   int64_t scratch_bytes() const { return scratch_bytes_; }
   // bias, per output channel, may be null.

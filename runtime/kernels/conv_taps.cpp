@@ -10,13 +10,8 @@ namespace marvin {
 namespace {
 
 TapAxis forward_axis(int64_t source, int64_t out, int64_t taps, int64_t stride, int64_t dilation, int64_t pad) {
-  return {.source = source,
-          .extent = out,
-          .count = out,
-          .step = stride,
-          .offset = -pad,
-          .spacing = dilation,
-          .taps = taps};
+  return {
+      .source = source, .extent = out, .count = out, .step = stride, .offset = -pad, .spacing = dilation, .taps = taps};
 }
 
 // One axis of dx per residue. Position i reads dy at (i + pad - tap * dilation) / stride where that divides: taps with
@@ -226,7 +221,8 @@ void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_
       const auto [low, high] = inside(w.step, offset, w.source, segment.b, segment.b + segment.size);
       std::fill_n(to, low - segment.b, 0.0f);
       if (w.step == 1) {
-        copy_run(reinterpret_cast<const std::byte*>(from + low + offset), (high - low) * static_cast<int64_t>(sizeof(float)),
+        copy_run(reinterpret_cast<const std::byte*>(from + low + offset),
+                 (high - low) * static_cast<int64_t>(sizeof(float)),
                  reinterpret_cast<std::byte*>(to + (low - segment.b)));
       } else {
         for (int64_t b = low; b < high; ++b) to[b - segment.b] = from[b * w.step + offset];
@@ -257,13 +253,15 @@ MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Total*
       }
       continue;
     }
-    for_segments(conv, begin, end, [&](const Segment& segment, int64_t) __attribute__((always_inline)) {
-      float* to = out + (segment.n * channels + channel) * plane +
-                  (conv.h.first + segment.a * conv.h.out_step) * conv.w.extent + conv.w.first +
-                  segment.b * conv.w.out_step;
-      for (int64_t i = 0; i < segment.size; ++i) to[i * conv.w.out_step] = static_cast<float>(from[i]) * scale + shift;
-      from += segment.size;
-    });
+    for_segments(
+        conv, begin, end, [&](const Segment& segment, int64_t) __attribute__((always_inline)) {
+          float* to = out + (segment.n * channels + channel) * plane +
+                      (conv.h.first + segment.a * conv.h.out_step) * conv.w.extent + conv.w.first +
+                      segment.b * conv.w.out_step;
+          for (int64_t i = 0; i < segment.size; ++i)
+            to[i * conv.w.out_step] = static_cast<float>(from[i]) * scale + shift;
+          from += segment.size;
+        });
   }
 }
 
@@ -325,10 +323,9 @@ inline void transpose_block(const float* const* pixels, int64_t first_channel, f
       const Quad low23 = __builtin_shuffle(row[2], row[3], Index{0, 4, 1, 5});
       const Quad high01 = __builtin_shuffle(row[0], row[1], Index{2, 6, 3, 7});
       const Quad high23 = __builtin_shuffle(row[2], row[3], Index{2, 6, 3, 7});
-      const Quad column[4] = {__builtin_shuffle(low01, low23, Index{0, 1, 4, 5}),
-                              __builtin_shuffle(low01, low23, Index{2, 3, 6, 7}),
-                              __builtin_shuffle(high01, high23, Index{0, 1, 4, 5}),
-                              __builtin_shuffle(high01, high23, Index{2, 3, 6, 7})};
+      const Quad column[4] = {
+          __builtin_shuffle(low01, low23, Index{0, 1, 4, 5}), __builtin_shuffle(low01, low23, Index{2, 3, 6, 7}),
+          __builtin_shuffle(high01, high23, Index{0, 1, 4, 5}), __builtin_shuffle(high01, high23, Index{2, 3, 6, 7})};
       for (int64_t i = 0; i < 4; ++i) {
         const Quad value = column[i] * scale + shift[channel + i];
         std::memcpy(to + (channel + i) * to_stride + pixel, &value, sizeof(Quad));
@@ -378,9 +375,10 @@ MARVIN_PACK(int8_t, double)
 MARVIN_PACK(int16_t, double)
 MARVIN_PACK(int32_t, double)
 
-#define MARVIN_SUM(Total)                                                                                                \
-  template void unpack_weights<Total>(const TapConv&, const Total*, int64_t, float, float*);                               \
-  template void scatter_tile<Total>(const TapConv&, int64_t, const Total*, int64_t, int64_t, float, const float*, float*);
+#define MARVIN_SUM(Total)                                                                                         \
+  template void unpack_weights<Total>(const TapConv&, const Total*, int64_t, float, float*);                      \
+  template void scatter_tile<Total>(const TapConv&, int64_t, const Total*, int64_t, int64_t, float, const float*, \
+                                    float*);
 MARVIN_SUM(float)
 MARVIN_SUM(double)
 MARVIN_SUM(int64_t)

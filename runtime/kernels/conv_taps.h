@@ -1,6 +1,7 @@
-// What a forward convolution and an input gradient have in common: every output pixel is a product of weights with source
-// pixels at regularly spaced taps. An input gradient with stride s is s x s such convolutions of dy, one for each residue
-// of the position modulo s, each of stride 1 and with the taps (flipped) that reach it; nothing is scattered.
+// What a forward convolution and an input gradient have in common: every output pixel is a product of weights with
+// source pixels at regularly spaced taps. An input gradient with stride s is s x s such convolutions of dy, one for
+// each residue of the position modulo s, each of stride 1 and with the taps (flipped) that reach it; nothing is
+// scattered.
 //
 // im2col for OpenBLAS and the way of the results into n c h w memory are here too.
 #pragma once
@@ -63,21 +64,21 @@ void pack_weights(const TapConv& conv, const T* weights, F* packed);
 template <class Total>
 void unpack_weights(const TapConv& conv, const Total* partials, int64_t count, float scale, float* weights);
 
-// columns[p - begin][tap h][tap w][in] = the source pixels [n][h][w][groups * in] that output pixels [begin, end) read, in
-// the same containers. Pixels are counted over n, h.count, w.count.
+// columns[p - begin][tap h][tap w][in] = the source pixels [n][h][w][groups * in] that output pixels [begin, end) read,
+// in the same containers. Pixels are counted over n, h.count, w.count.
 void gather_channels_last(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, void* columns);
 
 // columns[tap h][tap w][in][p - begin], from [n][groups * in][h][w].
 void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_t begin, int64_t end, float* columns);
 
-// out[n][groups * out][h.extent][w.extent] = float32(tile[channel][p - begin]) * scale + bias[channel] at the output pixels
-// [begin, end), for the channels of a group. bias, of all channels, may be null.
+// out[n][groups * out][h.extent][w.extent] = float32(tile[channel][p - begin]) * scale + bias[channel] at the output
+// pixels [begin, end), for the channels of a group. bias, of all channels, may be null.
 template <class Total>
 void scatter_tile(const TapConv& conv, int64_t group, const Total* tile, int64_t begin, int64_t end, float scale,
                   const float* bias, float* out);
 
-// The same for a whole image whose pixels are in the results [h.count][w.count][groups * out] of the convolutions that it
-// consists of. Those without taps have none: their pixels are read from zeros[groups * out].
+// The same for a whole image whose pixels are in the results [h.count][w.count][groups * out] of the convolutions that
+// it consists of. Those without taps have none: their pixels are read from zeros[groups * out].
 void scatter_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
                            int64_t image, float scale, const float* bias, float* out);
 

@@ -49,10 +49,10 @@ memory::desc row_major(const memory::desc& like) {
 dnnl::convolution_forward::primitive_desc forward_of(const Descriptors& d, bool with_bias) {
   const dnnl::prop_kind kind = dnnl::prop_kind::forward_training;
   const dnnl::convolution_forward::desc desc =
-      with_bias ? dnnl::convolution_forward::desc(kind, kDirect, d.x, d.w, d.bias, d.y, d.strides, d.dilates,
-                                                  d.pad_begin, d.pad_end)
-                : dnnl::convolution_forward::desc(kind, kDirect, d.x, d.w, d.y, d.strides, d.dilates, d.pad_begin,
-                                                  d.pad_end);
+      with_bias
+          ? dnnl::convolution_forward::desc(kind, kDirect, d.x, d.w, d.bias, d.y, d.strides, d.dilates, d.pad_begin,
+                                            d.pad_end)
+          : dnnl::convolution_forward::desc(kind, kDirect, d.x, d.w, d.y, d.strides, d.dilates, d.pad_begin, d.pad_end);
   return {desc, onednn_user_scratchpad(), onednn_engine(), true};
 }
 

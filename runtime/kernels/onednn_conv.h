@@ -10,8 +10,8 @@
 
 namespace marvin {
 
-// y = conv(x, w) + bias, dx = conv_input_grad(dy, w) or dw = conv_weight_grad(x, dy). A weight gradient is summed over each
-// block of images, then over the blocks in order.
+// y = conv(x, w) + bias, dx = conv_input_grad(dy, w) or dw = conv_weight_grad(x, dy). A weight gradient is summed over
+// each block of images, then over the blocks in order.
 class ConvF32Onednn {
  public:
   // Whether oneDNN has a compiled kernel for the shape.
@@ -31,10 +31,10 @@ class ConvF32Onednn {
   int threads_;
   std::vector<std::vector<StagedCall>> calls_;  // by thread and size of block
   bool weights_reordered_ = false;
-  Reorder reorder_weights_;         // in, or of a weight gradient out
-  int64_t weight_bytes_ = 0;        // in oneDNN's layout; of a weight gradient once per block
-  int64_t scratchpad_offset_ = 0;   // of reorder_weights_
-  int64_t threads_offset_ = 0;      // of the threads' scratch memory
+  Reorder reorder_weights_;        // in, or of a weight gradient out
+  int64_t weight_bytes_ = 0;       // in oneDNN's layout; of a weight gradient once per block
+  int64_t scratchpad_offset_ = 0;  // of reorder_weights_
+  int64_t threads_offset_ = 0;     // of the threads' scratch memory
   int64_t thread_bytes_ = 0;
   int64_t scratch_bytes_ = 0;
 };

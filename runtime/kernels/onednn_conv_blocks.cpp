@@ -58,7 +58,8 @@ StagedCall::StagedCall(const dnnl::primitive& primitive, const std::vector<Argum
                 .offset = scratch_bytes_,
                 .reorder = {}};
     if (stage.reordered) {
-      stage.reorder = argument.is_output ? Reorder(argument.chosen, argument.given) : Reorder(argument.given, argument.chosen);
+      stage.reorder =
+          argument.is_output ? Reorder(argument.chosen, argument.given) : Reorder(argument.given, argument.chosen);
       scratchpad_bytes = std::max(scratchpad_bytes, stage.reorder.scratchpad_bytes);
       scratch_bytes_ += aligned_bytes(bytes_of(argument.chosen));
     }

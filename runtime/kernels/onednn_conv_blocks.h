@@ -1,7 +1,7 @@
 // How the oneDNN convolutions divide their work: images in blocks that depend on the shape alone, each computed by one
-// thread with a primitive made for one thread. What surrounds the primitive (reorders, transpositions) then finds its data in
-// that thread's cache, and results are the same to the bit for any number of threads; oneDNN itself would divide the
-// sum of a weight gradient among its threads.
+// thread with a primitive made for one thread. What surrounds the primitive (reorders, transpositions) then finds its
+// data in that thread's cache, and results are the same to the bit for any number of threads; oneDNN itself would
+// divide the sum of a weight gradient among its threads.
 #pragma once
 
 #include <cstddef>

@@ -130,7 +130,8 @@ void ConvS8Onednn::run_block(int64_t block, const int8_t* source, float scale, c
   std::vector<const float*>& results = results_[static_cast<size_t>(thread)];
   for (int64_t image = 0; image < blocks_.size(block); ++image) {
     for (size_t i = 0; i < parts_.size(); ++i) {
-      results[i] = reinterpret_cast<const float*>(memory + parts_[i].results_offset) + image * parts_[i].results_per_image;
+      results[i] =
+          reinterpret_cast<const float*>(memory + parts_[i].results_offset) + image * parts_[i].results_per_image;
     }
     scatter_channels_last(convs_, results, zeros, first + image, scale, bias, out);
   }

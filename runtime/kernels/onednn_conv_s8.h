@@ -10,9 +10,9 @@
 
 namespace marvin {
 
-// out = float32(exact sum) * scale + bias, forward and input gradient: oneDNN's int8 forward convolution into n h w c float32,
-// and our own way from there to n c h w, with scale and bias. An input gradient is a set of forward convolutions too
-// (conv_taps.h), since oneDNN's int8 deconvolution corrects its sums in float32.
+// out = float32(exact sum) * scale + bias, forward and input gradient: oneDNN's int8 forward convolution into n h w c
+// float32, and our own way from there to n c h w, with scale and bias. An input gradient is a set of forward
+// convolutions too (conv_taps.h), since oneDNN's int8 deconvolution corrects its sums in float32.
 class ConvS8Onednn {
  public:
   // convs as for ConvExact. Admitted are sums that cannot leave int32, on a CPU that adds them without saturation, in
@@ -40,7 +40,7 @@ class ConvS8Onednn {
   int threads_;
   std::vector<Part> parts_;
   std::vector<std::vector<const float*>> results_;  // of one image, by thread and convolution
-  int64_t scratchpad_bytes_ = 0;  // of each thread, and of the reorders
+  int64_t scratchpad_bytes_ = 0;                    // of each thread, and of the reorders
   int64_t zeros_offset_ = 0;
   int64_t shared_bytes_ = 0;  // weights, zeros and scratchpad, before the threads' parts
   int64_t thread_bytes_ = 0;  // results, then scratchpad

@@ -51,7 +51,8 @@ void check_weights(const Shape& x, const Shape& w, int64_t group) {
   if (x[1] % group != 0) throw Error("group=", group, " does not divide ", x[1], " channels");
   if (w[0] % group != 0) throw Error("group=", group, " does not divide ", w[0], " output channels");
   if (w[1] * group != x[1]) {
-    throw Error("w of shape [", text_of(w), "] with group=", group, " reads ", w[1] * group, " channels, but x has ", x[1]);
+    throw Error("w of shape [", text_of(w), "] with group=", group, " reads ", w[1] * group, " channels, but x has ",
+                x[1]);
   }
 }
 
@@ -244,9 +245,10 @@ template <ConvPass kPass>
 Kernel f32_onednn(std::string_view name) {
   return {.name = name,
           .backend = Backend::onednn,
-          .admits = [](const KernelQuery& query) {
-            return has_f32(query) && ConvF32Onednn::admits(shape_of<kPass>(query), kPass);
-          },
+          .admits =
+              [](const KernelQuery& query) {
+                return has_f32(query) && ConvF32Onednn::admits(shape_of<kPass>(query), kPass);
+              },
           .prepare =
               [](const KernelQuery& query) {
                 return prepared(ConvF32Onednn(shape_of<kPass>(query), kPass, query.in.size() > 2 && query.in[2]));
@@ -262,12 +264,14 @@ template <ConvPass kPass>
 Kernel s8_onednn(std::string_view name) {
   return {.name = name,
           .backend = Backend::onednn,
-          .admits = [](const KernelQuery& query) {
-            return has_bytes(query) && ConvS8Onednn::admits(taps_of<kPass>(query, WeightOrder::o_kh_kw_i));
-          },
-          .prepare = [](const KernelQuery& query) {
-            return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_kh_kw_i)));
-          },
+          .admits =
+              [](const KernelQuery& query) {
+                return has_bytes(query) && ConvS8Onednn::admits(taps_of<kPass>(query, WeightOrder::o_kh_kw_i));
+              },
+          .prepare =
+              [](const KernelQuery& query) {
+                return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_kh_kw_i)));
+              },
           .run =
               [](const KernelArgs& args) {
                 state_of<ConvS8Onednn>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
@@ -280,10 +284,12 @@ Kernel f32_openblas(std::string_view name) {
   return {.name = name,
           .backend = Backend::openblas,
           .admits = has_f32,
-          .prepare = [](const KernelQuery& query) {
-            if constexpr (kPass == ConvPass::weight_grad) return prepared(ConvWeightGradF32(shape_of<kPass>(query)));
-            return prepared(ConvF32(taps_of<kPass>(query, WeightOrder::o_i_kh_kw)));
-          },
+          .prepare =
+              [](const KernelQuery& query) {
+                if constexpr (kPass == ConvPass::weight_grad)
+                  return prepared(ConvWeightGradF32(shape_of<kPass>(query)));
+                return prepared(ConvF32(taps_of<kPass>(query, WeightOrder::o_i_kh_kw)));
+              },
           .run =
               [](const KernelArgs& args) {
                 const float* a = args.input<float>(0);
@@ -301,15 +307,16 @@ Kernel exact_openblas(std::string_view name) {
   return {.name = name,
           .backend = Backend::openblas,
           .admits = kContainer == FloatContainer::f32 ? has_bytes : has_words,
-          .prepare = [](const KernelQuery& query) {
-            const ExactProduct product{kContainer, static_cast<int>(bytes_of(query.in[0]->dtype)),
-                                       static_cast<int>(bytes_of(query.in[1]->dtype))};
-            if constexpr (kPass == ConvPass::weight_grad) {
-              return prepared(ConvWeightGradExact(shape_of<kPass>(query), product));
-            } else {
-              return prepared(ConvExact(taps_of<kPass>(query, WeightOrder::o_kh_kw_i), product));
-            }
-          },
+          .prepare =
+              [](const KernelQuery& query) {
+                const ExactProduct product{kContainer, static_cast<int>(bytes_of(query.in[0]->dtype)),
+                                           static_cast<int>(bytes_of(query.in[1]->dtype))};
+                if constexpr (kPass == ConvPass::weight_grad) {
+                  return prepared(ConvWeightGradExact(shape_of<kPass>(query), product));
+                } else {
+                  return prepared(ConvExact(taps_of<kPass>(query, WeightOrder::o_kh_kw_i), product));
+                }
+              },
           .run =
               [](const KernelArgs& args) {
                 const Words a = words(args, 0), b = words(args, 1);
@@ -351,8 +358,9 @@ const Attrs kDefaults = {{"auto_pad", std::string("NOTSET")},
 
 const OpDef kConv = {
     .name = "Conv",
-    .doc = "y[n,o,oh,ow] = x[n,c,h,w] convolved by w[o,c/group,kh,kw] + b[o]; the same for n c w. Quantized operands give "
-           "float32(exact sum) * 2^-(fl_x + fl_w) + b.",
+    .doc =
+        "y[n,o,oh,ow] = x[n,c,h,w] convolved by w[o,c/group,kh,kw] + b[o]; the same for n c w. Quantized operands give "
+        "float32(exact sum) * 2^-(fl_x + fl_w) + b.",
     .min_inputs = 2,
     .max_inputs = 3,
     .defaults = kDefaults,
@@ -371,8 +379,9 @@ const OpDef kConv = {
 
 const OpDef kConvInputGrad = {
     .name = "ConvInputGrad",
-    .doc = "dx of shape input_shape from dy[n,o,oh,ow] and w[o,c/group,kh,kw]: the gradient of a Conv with the same other "
-           "attributes. Quantized operands as in Conv.",
+    .doc =
+        "dx of shape input_shape from dy[n,o,oh,ow] and w[o,c/group,kh,kw]: the gradient of a Conv with the same other "
+        "attributes. Quantized operands as in Conv.",
     .min_inputs = 2,
     .max_inputs = 2,
     .defaults = kDefaults,
@@ -392,8 +401,9 @@ const OpDef kConvInputGrad = {
 
 const OpDef kConvWeightGrad = {
     .name = "ConvWeightGrad",
-    .doc = "dw of shape weight_shape from x[n,c,h,w] and dy[n,o,oh,ow]: the gradient of a Conv with the same other "
-           "attributes. Quantized operands as in Conv.",
+    .doc =
+        "dw of shape weight_shape from x[n,c,h,w] and dy[n,o,oh,ow]: the gradient of a Conv with the same other "
+        "attributes. Quantized operands as in Conv.",
     .min_inputs = 2,
     .max_inputs = 2,
     .defaults = kDefaults,

@@ -1,0 +1,351 @@
+#include <omp.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <random>
+
+#include "runtime/kernels/onednn.h"
+#include "runtime/ops/op.h"
+#include "tests/ops/interpret.h"
+
+namespace marvin {
+namespace {
+
+using Numbers = std::vector<int64_t>;
+
+// A convolution by its shapes and attributes.
+struct Case {
+  std::string_view name;
+  Shape x, w;
+  Attrs attrs;
+};
+
+Attrs with(int64_t stride, int64_t pad, int64_t dilation = 1, int64_t group = 1) {
+  return {{"strides", Numbers{stride, stride}},
+          {"pads", Numbers(4, pad)},
+          {"dilations", Numbers{dilation, dilation}},
+          {"group", group}};
+}
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> list = {
+      {"1x1", {2, 16, 5, 7}, {17, 16, 1, 1}, {}},
+      {"1x1 strided", {2, 17, 6, 5}, {16, 17, 1, 1}, with(2, 0)},
+      {"1x1 padded", {1, 3, 4, 4}, {5, 3, 1, 1}, with(1, 1)},
+      {"3x3", {3, 16, 8, 8}, {16, 16, 3, 3}, with(1, 1)},
+      {"3x3 of 3 channels", {2, 3, 9, 7}, {17, 3, 3, 3}, with(1, 1)},
+      {"3x3 of 1 channel", {2, 1, 9, 7}, {1, 1, 3, 3}, with(1, 0)},
+      {"3x3 strided", {2, 17, 9, 8}, {16, 17, 3, 3}, with(2, 1)},
+      {"3x3 strided, 64 channels", {2, 64, 8, 8}, {17, 64, 3, 3}, with(2, 1)},
+      {"3x3 dilated", {1, 16, 11, 11}, {3, 16, 3, 3}, with(1, 2, 2)},
+      {"3x3 dilated and strided", {2, 5, 13, 12}, {7, 5, 3, 3}, with(2, 2, 3)},
+      {"3x3 dilated by the stride", {1, 5, 13, 12}, {7, 5, 3, 3}, with(2, 2, 2)},
+      {"stride beyond the kernel", {2, 3, 11, 10}, {4, 3, 3, 3}, with(4, 1)},
+      {"5x5, asymmetric pads",
+       {2, 16, 8, 9},
+       {17, 16, 5, 5},
+       {{"strides", Numbers{1, 2}}, {"pads", Numbers{2, 0, 1, 4}}, {"dilations", Numbers{1, 1}}}},
+      {"11x11, stride 4", {1, 3, 23, 23}, {16, 3, 11, 11}, with(4, 2)},
+      {"1x7", {2, 8, 5, 9}, {9, 8, 1, 7}, {{"pads", Numbers{0, 3, 0, 3}}}},
+      {"SAME_UPPER", {1, 4, 7, 8}, {5, 4, 4, 4}, {{"auto_pad", std::string("SAME_UPPER")}, {"strides", Numbers{2, 2}}}},
+      {"SAME_LOWER", {1, 4, 7, 8}, {5, 4, 4, 4}, {{"auto_pad", std::string("SAME_LOWER")}, {"strides", Numbers{2, 2}}}},
+      {"groups", {2, 16, 6, 6}, {32, 4, 3, 3}, with(1, 1, 1, 4)},
+      {"groups of odd sizes, strided", {2, 15, 7, 6}, {6, 5, 3, 3}, with(2, 1, 1, 3)},
+      {"depthwise", {2, 16, 7, 7}, {16, 1, 3, 3}, with(1, 1, 1, 16)},
+      {"depthwise, strided, multiplied", {1, 17, 8, 8}, {34, 1, 3, 3}, with(2, 1, 1, 17)},
+      {"sums of 1600", {1, 64, 6, 6}, {17, 64, 5, 5}, with(1, 2)},
+      {"sums of 2304", {1, 256, 3, 3}, {3, 256, 3, 3}, with(1, 1)},
+      {"more than 1024 pixels", {3, 3, 20, 21}, {4, 3, 3, 3}, with(1, 1)},
+      {"sequence", {2, 16, 33}, {17, 16, 5}, {{"strides", Numbers{2}}, {"pads", Numbers{2, 1}}}},
+  };
+  return list;
+}
+
+// The three products of a case: op, operand shapes, attributes.
+struct Product {
+  const OpDef& op;
+  Shape a, b;
+  Attrs attrs;
+  bool with_bias;
+};
+
+Type y_type(const Case& c) {
+  const Type x{DType::f32, c.x}, w{DType::f32, c.w};
+  const OpDef& conv = op_named("Conv");
+  Attrs attrs = conv.defaults;
+  for (const auto& [name, value] : c.attrs) attrs.set(name, value);
+  const std::vector<InferContext::Operand> operands = {{&x, nullptr}, {&w, nullptr}};
+  return conv.infer({.operands = operands, .attrs = attrs})[0];
+}
+
+Attrs complete(const OpDef& op, const Case& c, std::string_view extra, const Shape& shape) {
+  Attrs attrs = op.defaults;
+  for (const auto& [name, value] : c.attrs) attrs.set(name, value);
+  if (!extra.empty()) attrs.set(std::string(extra), shape);
+  return attrs;
+}
+
+std::vector<Product> products(const Case& c) {
+  const Shape y = y_type(c).shape;
+  const OpDef &conv = op_named("Conv"), &dx = op_named("ConvInputGrad"), &dw = op_named("ConvWeightGrad");
+  return {{conv, c.x, c.w, complete(conv, c, "", {}), true},
+          {dx, y, c.w, complete(dx, c, "input_shape", c.x), false},
+          {dw, c.x, y, complete(dw, c, "weight_shape", c.w), false}};
+}
+
+enum class Fill { random, lowest };
+
+Tensor operand(DType dtype, const Shape& shape, Fill fill, unsigned seed) {
+  Tensor tensor(Type{dtype, shape, is_float(dtype) ? Layout::row_major : Layout::channels_last});
+  std::mt19937 random(seed);
+  visit(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t lowest = -(int64_t{1} << (max_wl(dtype) - 1));
+    for (T& element : tensor.as<T>()) {
+      const int64_t word =
+          fill == Fill::lowest ? lowest : lowest + static_cast<int64_t>(random() % static_cast<uint32_t>(-2 * lowest));
+      element = is_float(dtype) ? static_cast<T>((random() >> 8) * 0x1p-23 - 1) : static_cast<T>(word);
+    }
+  });
+  return tensor;
+}
+
+// Everything a kernel needs, and the kernels that take it.
+struct Run {
+  const OpDef& op;
+  Attrs attrs;
+  std::vector<Tensor> operands;
+  std::vector<FixedPoint> formats;
+  Type out_type;
+  std::vector<const Type*> in_types, out_types;
+
+  Run(const Product& product, DType a, DType b, Fill fill) : op(product.op), attrs(product.attrs) {
+    operands.push_back(operand(a, product.a, fill, 1));
+    operands.push_back(operand(b, product.b, fill, 2));
+    if (product.with_bias) operands.push_back(operand(DType::f32, {product.b[0]}, Fill::random, 3));
+    std::vector<InferContext::Operand> inferred;
+    for (const Tensor& tensor : operands) inferred.push_back({&tensor.type(), nullptr});
+    out_type = op.infer({.operands = inferred, .attrs = attrs})[0];
+    for (const Tensor& tensor : operands) in_types.push_back(&tensor.type());
+    formats = {{static_cast<int8_t>(max_wl(a)), 5}, {static_cast<int8_t>(max_wl(b)), 9}, {}};
+    out_types.push_back(&out_type);
+  }
+  Run(const Run&) = delete;
+
+  KernelQuery query() const { return {in_types, out_types, attrs}; }
+  bool admits(const Kernel& kernel) const { return !kernel.admits || kernel.admits(query()); }
+
+  Tensor result(const Kernel& kernel) const {
+    const KernelQuery asked = query();
+    const Prepared prepared = kernel.prepare ? kernel.prepare(asked) : Prepared{};
+    Buffer scratch(prepared.scratch_bytes);
+    Tensor out(out_type);
+    for (float& element : out.as<float>()) element = std::numeric_limits<float>::quiet_NaN();
+    std::vector<const void*> in;
+    for (const Tensor& tensor : operands) in.push_back(tensor.data());
+    void* outputs[] = {out.data()};
+    kernel.run({.in = in,
+                .out = outputs,
+                .query = asked,
+                .in_formats = formats,
+                .out_format = {},
+                .random = {},
+                .state = prepared.state.get(),
+                .scratch = scratch.data()});
+    return out;
+  }
+};
+
+// Restores the number of threads.
+struct Threads {
+  explicit Threads(int count) : before(omp_get_max_threads()) { omp_set_num_threads(count); }
+  ~Threads() { omp_set_num_threads(before); }
+  int before;
+};
+
+// Whether results are equal to the bit; the reason why not goes into `why`.
+bool same_bits(const Tensor& got, const Tensor& want, std::string& why) {
+  const std::span<const float> a = got.as<float>(), b = want.as<float>();
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::memcmp(&a[i], &b[i], sizeof(float)) == 0) continue;
+    why = cat("element ", i, " is ", a[i], ", not ", b[i]);
+    return false;
+  }
+  return true;
+}
+
+void check_exact(const Case& c, DType a, DType b, Fill fill) {
+  for (const Product& product : products(c)) {
+    const Run run(product, a, b, fill);
+    const Tensor expected = run.result(run.op.kernels.back());
+    for (const Kernel& kernel : run.op.kernels) {
+      if (!run.admits(kernel)) continue;
+      for (const int threads : {1, 2}) {
+        const Threads scope(threads);
+        std::string why;
+        const bool same = same_bits(run.result(kernel), expected, why);
+        INFO(c.name << ", " << name_of(a) << " by " << name_of(b) << ", " << kernel.name << ", " << threads
+                    << " threads: " << why);
+        CHECK(same);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every fixed-point convolution kernel gives the reference's bits") {
+  for (const Case& c : cases()) {
+    for (const DType a : {DType::i8, DType::i16, DType::i32})
+      for (const DType b : {DType::i8, DType::i16, DType::i32}) check_exact(c, a, b, Fill::random);
+  }
+}
+
+TEST_CASE("fixed-point convolutions of the lowest words alone are exact") {
+  for (const Case& c : cases()) {
+    check_exact(c, DType::i8, DType::i8, Fill::lowest);
+    check_exact(c, DType::i16, DType::i8, Fill::lowest);
+    check_exact(c, DType::i16, DType::i16, Fill::lowest);
+    check_exact(c, DType::i32, DType::i32, Fill::lowest);
+  }
+}
+
+TEST_CASE("fixed-point sums beyond 64 bits are exact") {
+  const Case forward{"70,000 channels", {1, 70000, 1, 1}, {2, 70000, 1, 1}, {}};
+  const Case weight_grad{"70,225 pixels", {1, 1, 265, 265}, {1, 1, 1, 1}, {}};
+  for (const Case& c : {forward, weight_grad}) {
+    check_exact(c, DType::i32, DType::i32, Fill::lowest);
+    check_exact(c, DType::i32, DType::i32, Fill::random);
+  }
+}
+
+TEST_CASE("float convolution kernels agree with the reference and are equal to the bit for any number of threads") {
+  for (const Case& c : cases()) {
+    for (const Product& product : products(c)) {
+      const Run run(product, DType::f32, DType::f32, Fill::random);
+      const Tensor expected = run.result(run.op.kernels.back());
+      double largest = 0;
+      for (const float value : expected.as<float>()) largest = std::max(largest, std::abs(static_cast<double>(value)));
+      for (const Kernel& kernel : run.op.kernels) {
+        if (!run.admits(kernel)) continue;
+        const Threads one(1);
+        const Tensor single = run.result(kernel);
+        double error = 0;
+        for (size_t i = 0; i < single.as<float>().size(); ++i)
+          error = std::max(error, std::abs(static_cast<double>(single.as<float>()[i]) - expected.as<float>()[i]));
+        INFO(c.name << ", " << kernel.name);
+        CHECK(error <= 1e-5 * largest);
+        const Threads two(2);
+        std::string why;
+        const bool same = same_bits(run.result(kernel), single, why);
+        INFO(why);
+        CHECK(same);
+      }
+    }
+  }
+}
+
+TEST_CASE("the cheap convolution kernels are admitted where they are provably right") {
+  const auto admitted = [](const Case& c, size_t pass, DType a, DType b) {
+    std::vector<std::string> names;
+    const Product product = products(c)[pass];
+    const Run run(product, a, b, Fill::lowest);
+    for (const Kernel& kernel : run.op.kernels)
+      if (run.admits(kernel)) names.emplace_back(kernel.name);
+    return names;
+  };
+  const Case c{"3x3", {1, 16, 8, 8}, {16, 16, 3, 3}, with(1, 1)};
+  using Names = std::vector<std::string>;
+  CHECK(admitted(c, 0, DType::f32, DType::f32) == Names{"conv_f32_onednn", "conv_f32_openblas", "conv_reference"});
+  CHECK(admitted(c, 0, DType::i16, DType::i8) == Names{"conv_exact_f64_openblas", "conv_reference"});
+  CHECK(admitted(c, 2, DType::i8, DType::i8) == Names{"conv_weight_grad_exact_f32_openblas",
+                                                      "conv_weight_grad_exact_f64_openblas",
+                                                      "conv_weight_grad_reference"});
+  const bool vnni = onednn_int8_is_exact();
+  if (const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA"); limit && std::string_view(limit) == "AVX2") CHECK(!vnni);
+  CHECK((admitted(c, 0, DType::i8, DType::i8)[0] == "conv_s8_onednn") == vnni);
+  CHECK((admitted(c, 1, DType::i8, DType::i8)[0] == "conv_input_grad_s8_onednn") == vnni);
+  // 131,072 products of -128 by -128 are 2^31.
+  const Case deep{"too deep", {1, 131072, 1, 1}, {1, 131072, 1, 1}, {}};
+  CHECK(admitted(deep, 0, DType::i8, DType::i8)[0] == "conv_exact_f32_openblas");
+}
+
+TEST_CASE("without VNNI no int8 convolution kernel is admitted") {
+  // oneDNN reads its limit once, so the test above runs again in a process of its own.
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string command = cat("ONEDNN_MAX_CPU_ISA=AVX2 '", self, "' 'the cheap convolution kernels*' > /dev/null");
+  CHECK(std::system(command.c_str()) == 0);
+}
+
+TEST_CASE("a convolution's three products are one trilinear form, exactly") {
+  for (const Case& c : cases()) {
+    const std::vector<Product> forms = products(c);
+    const Tensor x = operand(DType::i8, c.x, Fill::random, 1), w = operand(DType::i8, c.w, Fill::random, 2);
+    const Tensor dy = operand(DType::i8, y_type(c).shape, Fill::random, 3);
+    const auto evaluated = [&](size_t i, const Tensor& a, const Tensor& b) {
+      const Tensor* const inputs[] = {&a, &b};
+      return evaluate(forms[i].op, inputs, forms[i].attrs, 1)[0];
+    };
+    // The sum of result * operand, whose orders in memory differ.
+    const auto dot = [](const Tensor& result, const Tensor& words) {
+      const Shape& shape = words.type().shape;
+      const int64_t channels = shape[1], plane = elements(shape) / shape[0] / channels;
+      double sum = 0;
+      for (int64_t n = 0; n < shape[0]; ++n)
+        for (int64_t k = 0; k < channels; ++k)
+          for (int64_t p = 0; p < plane; ++p)
+            sum += static_cast<double>(result.as<float>()[(n * channels + k) * plane + p]) *
+                   words.as<int8_t>()[(n * plane + p) * channels + k];
+      return sum;
+    };
+    INFO(c.name);
+    const double by_dy = dot(evaluated(0, x, w), dy);
+    CHECK(by_dy == dot(evaluated(1, dy, w), x));
+    CHECK(by_dy == dot(evaluated(2, x, dy), w));
+    CHECK(by_dy != 0);
+  }
+}
+
+TEST_CASE("Conv refuses what it cannot compute with the reason") {
+  const auto refused = [](std::string_view operands, std::string_view attrs) {
+    try {
+      from_text(cat("graph g { ", operands, " %y = Conv(%x, %w) {", attrs, "} output %y }"));
+      return std::string("accepted");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  using Catch::Matchers::Contains;
+  const std::string_view xw = "input %x: f32[1,16,8,8] input %w: f32[6,16,3,3]";
+  CHECK(refused(xw, "pads=[1,1,1,1]") == "accepted");
+  CHECK_THAT(refused(xw, "group=3"), Contains("group=3 does not divide 16 channels"));
+  CHECK_THAT(refused(xw, "group=4"), Contains("group=4 does not divide 6 output channels"));
+  CHECK_THAT(refused(xw, "group=2"), Contains("reads 32 channels, but x has 16"));
+  CHECK_THAT(refused(xw, "dilations=[4,4]"), Contains("the kernel spans 9 but the padded input has only 8"));
+  CHECK_THAT(refused(xw, "strides=[1]"), Contains("strides lists 1 numbers, not 2"));
+  CHECK_THAT(refused(xw, "strides=[0,1]"), Contains("strides must be at least 1"));
+  CHECK_THAT(refused(xw, "kernel_shape=[5,5]"), Contains("kernel_shape [5,5] is not that of w"));
+  CHECK_THAT(refused(xw, "auto_pad=\"SAME\""), Contains("auto_pad must be"));
+  CHECK_THAT(refused("input %x: f32[1,2,3,4,5] input %w: f32[2,2,3,3,3]", ""), Contains("not supported"));
+  CHECK_THAT(refused("input %x: f32[1,2,3,4] input %w: i8[2,2,3,3]:channels_last", ""), Contains("cannot convolve"));
+  CHECK_THAT(refused("input %x: i8[1,2,3,4] input %w: i8[2,2,3,3]", ""), Contains("channels_last"));
+}
+
+TEST_CASE("Conv derives its output from auto_pad as ONNX does") {
+  const auto y = [](std::string_view attrs) {
+    const Graph graph = from_text(
+        cat("graph g { input %x: f32[1,1,5,6] input %w: f32[1,1,3,2] %y = Conv(%x, %w) {", attrs, "} output %y }"));
+    return graph.type_of(graph.outputs[0]).shape;
+  };
+  CHECK(y("") == Shape{1, 1, 3, 5});
+  CHECK(y("auto_pad=\"VALID\", strides=[2,2]") == Shape{1, 1, 2, 3});
+  CHECK(y("auto_pad=\"SAME_UPPER\", strides=[2,2]") == Shape{1, 1, 3, 3});
+  CHECK(y("auto_pad=\"SAME_LOWER\"") == Shape{1, 1, 5, 6});
+  CHECK(y("pads=[1,0,2,1], dilations=[2,3]") == Shape{1, 1, 4, 4});
+}
+
+}  // namespace marvin

@@ -1,0 +1,48 @@
+#include "tests/ops/samples.h"
+
+namespace marvin {
+
+std::span<const Sample> conv_samples() {
+  static const std::vector<Sample> samples = {
+      {.name = "Conv",
+       .graph = "graph g { input %x: f32[2,3,5,6] parameter %w: f32[4,3,3,3] parameter %b: f32[4] "
+                "%y = Conv(%x, %w, %b) {pads=[1,1,1,1]} output %y }"},
+      {.name = "Conv, no bias, strided, asymmetric pads",
+       .graph = "graph g { input %x: f32[1,2,7,6] parameter %w: f32[3,2,3,2] "
+                "%y = Conv(%x, %w) {pads=[1,0,0,2], strides=[2,3]} output %y }"},
+      {.name = "Conv, grouped, dilated",
+       .graph = "graph g { input %x: f32[1,4,6,6] parameter %w: f32[6,2,2,2] "
+                "%y = Conv(%x, %w) {group=2, dilations=[2,3]} output %y }"},
+      {.name = "Conv, depthwise, SAME_UPPER",
+       .graph = "graph g { input %x: f32[1,3,5,5] parameter %w: f32[3,1,3,3] parameter %b: f32[3] "
+                "%y = Conv(%x, %w, %b) {group=3, auto_pad=\"SAME_UPPER\", strides=[2,2]} output %y }"},
+      {.name = "Conv, sequence",
+       .graph = "graph g { input %x: f32[2,3,9] parameter %w: f32[4,3,3] parameter %b: f32[4] "
+                "%y = Conv(%x, %w, %b) {strides=[2], pads=[1,1], kernel_shape=[3]} output %y }"},
+      {.name = "Conv, quantized",
+       .graph = "graph g { input %x: i8[2,3,5,6]:channels_last input %w: i8[4,3,3,3]:channels_last input %b: f32[4] "
+                "%y = Conv(%x, %w, %b) {pads=[1,1,1,1]} output %y }",
+       .differentiable = false},
+      {.name = "Conv, 16 by 24 bits",
+       .graph = "graph g { input %x: i16[2,3,5,6]:channels_last input %w: i32[4,3,3,3]:channels_last "
+                "%y = Conv(%x, %w) {strides=[2,2]} output %y }",
+       .differentiable = false},
+      {.name = "ConvInputGrad",
+       .graph = "graph g { input %dy: f32[1,4,3,3] parameter %w: f32[4,2,3,3] "
+                "%dx = ConvInputGrad(%dy, %w) {input_shape=[1,2,6,6], pads=[1,1,1,1], strides=[2,2]} output %dx }"},
+      {.name = "ConvInputGrad, quantized",
+       .graph = "graph g { input %dy: i8[1,4,3,3]:channels_last input %w: i8[4,2,3,3]:channels_last "
+                "%dx = ConvInputGrad(%dy, %w) {input_shape=[1,2,6,6], pads=[1,1,1,1], strides=[2,2]} output %dx }",
+       .differentiable = false},
+      {.name = "ConvWeightGrad",
+       .graph = "graph g { input %x: f32[2,4,5,5] input %dy: f32[2,6,3,3] "
+                "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[6,2,3,3], group=2} output %dw }"},
+      {.name = "ConvWeightGrad, quantized",
+       .graph = "graph g { input %x: i8[2,4,5,5]:channels_last input %dy: i16[2,6,3,3]:channels_last "
+                "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[6,2,3,3], group=2} output %dw }",
+       .differentiable = false},
+  };
+  return samples;
+}
+
+}  // namespace marvin
