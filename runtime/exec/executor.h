@@ -18,6 +18,7 @@ class ParameterStore {
   Tensor& at(std::string_view name);
   const Tensor& at(std::string_view name) const;
   void set(std::string name, Tensor tensor) { tensors_.insert_or_assign(std::move(name), std::move(tensor)); }
+  const TensorMap& tensors() const { return tensors_; }
   auto begin() const { return tensors_.begin(); }
   auto end() const { return tensors_.end(); }
 

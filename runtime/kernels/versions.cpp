@@ -9,19 +9,30 @@ namespace {
 
 const char* name_of(dnnl::cpu_isa isa) {
   switch (isa) {
-    case dnnl::cpu_isa::sse41: return "sse4.1";
-    case dnnl::cpu_isa::avx: return "avx";
-    case dnnl::cpu_isa::avx2: return "avx2";
-    case dnnl::cpu_isa::avx2_vnni: return "avx2 with vnni";
-    case dnnl::cpu_isa::avx512_core: return "avx512";
-    case dnnl::cpu_isa::avx512_core_vnni: return "avx512 with vnni";
-    case dnnl::cpu_isa::avx512_core_bf16: return "avx512 with vnni and bf16";
-    case dnnl::cpu_isa::avx512_core_amx: return "avx512 with amx";
-    default: return "baseline";
+    case dnnl::cpu_isa::sse41:
+      return "sse4.1";
+    case dnnl::cpu_isa::avx:
+      return "avx";
+    case dnnl::cpu_isa::avx2:
+      return "avx2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "avx2 with vnni";
+    case dnnl::cpu_isa::avx512_core:
+      return "avx512";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "avx512 with vnni";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "avx512 with vnni and bf16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "avx512 with amx";
+    default:
+      return "baseline";
   }
 }
 
-const char* threading_of(int parallel) { return parallel == 2 ? "OpenMP" : parallel == 1 ? "own threads" : "no threads"; }
+const char* threading_of(int parallel) {
+  return parallel == 2 ? "OpenMP" : parallel == 1 ? "own threads" : "no threads";
+}
 
 // "0.3.21" of "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...".
 std::string number_in(const std::string& config) {

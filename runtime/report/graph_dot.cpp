@@ -35,9 +35,10 @@ class DotWriter {
   DotWriter(const Graph& graph, const GraphViewOptions& options) : graph_(graph), options_(options) {}
 
   std::string run() {
-    text_ = cat("digraph ", quoted(graph_.name.empty() ? "graph" : graph_.name), " {\n",
-                "  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\", fontsize=11, margin=\"0.12,0.05\"];\n",
-                "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#6b7280\", fontcolor=\"#374151\"];\n");
+    text_ = cat(
+        "digraph ", quoted(graph_.name.empty() ? "graph" : graph_.name), " {\n",
+        "  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\", fontsize=11, margin=\"0.12,0.05\"];\n",
+        "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#6b7280\", fontcolor=\"#374151\"];\n");
     for (const ValueId input : graph_.inputs) add_source(input);
     for (const NodeId id : live_nodes(graph_)) add_node(id);
     for (const ValueId output : graph_.outputs) add_result(output, graph_[output].name);
@@ -48,10 +49,11 @@ class DotWriter {
 
  private:
   void add_box(const std::string& id, const std::string& label, Colors colors, const std::string& more = "") {
-    text_ += cat("  ", id, " [label=", quoted(label), ", fillcolor=\"", colors.fill, "\", color=\"", colors.line, "\"", more,
-                 "];\n");
+    text_ += cat("  ", id, " [label=", quoted(label), ", fillcolor=\"", colors.fill, "\", color=\"", colors.line, "\"",
+                 more, "];\n");
   }
-  void add_edge(const std::string& from, const std::string& to, const std::string& label, const std::string& more = "") {
+  void add_edge(const std::string& from, const std::string& to, const std::string& label,
+                const std::string& more = "") {
     text_ += cat("  ", from, " -> ", to, " [label=", quoted(label), more, "];\n");
   }
 

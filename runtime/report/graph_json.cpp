@@ -18,8 +18,8 @@ Json attributes_of(const Node& node, const GraphViewOptions& options) {
   Json result = Json::object();
   for (const auto& [name, value] : node.attrs) {
     const bool is_default = defaults && std::ranges::any_of(*defaults, [&](const auto& entry) {
-      return entry.first == name && entry.second == value;
-    });
+                              return entry.first == name && entry.second == value;
+                            });
     if (!is_default) std::visit([&, key = name](const auto& v) { result[key] = v; }, value);
   }
   return result;
@@ -29,10 +29,8 @@ Json node_json(const Graph& graph, const Node& node, const GraphViewOptions& opt
   Json inputs = Json::array(), outputs = Json::array();
   for (const ValueId input : node.inputs) inputs.push_back(name_or_null(graph, input));
   for (const ValueId output : node.outputs) outputs.push_back(output.valid() ? described(graph[output]) : Json());
-  Json result = {{"op", node.op},         {"name", node.name},
-                 {"phase", kPhaseNames[static_cast<size_t>(node.phase)]},
-                 {"inputs", inputs},      {"outputs", outputs},
-                 {"attributes", attributes_of(node, options)}};
+  Json result = {{"op", node.op},    {"name", node.name},  {"phase", kPhaseNames[static_cast<size_t>(node.phase)]},
+                 {"inputs", inputs}, {"outputs", outputs}, {"attributes", attributes_of(node, options)}};
   if (!node.kernel.empty()) result["kernel"] = node.kernel;
   if (node.slot.valid()) result["slot"] = graph.slots[node.slot.index].name;
   return result;
@@ -77,9 +75,15 @@ Json to_json(const Graph& graph, const GraphViewOptions& options) {
   for (const Update& update : graph.updates) {
     updates.push_back({{"state", graph[update.state].name}, {"next", graph[update.next].name}});
   }
-  return {{"name", graph.name},   {"inputs", inputs}, {"parameters", parameters},
-          {"constants", constants}, {"slots", slots_json(graph, options)}, {"nodes", nodes},
-          {"outputs", outputs},   {"loss", name_or_null(graph, graph.loss)}, {"updates", updates}};
+  return {{"name", graph.name},
+          {"inputs", inputs},
+          {"parameters", parameters},
+          {"constants", constants},
+          {"slots", slots_json(graph, options)},
+          {"nodes", nodes},
+          {"outputs", outputs},
+          {"loss", name_or_null(graph, graph.loss)},
+          {"updates", updates}};
 }
 
 }  // namespace marvin

@@ -21,8 +21,8 @@ struct GraphViewOptions {
 // edges labelled with types. Only live nodes are shown.
 std::string to_dot(const Graph& graph, const GraphViewOptions& options);
 
-// {"name", "inputs", "parameters", "constants", "slots", "nodes", "outputs", "loss", "updates"}; live nodes alone, in an
-// order that they can run in. Operands that are left out are null.
+// {"name", "inputs", "parameters", "constants", "slots", "nodes", "outputs", "loss", "updates"}; live nodes alone, in
+// an order that they can run in. Operands that are left out are null.
 Json to_json(const Graph& graph, const GraphViewOptions& options);
 
 // Draws a picture with Graphviz's program `dot`. Throws Error when it is not installed or fails.

@@ -58,7 +58,8 @@ std::string progress_line(const ProgressState& state, double steps_per_s, int64_
     text += "  " + part;
   }
   const int64_t cells = std::min(width - 2 - static_cast<int64_t>(text.size()), kLongestBar);
-  return cells >= kShortestBar ? bar(share, cells) + text : text.substr(0, static_cast<size_t>(std::max<int64_t>(0, width)));
+  return cells >= kShortestBar ? bar(share, cells) + text
+                               : text.substr(0, static_cast<size_t>(std::max<int64_t>(0, width)));
 }
 
 ProgressBar::ProgressBar(bool enabled) : enabled_(enabled && isatty(STDERR_FILENO) == 1) {}
@@ -70,7 +71,8 @@ void ProgressBar::update(const ProgressState& state) {
     measured_ = now;
     measured_step_ = state.step;
   } else if (now - measured_ >= kMeasure) {
-    steps_per_s_ = static_cast<double>(state.step - measured_step_) / std::chrono::duration<double>(now - measured_).count();
+    steps_per_s_ =
+        static_cast<double>(state.step - measured_step_) / std::chrono::duration<double>(now - measured_).count();
     measured_ = now;
     measured_step_ = state.step;
   }

@@ -66,10 +66,12 @@ void check_run_directory(const std::string& path, bool overwrite) {
   const fs::file_status status = fs::symlink_status(path, ignored);
   if (!fs::exists(status)) return;
   if (!overwrite) {
-    throw Error("the run directory '", path, "' exists; give --out another name, or --overwrite to replace the run in it");
+    throw Error("the run directory '", path,
+                "' exists; give --out another name, or --overwrite to replace the run in it");
   }
   if (!fs::is_directory(fs::status(path, ignored)) || !is_run_directory(path)) {
-    throw Error("'", path, "' is not the directory of a run (it holds no run.json of marvin's), so it is not replaced; ",
+    throw Error("'", path,
+                "' is not the directory of a run (it holds no run.json of marvin's), so it is not replaced; ",
                 "give --out another name");
   }
 }

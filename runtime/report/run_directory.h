@@ -7,8 +7,8 @@
 
 namespace marvin {
 
-// Throws Error when `path` cannot become a run's directory: it exists and `overwrite` is false, or exists and is not one
-// of marvin's (it holds no run.json that marvin wrote). Changes nothing.
+// Throws Error when `path` cannot become a run's directory: it exists and `overwrite` is false, or exists and is not
+// one of marvin's (it holds no run.json that marvin wrote). Changes nothing.
 void check_run_directory(const std::string& path, bool overwrite);
 
 // Whether `path` holds a run.json that marvin wrote.

@@ -7,7 +7,8 @@
 
 namespace marvin {
 
-// Rows of cells in columns as wide as their widest cell, two spaces apart; the header is underlined. Ends with a newline.
+// Rows of cells in columns as wide as their widest cell, two spaces apart; the header is underlined. Ends with a
+// newline.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : header_(std::move(header)) {}

@@ -1,0 +1,20 @@
+// The nodes of a model as its file has them, whether marvin knows their ops or not.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "importer/onnx_model.h"
+
+namespace marvin {
+
+struct ListedNode {
+  std::string name;  // or its first output's, when it has none
+  std::string op;    // with its domain in front where that is not ONNX's
+  std::vector<std::string> outputs;
+  bool known = false;  // marvin reads this op
+};
+
+std::vector<ListedNode> list_nodes(const OnnxModel& model);
+
+}  // namespace marvin

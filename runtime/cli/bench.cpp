@@ -1,0 +1,208 @@
+// marvin bench: training steps on synthetic data, timed.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <numbers>
+#include <numeric>
+
+#include "runtime/cli/options.h"
+#include "runtime/cli/verbs.h"
+#include "runtime/data/random.h"
+#include "runtime/report/json_lines.h"
+#include "runtime/report/machine.h"
+#include "runtime/report/table.h"
+
+namespace marvin {
+namespace {
+
+constexpr int64_t kUntimedSteps = 3;
+constexpr uint64_t kSeed = 1;
+constexpr int64_t kProfileRows = 25;
+
+struct BenchOptions {
+  CommonOptions common;
+  std::string model, precision = "adaptive", backend = "auto";
+  int64_t batch_size = 0, steps = 20;
+  bool profile = false;
+};
+
+// ---- Synthetic data -------------------------------------------------------------------------------------------------
+
+// In (0, 1].
+double uniform(uint64_t bits) { return (static_cast<double>(bits >> 11) + 1) * 0x1p-53; }
+
+// Box and Muller.
+Tensor normal_tensor(const Type& type, uint64_t salt) {
+  Tensor tensor(type);
+  const std::span<float> elements = tensor.as<float>();
+  for (size_t i = 0; i < elements.size(); ++i) {
+    const double radius = std::sqrt(-2 * std::log(uniform(random_bits(kSeed, salt, i, 0))));
+    elements[i] = static_cast<float>(radius * std::cos(2 * std::numbers::pi * uniform(random_bits(kSeed, salt, i, 1))));
+  }
+  return tensor;
+}
+
+Tensor class_tensor(const Type& type, int64_t classes, uint64_t salt) {
+  Tensor tensor(type);
+  const std::span<int64_t> elements = tensor.as<int64_t>();
+  for (size_t i = 0; i < elements.size(); ++i) elements[i] = below(classes, random_bits(kSeed, salt, i));
+  return tensor;
+}
+
+// One batch for the model's inputs and for cross-entropy.
+Dataset synthetic_data(Graph model) {
+  Dataset data{.kind = DataKind::arrays};
+  const std::vector<ValueId> inputs = model.inputs;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Value& input = model[inputs[i]];
+    if (input.type.dtype != DType::f32) {
+      throw Error("the input '", input.name, "' is ", text_of(input.type),
+                  "; bench makes up data for float32 inputs alone");
+    }
+    data.arrays.push_back({input.name, normal_tensor(input.type, i)});
+  }
+  const LossInputs loss = attach_loss(model, "cross-entropy");
+  data.classes = model.type_of(loss.scores).shape[1];
+  data.arrays.push_back(
+      {model[loss.labels].name, class_tensor(model.type_of(loss.labels), data.classes, inputs.size())});
+  return data;
+}
+
+// ---- Timing ---------------------------------------------------------------------------------------------------------
+
+struct Timing {
+  std::vector<double> step_ms;  // sorted
+  int64_t peak_bytes = 0;       // when the last step had run
+  TrainingResult result;
+
+  double median() const {
+    const size_t n = step_ms.size();
+    return n % 2 == 1 ? step_ms[n / 2] : (step_ms[n / 2 - 1] + step_ms[n / 2]) / 2;
+  }
+};
+
+Recipe bench_recipe(const BenchOptions& options) {
+  Recipe recipe{.loss = "cross-entropy"};
+  recipe.optimizer.momentum = 0.9f;
+  recipe.schedule.lr = 0.01;
+  recipe.steps = options.steps + kUntimedSteps;
+  recipe.evaluate_every = *recipe.steps;
+  recipe.batch_size = options.batch_size;
+  recipe.shuffle = false;
+  recipe.precision = options.precision;
+  recipe.library = backend_named(options.backend);
+  recipe.profile = true;
+  return recipe;
+}
+
+Timing measure(const OnnxModel& model, const BenchOptions& options) {
+  const ImportModel import = importer_of(model);
+  const Dataset data = synthetic_data(import(options.batch_size, false));
+  Timing timing;
+  Trainer trainer(import, data, data, bench_recipe(options));
+  timing.result = trainer.run({.step = [&](const StepReport& report) {
+    if (report.step > kUntimedSteps) timing.step_ms.push_back(report.ms);
+    if (report.step == report.total_steps) timing.peak_bytes = peak_bytes();
+  }});
+  std::ranges::sort(timing.step_ms);
+  return timing;
+}
+
+// ---- Results --------------------------------------------------------------------------------------------------------
+
+struct Row {
+  std::string name;
+  double ms = 0;  // per step of training
+};
+
+// Times of the plan's steps summed by what `name` says of them, the longest first.
+template <class Name>
+std::vector<Row> profile_by(const TrainingResult& result, Name&& name) {
+  std::map<std::string, int64_t> sums;
+  for (const OpTime& time : result.profile) sums[name(time)] += time.ns;
+  std::vector<Row> rows;
+  for (const auto& [key, ns] : sums)
+    rows.push_back({key, static_cast<double>(ns) / 1e6 / static_cast<double>(result.steps)});
+  std::ranges::sort(rows, [](const Row& a, const Row& b) { return a.ms > b.ms; });
+  return rows;
+}
+
+std::vector<Row> by_op(const TrainingResult& result) {
+  return profile_by(result, [](const OpTime& time) { return time.op; });
+}
+
+Json rows_json(const std::vector<Row>& rows, const char* key) {
+  Json list = Json::array();
+  for (const Row& row : rows) list.push_back({{key, row.name}, {"ms", row.ms}});
+  return list;
+}
+
+Json to_json(const Timing& timing) {
+  return {{"step_ms", {{"min", timing.step_ms.front()}, {"median", timing.median()}, {"max", timing.step_ms.back()}}},
+          {"peak_bytes", timing.peak_bytes},
+          {"arena_bytes", timing.result.arena_bytes},
+          {"compile_ms", 1e3 * timing.result.compile_s},
+          {"ops", rows_json(by_op(timing.result), "op")}};
+}
+
+std::string rows_text(const std::vector<Row>& rows, const std::string& header) {
+  double total = 0;
+  for (const Row& row : rows) total += row.ms;
+  TextTable table({header, "ms a step", "share"});
+  for (const Row& row : rows) {
+    if (static_cast<int64_t>(table.rows()) == kProfileRows) break;
+    table.add({row.name, fixed_point_text(row.ms, 3), percent_text(total > 0 ? row.ms / total : 0)});
+  }
+  return table.text();
+}
+
+void print(const Timing& timing, const BenchOptions& options) {
+  print_line(cat("a step     ", fixed_point_text(timing.median(), 3), " ms (median; ",
+                 fixed_point_text(timing.step_ms.front(), 3), " to ", fixed_point_text(timing.step_ms.back(), 3), ")"));
+  print_line(cat("samples/s  ", fixed_point_text(1e3 * static_cast<double>(options.batch_size) / timing.median(), 1)));
+  print_line(
+      cat("memory     ", bytes_text(timing.peak_bytes), " at most, arena ", bytes_text(timing.result.arena_bytes)));
+  print_line(cat("compiling  ", fixed_point_text(1e3 * timing.result.compile_s, 1), " ms"));
+  if (!options.profile) return;
+  print_line("\n" + rows_text(by_op(timing.result), "op"));
+  print_line(rows_text(
+      profile_by(timing.result, [](const OpTime& time) { return cat(time.label, "  ", time.op, "  ", time.kernel); }),
+      "layer's output, op, kernel"));
+}
+
+int bench(const BenchOptions& options) {
+  if (options.steps < 1) throw Error("--steps ", options.steps, " makes no sense; it is at least 1");
+  const Timing timing = measure(OnnxModel::load(options.model), options);
+  if (options.common.json) {
+    print_line(to_json(timing).dump());
+  } else if (!options.common.quiet) {
+    print(timing, options);
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+Verb add_bench(CLI::App& app) {
+  const auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "Time training steps on synthetic data");
+  add_model(*command, options->model);
+  command->add_option("--batch-size", options->batch_size, "Samples to a batch")->type_name("N")->required();
+  command->add_option("--precision", options->precision, "As train takes it")->type_name("SPEC")->capture_default_str();
+  command->add_option("--steps", options->steps, "Steps to time, after three that are not")
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_flag("--profile", options->profile, "Say where the time goes: by op, and by the longest steps");
+  add_backend(*command, options->backend);
+  add_common_options(*command, options->common);
+  command->footer(
+      "One batch of normally distributed inputs and random labels; cross-entropy, SGD with momentum 0.9.\n\n"
+      "Examples:\n"
+      "  marvin bench models/resnet20.onnx --batch-size 128\n"
+      "  marvin bench models/resnet20.onnx --batch-size 128 --precision float32 --profile\n"
+      "  marvin bench models/lenet5.onnx --batch-size 256 --threads 1 --json");
+  return {command, [options] { return bench(*options); }};
+}
+
+}  // namespace marvin

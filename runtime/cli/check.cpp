@@ -1,0 +1,228 @@
+// marvin check: what of a model can be executed, trained and quantized, node by node, and why not.
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "importer/node_list.h"
+#include "passes/differentiate.h"
+#include "runtime/cli/options.h"
+#include "runtime/cli/training_graph.h"
+#include "runtime/cli/verbs.h"
+#include "runtime/report/json_lines.h"
+#include "runtime/report/table.h"
+
+namespace marvin {
+namespace {
+
+struct CheckOptions {
+  CommonOptions common;
+  std::string model, loss;
+  int64_t batch_size = 1;
+};
+
+// "yes", "no", or "-" where the question does not arise.
+struct Verdict {
+  std::string name, op, runs, trains, quantizes, why;
+};
+
+struct Report {
+  std::vector<Verdict> nodes;
+  std::string cannot_run, cannot_train;  // "" where it can
+  std::string loss;
+  int64_t parameters = 0;  // trainable elements
+};
+
+// ---- Where gradients have to pass -----------------------------------------------------------------------------------
+
+// The values between a trainable parameter and the loss, those included.
+class GradientPath {
+ public:
+  GradientPath(const Graph& graph, const std::vector<ValueId>& parameters) : graph_(graph) {
+    const std::vector<NodeId> order = live_nodes(graph);
+    std::set<ValueId> reached(parameters.begin(), parameters.end());
+    for (const NodeId id : order)
+      if (reads_any(id, reached)) insert_outputs(id, reached);
+    std::set<ValueId> needed = {graph.loss};
+    for (auto id = order.rbegin(); id != order.rend(); ++id)
+      if (writes_any(*id, needed)) needed.insert(graph[*id].inputs.begin(), graph[*id].inputs.end());
+    std::ranges::set_intersection(reached, needed, std::inserter(path_, path_.end()));
+  }
+  bool passes(NodeId id) const { return writes_any(id, path_) && reads_any(id, path_); }
+
+ private:
+  bool reads_any(NodeId id, const std::set<ValueId>& values) const {
+    return std::ranges::any_of(graph_[id].inputs, [&](ValueId input) { return values.contains(input); });
+  }
+  bool writes_any(NodeId id, const std::set<ValueId>& values) const {
+    return std::ranges::any_of(graph_[id].outputs,
+                               [&](ValueId output) { return output.valid() && values.contains(output); });
+  }
+  void insert_outputs(NodeId id, std::set<ValueId>& values) const {
+    for (const ValueId output : graph_[id].outputs)
+      if (output.valid()) values.insert(output);
+  }
+  const Graph& graph_;
+  std::set<ValueId> path_;
+};
+
+// ---- Verdicts -------------------------------------------------------------------------------------------------------
+
+void judge_training(const Graph& graph, NodeId id, const GradientPath* path, Verdict& verdict) {
+  if (!path || !path->passes(id)) return;
+  verdict.trains = op_named(graph[id].op).gradient ? "yes" : "no";
+  if (verdict.trains == "no") verdict.why = graph[id].op + " has no gradient, and parameters reach the loss through it";
+}
+
+void judge_quantization(const Graph& graph, NodeId id, Verdict& verdict) {
+  if (!op_named(graph[id].op).product) return;
+  const Type& type = graph.type_of(graph[id].outputs[0]);
+  verdict.quantizes = type.dtype == DType::f32 ? "yes" : "no";
+  if (verdict.quantizes == "no")
+    verdict.why = cat("a product of ", name_of(type.dtype), "; products of f32 are quantized");
+}
+
+Verdict judge(const ListedNode& listed, const Graph& graph, const GradientPath* path) {
+  Verdict verdict{listed.name, listed.op, "yes", "-", "-", ""};
+  const auto name =
+      std::ranges::find_if(listed.outputs, [&](const std::string& output) { return graph.find(output).valid(); });
+  if (name == listed.outputs.end()) {
+    verdict.why = "rewritten";
+    return verdict;
+  }
+  const Value& value = graph[graph.find(*name)];
+  if (value.kind != ValueKind::computed) {
+    if (listed.op != "Constant") verdict.why = "computed when the model is read";
+    return verdict;
+  }
+  judge_training(graph, value.producer, path, verdict);
+  judge_quantization(graph, value.producer, verdict);
+  return verdict;
+}
+
+std::vector<Verdict> unread(const std::vector<ListedNode>& nodes) {
+  std::vector<Verdict> verdicts;
+  for (const ListedNode& node : nodes) {
+    verdicts.push_back(
+        {node.name, node.op, node.known ? "yes" : "no", "-", "-", node.known ? "" : "the op is not known"});
+  }
+  return verdicts;
+}
+
+// The message of the Error that `body` throws; "" when it throws none.
+template <class Body>
+std::string error_of(Body&& body) {
+  try {
+    body();
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+Report make_report(const OnnxModel& model, const CheckOptions& options) {
+  Report report;
+  const std::vector<ListedNode> listed = list_nodes(model);
+  Graph graph;
+  report.cannot_run = error_of([&] { graph = model.import({.batch = options.batch_size}); });
+  if (!report.cannot_run.empty()) {
+    report.nodes = unread(listed);
+    report.cannot_train = "it cannot be executed";
+    return report;
+  }
+  report.cannot_run = error_of([&] {
+    PassRunner runner;
+    compile(graph, {}, runner);
+  });
+
+  std::optional<GradientPath> path;
+  Graph with_loss = graph;
+  report.cannot_train = error_of([&] {
+    report.loss = options.loss.empty() ? usual_loss(graph) : options.loss;
+    attach_loss(with_loss, report.loss);
+    const std::vector<ValueId> parameters = trainable_parameters(with_loss);
+    for (const ValueId parameter : parameters) report.parameters += with_loss.type_of(parameter).elements();
+    path.emplace(with_loss, parameters);
+    PassRunner runner;
+    compile(graph, {.loss = report.loss, .optimizer = OptimizerOptions{}}, runner);
+  });
+  for (const ListedNode& node : listed) report.nodes.push_back(judge(node, with_loss, path ? &*path : nullptr));
+  return report;
+}
+
+// ---- Printing -------------------------------------------------------------------------------------------------------
+
+int64_t count(const std::vector<Verdict>& nodes, std::string Verdict::*question, const std::string& answer) {
+  return std::ranges::count(nodes, answer, question);
+}
+
+Json to_json(const Report& report) {
+  Json nodes = Json::array();
+  for (const Verdict& node : report.nodes) {
+    nodes.push_back({{"name", node.name},
+                     {"op", node.op},
+                     {"runs", node.runs},
+                     {"trains", node.trains},
+                     {"quantizes", node.quantizes},
+                     {"why", node.why}});
+  }
+  return {{"runs", report.cannot_run.empty()},
+          {"trains", report.cannot_train.empty()},
+          {"why_not", report.cannot_run.empty() ? report.cannot_train : report.cannot_run},
+          {"loss", report.loss},
+          {"parameters", report.parameters},
+          {"quantized_products", count(report.nodes, &Verdict::quantizes, "yes")},
+          {"nodes", nodes}};
+}
+
+void print(const Report& report) {
+  TextTable table({"node", "op", "runs", "trains", "quantizes", "why"});
+  for (const Verdict& node : report.nodes) {
+    table.add({node.name, node.op, node.runs, node.trains, node.quantizes, node.why});
+  }
+  print_line(table.text());
+  const auto total = static_cast<int64_t>(report.nodes.size());
+  print_line(cat("runs       ", report.cannot_run.empty() ? "yes: " : "no: ",
+                 count(report.nodes, &Verdict::runs, "yes"), " of ", total, " nodes"));
+  if (report.cannot_train.empty()) {
+    print_line(cat("trains     yes: ", grouped_text(report.parameters), " parameters, loss ", report.loss));
+  } else {
+    print_line(cat("trains     no: ", report.cannot_train));
+  }
+  const int64_t products = count(report.nodes, &Verdict::quantizes, "yes");
+  print_line(cat("quantizes  ", products, products == 1 ? " product" : " products", " and their gradients"));
+}
+
+int check(const CheckOptions& options) {
+  const OnnxModel model = OnnxModel::load(options.model);
+  const Report report = make_report(model, options);
+  if (options.common.json) {
+    print_line(to_json(report).dump());
+  } else if (!options.common.quiet) {
+    print(report);
+  }
+  if (!report.cannot_run.empty()) throw Error("'", options.model, "' cannot be executed: ", report.cannot_run);
+  return kSuccess;
+}
+
+}  // namespace
+
+Verb add_check(CLI::App& app) {
+  const auto options = std::make_shared<CheckOptions>();
+  CLI::App* command = app.add_subcommand("check", "Say what can be executed, trained and quantized, and why not");
+  add_model(*command, options->model);
+  command->add_option("--loss", options->loss, "As train takes it; chosen by the model's outputs when not given")
+      ->type_name("LOSS");
+  add_batch_size(*command, options->batch_size);
+  add_common_options(*command, options->common);
+  command->footer(
+      "For every node: whether marvin executes it, whether gradients pass through it (- where none have to), and "
+      "whether\n"
+      "it is a product that is computed in fixed point.\n\n"
+      "Examples:\n"
+      "  marvin check models/resnet20.onnx\n"
+      "  marvin check model.onnx --json\n"
+      "Exits with 1 when the model cannot be executed.");
+  return {command, [options] { return check(*options); }};
+}
+
+}  // namespace marvin

@@ -1,0 +1,66 @@
+// marvin eval: loss, accuracy and top-5 of a model.
+#include <memory>
+
+#include "runtime/cli/evaluate_model.h"
+#include "runtime/cli/model_metadata.h"
+#include "runtime/cli/verbs.h"
+#include "runtime/data/load.h"
+#include "runtime/report/table.h"
+
+namespace marvin {
+namespace {
+
+struct EvalOptions {
+  CommonOptions common;
+  EvaluationOptions evaluation;
+  std::string model, data, precision, backend = "auto";
+};
+
+int eval(EvalOptions options) {
+  static const std::vector<std::string> kPrecisions = {"float32"};
+  if (!options.precision.empty()) check_word("--precision", options.precision, kPrecisions);
+  options.evaluation.float32 = !options.precision.empty();
+  options.evaluation.library = backend_named(options.backend);
+  const OnnxModel model = OnnxModel::load(options.model);
+  const bool fixed_point = !options.evaluation.float32 && !stored_formats(model).empty();
+  const Evaluation result = evaluate_model(model, load_data(options.data), options.evaluation);
+  if (options.common.json) {
+    Json json = to_json(result);
+    json["precision"] = fixed_point ? "fixed point" : "float32";
+    print_line(json.dump());
+  } else if (!options.common.quiet) {
+    print_line(cat(grouped_text(result.samples), " samples, in ", fixed_point ? "the model's fixed point" : "float32",
+                   ": ", text_of(result)));
+    print_line(last_line(result));
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+Verb add_eval(CLI::App& app) {
+  const auto options = std::make_shared<EvalOptions>();
+  CLI::App* command = app.add_subcommand("eval", "Loss, accuracy and top-5 of a model");
+  add_model(*command, options->model);
+  command
+      ->add_option("--data", options->data,
+                   "fashion-mnist, a directory of idx or CIFAR files, or X.npz; test data where there are any")
+      ->type_name("DATA")
+      ->required();
+  add_batch_size(*command, options->evaluation.batch_size);
+  command->add_option("--loss", options->evaluation.loss, "As train takes it; the one trained with when not given")
+      ->type_name("LOSS");
+  command->add_option("--precision", options->precision, "float32: leave the model's fixed-point formats aside")
+      ->type_name("float32");
+  add_backend(*command, options->backend);
+  add_common_options(*command, options->common);
+  command->footer(
+      "The model is evaluated in inference form, with the preprocessing and in the fixed point that its metadata "
+      "name.\n\n"
+      "Examples:\n"
+      "  marvin eval runs/a/trained.onnx --data fashion-mnist\n"
+      "  marvin eval runs/a/trained.onnx --data fashion-mnist --precision float32 --json");
+  return {command, [options] { return eval(*options); }};
+}
+
+}  // namespace marvin

@@ -1,0 +1,59 @@
+#include "runtime/cli/evaluate_model.h"
+
+#include "runtime/cli/model_metadata.h"
+#include "runtime/cli/training_graph.h"
+#include "runtime/report/table.h"
+
+namespace marvin {
+namespace {
+
+Preprocess preprocess_for(const OnnxModel& model, const Dataset& train) {
+  if (train.kind != DataKind::images) return {};
+  if (const std::optional<Preprocess> stored = stored_preprocess(model)) return *stored;
+  const MeanAndDeviation statistics = mean_and_deviation(train);
+  return {.scale = true, .mean = statistics.mean, .deviation = statistics.deviation};
+}
+
+std::string loss_for(const OnnxModel& model, const Dataset& data, const EvaluationOptions& options) {
+  if (!options.loss.empty()) return options.loss;
+  if (const std::string stored = stored_loss(model); !stored.empty()) return stored;
+  const NamedArray* labels = data.find("labels");
+  return default_loss(model.import({.form = ImportOptions::Form::inference}),
+                      labels && is_integer(labels->values.type().dtype));
+}
+
+}  // namespace
+
+Evaluation evaluate_model(const OnnxModel& model, const DataSplits& data, const EvaluationOptions& options) {
+  if (options.batch_size < 1) throw Error("--batch-size ", options.batch_size, " makes no sense; it is at least 1");
+  const Dataset& samples = data.test ? *data.test : data.train;
+  ParameterStore parameters;
+  return evaluate(importer_of(model), parameters,
+                  {.data = samples,
+                   .preprocess = preprocess_for(model, data.train),
+                   .loss = loss_for(model, samples, options),
+                   .batch_size = options.batch_size,
+                   .formats = options.float32 ? Formats{} : stored_formats(model),
+                   .library = options.library});
+}
+
+Json to_json(const Evaluation& evaluation) {
+  Json json = {{"loss", evaluation.loss}};
+  if (evaluation.accuracy) json["accuracy"] = *evaluation.accuracy;
+  if (evaluation.top5) json["top5"] = *evaluation.top5;
+  json["samples"] = evaluation.samples;
+  return json;
+}
+
+std::string text_of(const Evaluation& evaluation) {
+  std::string text = "loss " + fixed_point_text(evaluation.loss, 4);
+  if (evaluation.accuracy) text += ", accuracy " + percent_text(*evaluation.accuracy);
+  if (evaluation.top5) text += ", top-5 " + percent_text(*evaluation.top5);
+  return text;
+}
+
+std::string last_line(const Evaluation& evaluation) {
+  return evaluation.accuracy ? "accuracy: " + percent_text(*evaluation.accuracy) : cat("loss: ", evaluation.loss);
+}
+
+}  // namespace marvin

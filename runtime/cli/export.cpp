@@ -1,0 +1,170 @@
+// marvin export: a trained model for other runtimes, and training graphs for viewers.
+#include <filesystem>
+#include <memory>
+
+#include "passes/insert_quantization.h"
+#include "runtime/cli/evaluate_model.h"
+#include "runtime/cli/model_metadata.h"
+#include "runtime/cli/training_graph.h"
+#include "runtime/cli/verbs.h"
+#include "runtime/data/load.h"
+#include "runtime/report/run_directory.h"
+#include "runtime/report/table.h"
+
+namespace marvin {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ExportVerbOptions {
+  CommonOptions common;
+  GraphOptions graph;
+  std::string source, format, output, verify;
+};
+
+// A file, or the trained model of a run directory.
+OnnxModel load_source(const std::string& source) {
+  if (!fs::is_directory(source)) return OnnxModel::load(source);
+  const Json run = read_run_json(source);
+  const fs::path trained = fs::path(source) / "trained.onnx";
+  if (!fs::exists(trained)) {
+    throw Error("the run '", source,
+                "' holds no trained.onnx: it has not ended, or ended early (best.onnx may be there)");
+  }
+  return OnnxModel::load(trained.string());
+}
+
+void export_float(const OnnxModel& model, const std::string& output) { export_trained(model, {}, {}, output); }
+
+void export_fixed_point(const OnnxModel& model, const ExportVerbOptions& options) {
+  const Formats formats = stored_formats(model);
+  if (formats.empty()) {
+    throw Error("'", options.source, "' carries no fixed-point formats, which --format qdq writes; train it with ",
+                "--precision adaptive or fixed:8");
+  }
+  std::vector<SlotFormat> slots;
+  for (const Slot& slot : find_slots(model.import({.form = ImportOptions::Form::inference}))) {
+    const auto format = formats.find(slot.name);
+    if (format != formats.end()) slots.push_back({slot.name, slot.role, format->second});
+  }
+  export_qdq(model, {}, slots, {}, options.output);
+}
+
+// ---- The training graph ---------------------------------------------------------------------------------------------
+
+// A run's trained.onnx is in inference form: its training graph is that of the model that was trained, with its
+// weights.
+Graph training_model(const OnnxModel& trained, const std::string& source, int64_t batch) {
+  if (!fs::is_directory(source)) return trained.import({.batch = batch});
+  const Json run = read_run_json(source);
+  const std::string original = run.value("model", std::string());
+  if (!fs::exists(original)) {
+    throw Error("the run '", source, "' was of the model '", original,
+                "', which is not there any more; its training graph ",
+                "needs it. Name another model instead of the run");
+  }
+  Graph graph = OnnxModel::load(original).import({.batch = batch});
+  const Graph weights = trained.import({.batch = batch, .form = ImportOptions::Form::inference});
+  for (uint32_t i = 0; i < graph.value_count(); ++i) {
+    Value& value = graph[ValueId{i}];
+    const ValueId same = value.kind == ValueKind::parameter ? weights.find(value.name) : ValueId{};
+    if (same.valid() && weights[same].data && weights[same].type == value.type) value.data = weights[same].data;
+  }
+  return graph;
+}
+
+// What a run ended with, as far as its run.json says.
+void add_final_formats(const std::string& source, Formats& formats) {
+  if (!fs::is_directory(source)) return;
+  const Json run = read_run_json(source);
+  for (const Json& slot : run.value("formats", Json::array())) {
+    formats[slot.at("slot").get<std::string>()] = {slot.at("wl").get<int8_t>(), slot.at("fl").get<int8_t>()};
+  }
+}
+
+void export_training(const OnnxModel& model, const ExportVerbOptions& options) {
+  GraphOptions graph_options = options.graph;
+  if (graph_options.loss.empty()) graph_options.loss = stored_loss(model);
+  const Graph graph = training_model(model, options.source, graph_options.batch_size);
+  Formats formats = assumed_formats(training_slots(graph, graph_options), graph_options.precision);
+  if (graph_options.precision != "float32") {
+    for (const auto& [slot, format] : stored_formats(model)) formats[slot] = format;
+    add_final_formats(options.source, formats);
+  }
+  const Graph training = graph_after(graph, pass_names().back(), graph_options, formats);
+  std::vector<SlotFormat> slots;
+  for (const Slot& slot : training.slots) {
+    const auto format = formats.find(slot.name);
+    if (format != formats.end()) slots.push_back({slot.name, slot.role, format->second});
+  }
+  export_graph(training, slots, options.output);
+}
+
+// ---- Verification ---------------------------------------------------------------------------------------------------
+
+// float: what was written, in float32. qdq: the model in the fixed point that was written, and beside it in float32.
+Json verify(const OnnxModel& model, const ExportVerbOptions& options) {
+  const DataSplits data = load_data(options.verify);
+  Json result;
+  const OnnxModel in_float = options.format == "float" ? OnnxModel::load(options.output) : model;
+  const Evaluation float32 = evaluate_model(in_float, data, {.float32 = true});
+  result["float32"] = to_json(float32);
+  const bool prints = !options.common.quiet && !options.common.json;
+  if (prints) print_line(cat("float32: ", text_of(float32)));
+  if (options.format == "float") return result;
+  const Evaluation fixed_point = evaluate_model(model, data, {});
+  result["fixed_point"] = to_json(fixed_point);
+  if (prints) print_line(cat("fixed point: ", text_of(fixed_point)));
+  return result;
+}
+
+int export_model(const ExportVerbOptions& options) {
+  static const std::vector<std::string> kFormats = {"float", "qdq", "training"};
+  check_word("--format", options.format, kFormats);
+  if (options.format == "training" && !options.verify.empty()) {
+    throw CLI::ValidationError("--verify is for --format float and qdq; a training graph is for viewers");
+  }
+  const OnnxModel model = load_source(options.source);
+  if (options.format == "float") export_float(model, options.output);
+  if (options.format == "qdq") export_fixed_point(model, options);
+  if (options.format == "training") export_training(model, options);
+
+  const auto bytes = static_cast<int64_t>(fs::file_size(options.output));
+  if (!options.common.quiet && !options.common.json) {
+    print_line(cat("wrote ", options.output, " (", options.format, ", ", bytes_text(bytes), ")"));
+  }
+  Json result = {{"output", options.output}, {"format", options.format}, {"bytes", bytes}};
+  if (!options.verify.empty()) result["verify"] = verify(model, options);
+  if (options.common.json) print_line(result.dump());
+  return kSuccess;
+}
+
+}  // namespace
+
+Verb add_export(CLI::App& app) {
+  const auto options = std::make_shared<ExportVerbOptions>();
+  CLI::App* command = app.add_subcommand("export", "Write a trained model for other runtimes and viewers");
+  command->add_option("source", options->source, "A run directory (its trained.onnx), or a model")
+      ->type_name("RUN_DIR|MODEL.onnx")
+      ->required();
+  command
+      ->add_option("--format", options->format,
+                   "float: inference form in float32; qdq: fixed point as QuantizeLinear and DequantizeLinear; "
+                   "training: the training graph, for viewers")
+      ->type_name("float|qdq|training")
+      ->required();
+  command->add_option("--output,-o", options->output, "The file to write")->type_name("FILE")->required();
+  command->add_option("--verify", options->verify, "Evaluate what was written on these data (float, qdq)")
+      ->type_name("DATA");
+  add_graph_options(*command, options->graph);
+  add_common_options(*command, options->common);
+  command->footer(
+      "--batch-size, --loss, --optimizer, --precision and --backend are of --format training.\n\n"
+      "Examples:\n"
+      "  marvin export runs/a --format qdq --output lenet5_int8.onnx --verify fashion-mnist\n"
+      "  marvin export runs/a --format float --output lenet5.onnx\n"
+      "  marvin export models/mlp.onnx --format training --output mlp_training.onnx --batch-size 32");
+  return {command, [options] { return export_model(*options); }};
+}
+
+}  // namespace marvin

@@ -1,0 +1,65 @@
+#include "runtime/cli/model_metadata.h"
+
+#include <charconv>
+
+namespace marvin {
+namespace {
+
+constexpr const char* kPreprocess = "marvin.preprocess";
+constexpr const char* kLoss = "marvin.loss";
+constexpr std::string_view kFormat = "marvin.format.";
+
+// "8,5"
+FixedPoint parse_format(const std::string& key, const std::string& text) {
+  int wl = 0, fl = 0;
+  const char* const end = text.data() + text.size();
+  const auto [comma, first] = std::from_chars(text.data(), end, wl);
+  const bool split = first == std::errc() && comma != end && *comma == ',';
+  const auto [stop, second] =
+      split ? std::from_chars(comma + 1, end, fl) : std::from_chars_result{comma, std::errc::invalid_argument};
+  if (second != std::errc() || stop != end || wl < 2 || wl > 32 || fl < -127 || fl > 127) {
+    throw Error("the model's metadata entry '", key, "' is '", text,
+                "'; expected a word and a fractional length, as in 8,5");
+  }
+  return {static_cast<int8_t>(wl), static_cast<int8_t>(fl)};
+}
+
+}  // namespace
+
+Json to_json(const Preprocess& preprocess) {
+  return {
+      {"scale", preprocess.scale}, {"mean", preprocess.mean}, {"std", preprocess.deviation}, {"pad", preprocess.pad}};
+}
+
+Metadata training_metadata(const Preprocess& preprocess, const std::string& loss, const Formats& formats) {
+  Metadata metadata = {{kPreprocess, to_json(preprocess).dump()}, {kLoss, loss}};
+  for (const auto& [slot, format] : formats) {
+    metadata[std::string(kFormat) + slot] = cat(int{format.wl}, ",", int{format.fl});
+  }
+  return metadata;
+}
+
+std::optional<Preprocess> stored_preprocess(const OnnxModel& model) {
+  const std::string text = model.metadata(kPreprocess);
+  if (text.empty()) return std::nullopt;
+  try {
+    const Json json = Json::parse(text);
+    return Preprocess{.scale = json.at("scale").get<bool>(),
+                      .mean = json.at("mean").get<std::vector<float>>(),
+                      .deviation = json.at("std").get<std::vector<float>>(),
+                      .pad = json.at("pad").get<int64_t>()};
+  } catch (const Json::exception&) {
+    throw Error("the model's metadata entry '", kPreprocess, "' is damaged: ", text);
+  }
+}
+
+Formats stored_formats(const OnnxModel& model) {
+  Formats formats;
+  for (const auto& [key, value] : model.metadata())
+    if (key.starts_with(kFormat)) formats[key.substr(kFormat.size())] = parse_format(key, value);
+  return formats;
+}
+
+std::string stored_loss(const OnnxModel& model) { return model.metadata(kLoss); }
+
+}  // namespace marvin

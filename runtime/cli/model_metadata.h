@@ -1,0 +1,25 @@
+// What a trained model says about itself, in the metadata_props of its file:
+//   marvin.preprocess     {"scale":true,"mean":[..],"std":[..],"pad":2}: what images are put through
+//   marvin.loss           as --loss takes it
+//   marvin.format.<slot>  "wl,fl": the fixed-point format of the value <slot>
+#pragma once
+
+#include <optional>
+
+#include "importer/export.h"
+#include "passes/pipeline.h"
+#include "runtime/data/preprocess.h"
+#include "runtime/report/json_lines.h"
+
+namespace marvin {
+
+Json to_json(const Preprocess& preprocess);
+
+Metadata training_metadata(const Preprocess& preprocess, const std::string& loss, const Formats& formats);
+
+// Throw Error, naming the entry, where one is damaged.
+std::optional<Preprocess> stored_preprocess(const OnnxModel& model);
+Formats stored_formats(const OnnxModel& model);
+std::string stored_loss(const OnnxModel& model);  // "" where there is none
+
+}  // namespace marvin

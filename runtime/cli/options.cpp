@@ -1,0 +1,66 @@
+#include "runtime/cli/options.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <iostream>
+
+namespace marvin {
+namespace {
+
+constexpr int kMostThreads = 1024;
+
+}  // namespace
+
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  command.add_flag("--json", options.json, "Print the result as JSON on standard output");
+  command.add_flag("--quiet,-q", options.quiet, "Print errors alone");
+  command
+      .add_option_function<int>("--threads", omp_set_num_threads, "Threads to compute with; all cores when not given")
+      ->type_name("N")
+      ->check(CLI::Range(1, kMostThreads).description(""));
+}
+
+CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& description) {
+  return command.add_option("model", path, description)->type_name("MODEL.onnx")->required();
+}
+
+CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size) {
+  return command.add_option("--batch-size", batch_size, "Samples to a batch")->type_name("N")->capture_default_str();
+}
+
+void add_backend(CLI::App& command, std::string& backend) {
+  command.add_option("--backend", backend, "Whose kernels are preferred for products: auto, openblas or onednn")
+      ->type_name("LIBRARY")
+      ->capture_default_str();
+}
+
+void check_word(const std::string& flag, const std::string& word, std::span<const std::string> known) {
+  if (std::ranges::find(known, word) != known.end()) return;
+  throw Error(flag, " '", word, "' is not known; it is ", join(known, " or "), ".", suggestion(word, known));
+}
+
+std::optional<Backend> backend_named(const std::string& word) {
+  static const std::vector<std::string> kWords = {"auto", "openblas", "onednn"};
+  check_word("--backend", word, kWords);
+  if (word == "auto") return std::nullopt;
+  return word == "openblas" ? Backend::openblas : Backend::onednn;
+}
+
+std::vector<std::string> flags_of(const CLI::App& command) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  return flags;
+}
+
+ImportModel importer_of(const OnnxModel& model) {
+  return [model](int64_t batch, bool inference) {
+    using Form = ImportOptions::Form;
+    return model.import({.batch = batch, .form = inference ? Form::inference : Form::as_found});
+  };
+}
+
+void print_line(const std::string& line) { std::cout << line << '\n' << std::flush; }
+
+}  // namespace marvin

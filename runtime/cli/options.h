@@ -1,0 +1,41 @@
+// Flags that verbs share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "importer/onnx_model.h"
+#include "runtime/ops/op.h"
+#include "runtime/train/trainer.h"
+
+namespace marvin {
+
+// Of every verb. --threads takes effect when it is parsed.
+struct CommonOptions {
+  bool json = false;
+  bool quiet = false;
+};
+void add_common_options(CLI::App& command, CommonOptions& options);
+
+CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& description = "The ONNX model");
+CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size);
+void add_backend(CLI::App& command, std::string& backend);
+
+// Throws Error with a suggestion when `word`, given for `flag`, is not one of the known ones.
+void check_word(const std::string& flag, const std::string& word, std::span<const std::string> known);
+
+// "auto" (none), "openblas" or "onednn". Throws Error on another word.
+std::optional<Backend> backend_named(const std::string& word);
+
+// The long flags of a command, with their dashes, --help among them.
+std::vector<std::string> flags_of(const CLI::App& command);
+
+ImportModel importer_of(const OnnxModel& model);
+
+// Prints a line to standard output.
+void print_line(const std::string& line);
+
+}  // namespace marvin

@@ -1,0 +1,177 @@
+// marvin train: a model, data and a recipe become a run directory.
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+
+#include "importer/export.h"
+#include "importer/versions.h"
+#include "runtime/cli/model_metadata.h"
+#include "runtime/cli/train_log.h"
+#include "runtime/cli/train_options.h"
+#include "runtime/cli/train_summary.h"
+#include "runtime/cli/verbs.h"
+#include "runtime/data/load.h"
+#include "runtime/kernels/versions.h"
+#include "runtime/report/machine.h"
+#include "runtime/report/table.h"
+
+namespace marvin {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc = {};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+// ---- Before anything is computed ------------------------------------------------------------------------------------
+
+bool lies_in(const std::string& file, const std::string& directory) {
+  std::error_code ignored;
+  const fs::path inner = fs::weakly_canonical(file, ignored), outer = fs::weakly_canonical(directory, ignored);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+// Throws where the run directory cannot be made, or replacing it would remove what the run reads.
+void check_out(const TrainOptions& options) {
+  check_run_directory(options.out, options.overwrite);
+  for (const std::string& source : {options.model, options.data, options.eval_data, options.recipe_file}) {
+    if (!options.overwrite || source.empty() || !lies_in(source, options.out)) continue;
+    throw Error("--overwrite would remove '", source, "', which this run reads; give --out another name");
+  }
+}
+
+void require(const std::string& value, const char* flag) {
+  if (value.empty()) throw CLI::RequiredError(flag);
+}
+
+struct RunData {
+  DataSplits splits;
+  std::optional<DataSplits> other;  // of --eval-data
+
+  const Dataset& evaluation() const {
+    const DataSplits& from = other ? *other : splits;
+    return from.test ? *from.test : from.train;
+  }
+  bool evaluates_on_training_data() const { return !other && !splits.test; }
+};
+
+RunData load(const TrainOptions& options) {
+  RunData data{load_data(options.data), std::nullopt};
+  if (!options.eval_data.empty()) data.other = load_data(options.eval_data);
+  return data;
+}
+
+// ---- What is written ------------------------------------------------------------------------------------------------
+
+Json configuration(const TrainOptions& options, const Recipe& recipe, const Trainer& trainer) {
+  const Machine machine = this_machine();
+  return {{"marvin", MARVIN_VERSION},
+          {"versions",
+           {{"openblas", openblas_version()},
+            {"onednn", onednn_version()},
+            {"onnx", onnx_version()},
+            {"protobuf", protobuf_version()}}},
+          {"machine", {{"cpu", machine.cpu}, {"isa", machine.isa}, {"threads", omp_get_max_threads()}}},
+          {"started", now_text()},
+          {"model", fs::absolute(options.model).lexically_normal().string()},
+          {"recipe", recipe_json(options, recipe, trainer.loss(), trainer.preprocess())}};
+}
+
+// Of the slots that the model has without its gradients.
+Formats forward_formats(const Trainer& trainer) {
+  Formats formats;
+  for (const SlotFormatNow& now : trainer.formats())
+    if (now.slot.role != Role::gradient && !now.format.is_float()) formats[now.slot.name] = now.format;
+  return formats;
+}
+
+void write_model(const OnnxModel& model, const Trainer& trainer, const TrainOptions& options, const std::string& path) {
+  export_trained(model, trainer.parameters().tensors(),
+                 {.keep_training_mode = options.keep_training_mode,
+                  .metadata = training_metadata(trainer.preprocess(), trainer.loss(), forward_formats(trainer))},
+                 path);
+}
+
+void print_begin(const TrainOptions& options, const RunData& data, const Trainer& trainer) {
+  if (options.common.quiet || options.common.json) return;
+  print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss(), ", precision ",
+                 options.recipe.precision));
+  if (data.evaluates_on_training_data() && options.recipe.validation_split == 0) {
+    print_line("evaluating on the training data: there are no test data; --eval-data or --val-split set some aside");
+  }
+}
+
+void print_end(const TrainOptions& options, const TrainingResult& result, const Json& summary, double wall_s,
+               int64_t peak) {
+  if (options.common.quiet) return;
+  if (options.common.json) return print_line(summary.dump());
+  const std::string table = format_table(result.formats);
+  if (!table.empty()) print_line("\nformats <word length, fractional length>\n" + table);
+  print_line(summary_text(result, wall_s, peak));
+  print_line(last_line(result.last));
+}
+
+int train(TrainOptions& options, CLI::App& command) {
+  const Clock::time_point start = Clock::now();
+  apply_recipe_file(command, options);
+  require(options.data, "--data");
+  require(options.out, "--out");
+  check_out(options);
+  const OnnxModel model = OnnxModel::load(options.model);
+  const RunData data = load(options);
+  const Recipe recipe = resolve(options, data.splits.train);
+  Trainer trainer(importer_of(model), data.splits.train, data.evaluation(), recipe);
+
+  Json run = configuration(options, recipe, trainer);
+  const RunDirectory directory(options.out, options.overwrite, run);
+  print_begin(options, data, trainer);
+  TrainingLog log(directory, options.common, trainer.formats(),
+                  [&] { write_model(model, trainer, options, directory / "best.onnx"); });
+  const TrainingResult result = trainer.run(log.events());
+  log.finish();
+  write_model(model, trainer, options, directory / "trained.onnx");
+
+  const double wall_s = seconds_since(start);
+  const int64_t peak = peak_bytes();
+  run["summary"] = summary_json(result, wall_s, peak);
+  run["formats"] = formats_json(result.formats);
+  directory.write_run_json(run);
+  print_end(options, result, run["summary"], wall_s, peak);
+  return kSuccess;
+}
+
+}  // namespace
+
+Verb add_train(CLI::App& app) {
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = app.add_subcommand("train", "Train a model, in fixed point unless told otherwise");
+  add_train_options(*command, *options);
+  command->footer(
+      "Images are scaled to [0,1] and normalised with the training set's mean and deviation; a recipe's "
+      "\"preprocess\"\n"
+      "({\"normalize\": {\"mean\": [..], \"std\": [..]} or true or false, \"pad\": N, \"crop\": N, \"flip\": true}) "
+      "changes that.\n"
+      "The run directory then holds run.json, metrics.jsonl, precision.jsonl, trained.onnx and best.onnx.\n\n"
+      "Examples:\n"
+      "  marvin train models/lenet5.onnx --data fashion-mnist --out runs/a --epochs 5 --lr 0.05 --momentum 0.9\n"
+      "  marvin train models/lenet5.onnx --data fashion-mnist --out runs/b --precision float32 --optimizer adam\n"
+      "  marvin train models/resnet20.onnx --data fashion-mnist --out runs/c --lr-schedule one-cycle --lr 0.4 --epochs "
+      "10\n"
+      "  marvin train model.onnx --data train.npz --eval-data test.npz --loss mse --out runs/d --recipe recipe.json");
+  return {command, [options, command] { return train(*options, *command); }};
+}
+
+}  // namespace marvin

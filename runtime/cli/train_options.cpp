@@ -1,0 +1,185 @@
+#include "runtime/cli/train_options.h"
+
+#include "runtime/cli/recipe_file.h"
+
+namespace marvin {
+namespace {
+
+constexpr double kSgdRate = 0.1, kAdamRate = 0.001;
+
+void add_data_options(CLI::App& command, TrainOptions& o) {
+  const char* kGroup = "Data and results";
+  command.add_option("--data", o.data, "fashion-mnist, a directory of idx or CIFAR files, or X.npz")
+      ->type_name("DATA")
+      ->group(kGroup);
+  command.add_option("--eval-data", o.eval_data, "What to evaluate on; the data's test samples when not given")
+      ->type_name("DATA")
+      ->group(kGroup);
+  command
+      .add_option("--val-split", o.recipe.validation_split, "Share of the training data to set aside and evaluate on")
+      ->type_name("X")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_option("--out", o.out, "The run directory: metrics, switches, trained model")
+      ->type_name("DIR")
+      ->group(kGroup);
+  command.add_flag("--overwrite", o.overwrite, "Replace the run in --out")->group(kGroup);
+  command
+      .add_flag("--keep-training-mode", o.keep_training_mode,
+                "Leave BatchNormalization and Dropout of the trained model in training mode")
+      ->group(kGroup);
+  command
+      .add_option("--recipe", o.recipe_file,
+                  "Any of these flags by their names, and \"preprocess\", as JSON; flags given here win")
+      ->type_name("FILE.json")
+      ->group(kGroup);
+}
+
+void add_optimizer_options(CLI::App& command, TrainOptions& o) {
+  const char* kGroup = "Loss and optimizer";
+  command
+      .add_option(
+          "--loss", o.recipe.loss,
+          join(loss_names()) + " or output:NAME; the loss that the graph ends in when not given, else by the labels")
+      ->type_name("LOSS")
+      ->group(kGroup);
+  command.add_option("--optimizer", o.recipe.optimizer.name, join(optimizer_names(), " or "))
+      ->type_name("NAME")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      .add_option("--lr", o.lr,
+                  cat("Learning rate; ", kSgdRate, " for sgd, ", kAdamRate, " for adam and adamw when not given"))
+      ->type_name("X")
+      ->group(kGroup);
+  command.add_option("--momentum", o.recipe.optimizer.momentum, "Of sgd")
+      ->type_name("X")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_flag("--nesterov", o.recipe.optimizer.nesterov, "Nesterov's momentum")->group(kGroup);
+  command.add_option("--weight-decay", o.recipe.optimizer.weight_decay, "On every parameter")
+      ->type_name("X")
+      ->group(kGroup)
+      ->capture_default_str();
+}
+
+void add_schedule_options(CLI::App& command, TrainOptions& o) {
+  const char* kGroup = "Schedule";
+  CLI::Option* epochs = command.add_option("--epochs", o.recipe.epochs, "Passes over the training data")
+                            ->type_name("N")
+                            ->group(kGroup)
+                            ->capture_default_str();
+  command.add_option("--steps", o.recipe.steps, "Optimizer steps, instead of epochs")
+      ->type_name("N")
+      ->group(kGroup)
+      ->excludes(epochs);
+  add_batch_size(command, o.recipe.batch_size)->group(kGroup);
+  command.add_option("--lr-schedule", o.recipe.schedule.name, join(schedule_names(), " or "))
+      ->type_name("NAME")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_option("--step-epochs", o.recipe.schedule.step_epochs, "Epochs after which step lowers the rate")
+      ->type_name("A,B,..")
+      ->delimiter(',')
+      ->expected(1)
+      ->group(kGroup);
+  command.add_option("--gamma", o.recipe.schedule.gamma, "By which step multiplies it")
+      ->type_name("X")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_option("--warmup-steps", o.recipe.schedule.warmup_steps, "Over which the rate first rises from 0")
+      ->type_name("N")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_flag("--shuffle,!--no-shuffle", o.recipe.shuffle, "A new order of the samples each epoch (default)")
+      ->group(kGroup);
+  command.add_option("--seed", o.recipe.seed, "Of shuffling, augmentation, rounding and dropout")
+      ->type_name("N")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_option("--eval-every", o.recipe.evaluate_every, "Epochs between evaluations")
+      ->type_name("N")
+      ->group(kGroup)
+      ->capture_default_str();
+}
+
+void add_precision_options(CLI::App& command, TrainOptions& o) {
+  const char* kGroup = "Precision";
+  command
+      .add_option("--precision", o.recipe.precision,
+                  "adaptive, float32, fixed:WL (the point follows the values) or fixed:WL.FL")
+      ->type_name("SPEC")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_option("--switch-at", o.switch_at, "When formats may change: after a step or after an epoch")
+      ->type_name("step|epoch")
+      ->group(kGroup)
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_train_options(CLI::App& command, TrainOptions& options) {
+  add_model(command, options.model);
+  add_data_options(command, options);
+  add_optimizer_options(command, options);
+  add_schedule_options(command, options);
+  add_precision_options(command, options);
+  add_backend(command, options.backend);
+  add_common_options(command, options.common);
+}
+
+void apply_recipe_file(CLI::App& command, TrainOptions& options) {
+  if (!options.recipe_file.empty()) options.preprocess = apply_recipe(command, options.recipe_file);
+}
+
+Recipe resolve(const TrainOptions& options, const Dataset& train) {
+  static const std::vector<std::string> kSwitchAt = {"step", "epoch"};
+  check_word("--switch-at", options.switch_at, kSwitchAt);
+  check_word("--optimizer", options.recipe.optimizer.name, optimizer_names());
+  if (!options.recipe.loss.empty() && !options.recipe.loss.starts_with("output:")) {
+    check_word("--loss", options.recipe.loss, loss_names());
+  }
+  Recipe recipe = options.recipe;
+  recipe.schedule.lr = options.lr.value_or(recipe.optimizer.name == "sgd" ? kSgdRate : kAdamRate);
+  recipe.switch_at_epoch = options.switch_at == "epoch";
+  recipe.library = backend_named(options.backend);
+  if (!options.preprocess.is_null())
+    recipe.preprocess = parse_preprocess(options.preprocess, options.recipe_file, train);
+  check(recipe);
+  return recipe;
+}
+
+Json recipe_json(const TrainOptions& options, const Recipe& recipe, const std::string& loss,
+                 const Preprocess& preprocess) {
+  Json json = {{"data", options.data}};
+  if (!options.eval_data.empty()) json["eval-data"] = options.eval_data;
+  json.update({{"loss", loss},
+               {"optimizer", recipe.optimizer.name},
+               {"lr", recipe.schedule.lr},
+               {"momentum", recipe.optimizer.momentum},
+               {"nesterov", recipe.optimizer.nesterov},
+               {"weight-decay", recipe.optimizer.weight_decay},
+               {"lr-schedule", recipe.schedule.name},
+               {"gamma", recipe.schedule.gamma},
+               {"warmup-steps", recipe.schedule.warmup_steps},
+               {"batch-size", recipe.batch_size},
+               {"shuffle", recipe.shuffle},
+               {"seed", recipe.seed},
+               {"val-split", recipe.validation_split},
+               {"precision", recipe.precision},
+               {"switch-at", options.switch_at},
+               {"eval-every", recipe.evaluate_every},
+               {"keep-training-mode", options.keep_training_mode},
+               {"backend", options.backend}});
+  if (!recipe.schedule.step_epochs.empty()) json["step-epochs"] = recipe.schedule.step_epochs;
+  if (recipe.steps) {
+    json["steps"] = *recipe.steps;
+  } else {
+    json["epochs"] = recipe.epochs;
+  }
+  if (preprocess != Preprocess{}) json["preprocess"] = preprocess_json(preprocess);
+  return json;
+}
+
+}  // namespace marvin

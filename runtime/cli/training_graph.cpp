@@ -1,0 +1,76 @@
+#include "runtime/cli/training_graph.h"
+
+#include <array>
+
+#include "runtime/cli/options.h"
+#include "runtime/precision/policy.h"
+
+namespace marvin {
+namespace {
+
+constexpr const char* kBeforeQuantization = "append_optimizer";
+
+CompileOptions compile_options(const Graph& model, const GraphOptions& options, const Formats& formats) {
+  check_word("--optimizer", options.optimizer, optimizer_names());
+  OptimizerOptions optimizer{.name = options.optimizer};
+  return {.loss = options.loss.empty() ? usual_loss(model) : options.loss,
+          .optimizer = optimizer,
+          .formats = formats,
+          .library = backend_named(options.backend)};
+}
+
+}  // namespace
+
+void add_graph_options(CLI::App& command, GraphOptions& options) {
+  add_batch_size(command, options.batch_size);
+  command.add_option("--loss", options.loss, "As train takes it; chosen by the model's outputs when not given")
+      ->type_name("LOSS");
+  command.add_option("--optimizer", options.optimizer, "sgd, adam or adamw")->type_name("NAME")->capture_default_str();
+  command
+      .add_option(
+          "--precision", options.precision,
+          "As train takes it; without data, adaptive is 8 bits everywhere, and points are as for values in [-1,1]")
+      ->type_name("SPEC")
+      ->capture_default_str();
+  add_backend(command, options.backend);
+}
+
+std::string usual_loss(const Graph& model) {
+  try {
+    const std::string loss = default_loss(model, /*integer_labels=*/true);
+    Graph copy = model;
+    attach_loss(copy, loss);
+    return loss;
+  } catch (const Error&) {
+    return default_loss(model, /*integer_labels=*/false);
+  }
+}
+
+Formats assumed_formats(const std::vector<Slot>& slots, const std::string& precision) {
+  const std::unique_ptr<SwitchPolicy> policy = make_policy(precision);
+  if (!policy || slots.empty()) return {};
+  std::array<float, QuantizeStats::kCount> stats = {};
+  stats[QuantizeStats::absmax] = 1;
+  std::vector<SlotWindow> windows;
+  for (const Slot& slot : slots) windows.push_back({.slot = &slot, .stats = stats});
+  PolicyState state;
+  const std::vector<FixedPoint> begin = policy->begin(windows, state);
+  Formats formats;
+  for (size_t i = 0; i < slots.size(); ++i) formats[slots[i].name] = begin[i];
+  return formats;
+}
+
+std::vector<Slot> training_slots(const Graph& model, const GraphOptions& options) {
+  return find_slots(graph_after(model, kBeforeQuantization, options, {}));
+}
+
+Graph graph_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats) {
+  Graph wanted;
+  PassRunner runner([&](std::string_view name, const Graph& graph) {
+    if (name == pass) wanted = graph;
+  });
+  compile(model, compile_options(model, options, formats), runner);
+  return wanted;
+}
+
+}  // namespace marvin

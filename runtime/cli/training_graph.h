@@ -1,0 +1,33 @@
+// The training graph of a model, made without data: what inspect shows and export writes.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "passes/pipeline.h"
+
+namespace marvin {
+
+struct GraphOptions {
+  int64_t batch_size = 1;
+  std::string loss;  // empty: the default one
+  std::string optimizer = "sgd";
+  std::string precision = "adaptive";
+  std::string backend = "auto";
+};
+void add_graph_options(CLI::App& command, GraphOptions& options);
+
+// The loss that training would choose: of what the graph ends in, else cross-entropy where its output has classes, else
+// mse. Throws Error where none can be attached.
+std::string usual_loss(const Graph& model);
+
+// The formats that `precision` begins with when every value is within [-1, 1], since there is no data to look at.
+Formats assumed_formats(const std::vector<Slot>& slots, const std::string& precision);
+
+// All of the training step's slots.
+std::vector<Slot> training_slots(const Graph& model, const GraphOptions& options);
+
+// The training graph after a pass of pass_names(). Throws Error where the model cannot be trained.
+Graph graph_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats);
+
+}  // namespace marvin

@@ -1,0 +1,259 @@
+#include <catch2/catch.hpp>
+
+#include "tests/cli/command.h"
+
+namespace marvin {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// A directory with data for models/mlp.onnx, and training commands on them that take no time.
+struct Workshop {
+  Workshop() { write_bands(data, 64); }
+
+  std::vector<std::string> train(const std::string& out, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments = {"train", model_path("mlp.onnx"), "--data", data, "--out", out};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  json recipe_of(const std::string& out) const { return json::parse(file_content(out + "/run.json")).at("recipe"); }
+
+  const TemporaryDirectory directory;
+  const std::string data = directory / "bands.npz", out = directory / "run";
+};
+
+TEST_CASE("training leaves a run directory that tells the whole run") {
+  const Workshop workshop;
+  const Outcome outcome =
+      marvin(workshop.train(workshop.out, {"--steps", "6", "--batch-size", "16", "--lr", "0.1", "--momentum", "0.9"}));
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.err.empty());
+
+  const json run = json::parse(file_content(workshop.out + "/run.json"));
+  CHECK(run.at("marvin").is_string());
+  CHECK(run.at("versions").contains("onednn"));
+  CHECK(run.at("machine").at("threads").get<int>() >= 1);
+  CHECK(run.at("recipe").at("loss") == "cross-entropy");
+  const json summary = run.at("summary");
+  CHECK(summary.at("accuracy").get<double>() > 0.5);
+  CHECK(summary.at("steps") == 6);
+  for (const char* key : {"loss", "wall_s", "train_s", "peak_bytes"}) CHECK(summary.at(key).get<double>() > 0);
+  CHECK(summary.at("macs").at("le8").get<int64_t>() > 0);
+  CHECK(summary.at("macs").at("total").get<int64_t>() >= summary.at("macs").at("le16").get<int64_t>());
+
+  const std::vector<json> metrics = json_lines_of(workshop.out + "/metrics.jsonl");
+  std::vector<int64_t> steps;
+  for (const json& line : metrics)
+    if (line.at("event") == "step") steps.push_back(line.at("step"));
+  CHECK(steps == std::vector<int64_t>{1, 2, 3, 4, 5, 6});
+  CHECK(metrics.back().at("event") == "eval");
+  CHECK(metrics.back().at("accuracy") == summary.at("accuracy"));
+
+  const std::vector<json> precision = json_lines_of(workshop.out + "/precision.jsonl");
+  REQUIRE(precision.size() >= run.at("formats").size());
+  for (size_t i = 0; i < run.at("formats").size(); ++i) {
+    CHECK(precision[i].at("step") == 0);
+    CHECK(precision[i].at("reason") == "begin");
+    CHECK(precision[i].at("from").at("wl") == 32);
+    CHECK(precision[i].at("slot") == run.at("formats")[i].at("slot"));
+  }
+  CHECK(fs::exists(workshop.out + "/trained.onnx"));
+  CHECK(fs::exists(workshop.out + "/best.onnx"));
+  CHECK(lines_of(outcome.out).back().starts_with("accuracy: "));
+  CHECK(lines_of(outcome.out).back().ends_with(" %"));
+}
+
+TEST_CASE("eval repeats a run's last evaluation from the model's file alone") {
+  const Workshop workshop;
+  REQUIRE(marvin(workshop.train(workshop.out, {"--steps", "3", "--batch-size", "16", "--quiet"})).code == 0);
+  const json summary = json::parse(file_content(workshop.out + "/run.json")).at("summary");
+  const std::vector<std::string> eval = {
+      "eval", workshop.out + "/trained.onnx", "--data", workshop.data, "--batch-size", "16", "--json"};
+  const Outcome outcome = marvin(eval);
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.json().at("precision") == "fixed point");
+  CHECK(outcome.json().at("loss") == summary.at("loss"));
+  CHECK(outcome.json().at("accuracy") == summary.at("accuracy"));
+
+  std::vector<std::string> in_float = eval;
+  in_float.insert(in_float.end(), {"--precision", "float32"});
+  const Outcome float32 = marvin(in_float);
+  CHECK(float32.json().at("precision") == "float32");
+  CHECK(float32.json().at("loss") != summary.at("loss"));
+}
+
+TEST_CASE("quiet prints nothing and json prints the summary alone") {
+  const Workshop workshop;
+  const Outcome quiet = marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--quiet"}));
+  CHECK(quiet.code == 0);
+  CHECK(quiet.out.empty());
+  CHECK(quiet.err.empty());
+  const Outcome as_json =
+      marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--json", "--overwrite"}));
+  CHECK(as_json.code == 0);
+  CHECK(as_json.json() == json::parse(file_content(workshop.out + "/run.json")).at("summary"));
+}
+
+TEST_CASE("a run directory that exists is replaced only when that is asked for, and only when it is a run") {
+  const Workshop workshop;
+  const std::vector<std::string> few = {"--steps", "1", "--batch-size", "16", "--quiet"};
+  REQUIRE(marvin(workshop.train(workshop.out, few)).code == 0);
+  write_file(workshop.out + "/mine.txt", "of the old run");
+
+  const Outcome refused = marvin(workshop.train(workshop.out, few));
+  CHECK(refused.code == 1);
+  CHECK(refused.says("--overwrite"));
+  CHECK(fs::exists(workshop.out + "/mine.txt"));
+
+  CHECK(marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "1000", "--overwrite"})).code == 1);
+  CHECK(fs::exists(workshop.out + "/mine.txt"));
+
+  CHECK(marvin(workshop.train(workshop.out, {"--steps", "2", "--batch-size", "16", "--quiet", "--overwrite"})).code ==
+        0);
+  CHECK_FALSE(fs::exists(workshop.out + "/mine.txt"));
+  CHECK(json::parse(file_content(workshop.out + "/run.json")).at("summary").at("steps") == 2);
+
+  const std::string home = workshop.directory / "home";
+  fs::create_directory(home);
+  write_file(home + "/run.json", "{\"scripts\": {}}");
+  const Outcome foreign = marvin(workshop.train(home, {"--steps", "1", "--batch-size", "16", "--overwrite"}));
+  CHECK(foreign.code == 1);
+  CHECK(foreign.says("not the directory of a run"));
+  CHECK(file_content(home + "/run.json") == "{\"scripts\": {}}");
+}
+
+TEST_CASE("overwriting never removes what the run reads") {
+  const Workshop workshop;
+  REQUIRE(marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--quiet"})).code == 0);
+  const std::string trained = workshop.out + "/trained.onnx";
+  const Outcome outcome = marvin({"train", trained, "--data", workshop.data, "--out", workshop.out, "--overwrite"});
+  CHECK(outcome.code == 1);
+  CHECK(outcome.says("would remove"));
+  CHECK(fs::exists(trained));
+}
+
+TEST_CASE("a run directory that cannot be made is found before training") {
+  const Workshop workshop;
+  write_file(workshop.directory / "file", "");
+  const Outcome outcome =
+      marvin(workshop.train(workshop.directory / "file/run", {"--steps", "1", "--batch-size", "16"}));
+  CHECK(outcome.code == 1);
+  CHECK(outcome.says("cannot make the run directory"));
+}
+
+// ---- Recipes --------------------------------------------------------------------------------------------------------
+
+TEST_CASE("a recipe sets what the command line leaves open, and its flags win") {
+  const Workshop workshop;
+  const std::string recipe = workshop.directory / "recipe.json";
+  write_file(recipe, R"({"epochs": 7, "batch-size": 8, "lr": 0.25, "shuffle": false, "optimizer": "adam",
+                         "lr-schedule": "step", "step-epochs": [2, 3], "precision": "float32"})");
+  const Outcome outcome =
+      marvin(workshop.train(workshop.out, {"--recipe", recipe, "--steps", "1", "--batch-size", "16", "--quiet"}));
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json resolved = workshop.recipe_of(workshop.out);
+  CHECK(resolved.at("steps") == 1);
+  CHECK_FALSE(resolved.contains("epochs"));
+  CHECK(resolved.at("batch-size") == 16);
+  CHECK(resolved.at("lr") == 0.25);
+  CHECK(resolved.at("shuffle") == false);
+  CHECK(resolved.at("optimizer") == "adam");
+  CHECK(resolved.at("step-epochs") == json({2, 3}));
+}
+
+TEST_CASE("what a run resolved is a recipe that gives the same run") {
+  const Workshop workshop;
+  REQUIRE(marvin(workshop.train(workshop.out, {"--steps", "2", "--batch-size", "16", "--quiet"})).code == 0);
+  const std::string recipe = workshop.directory / "recipe.json", again = workshop.directory / "again";
+  write_file(recipe, workshop.recipe_of(workshop.out).dump());
+  const Outcome outcome = marvin({"train", model_path("mlp.onnx"), "--recipe", recipe, "--out", again, "--quiet"});
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(workshop.recipe_of(again) == workshop.recipe_of(workshop.out));
+  CHECK(file_content(again + "/trained.onnx") == file_content(workshop.out + "/trained.onnx"));
+}
+
+TEST_CASE("a recipe that is wrong is an error that names file and setting") {
+  const Workshop workshop;
+  const std::string recipe = workshop.directory / "recipe.json";
+  struct Case {
+    std::string content, says;
+  };
+  const std::vector<Case> cases = {
+      {"{\"bacth-size\": 3}", "Did you mean 'batch-size'?"},
+      {"{\"epochs\": \"many\"}", "'epochs'"},
+      {"{\"epochs\": true}", "'epochs'"},
+      {"{\"nesterov\": 3}", "'nesterov'"},
+      {"{\"recipe\": \"other.json\"}", "no setting 'recipe'"},
+      {"{\"epochs\": 1, \"steps\": 1}", "do not go together"},
+      {"{\"optimizer\": \"adm\"}", "Did you mean 'adam'?"},
+      {"{\"epochs\": ", "is not JSON"},
+      {"[1]", "not a JSON object"},
+      {"{\"preprocess\": {\"normalise\": true}}", "Did you mean 'normalize'?"},
+      {"{\"preprocess\": {\"pad\": 2}}", "for images"},
+  };
+  for (const Case& c : cases) {
+    write_file(recipe, c.content);
+    const Outcome outcome = marvin(workshop.train(workshop.out, {"--recipe", recipe}));
+    CAPTURE(c.content, outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.says(c.says));
+    CHECK(outcome.says("marvin: "));
+    CHECK_FALSE(fs::exists(workshop.out));
+  }
+}
+
+TEST_CASE("settings that make no sense are errors that name the flag") {
+  const Workshop workshop;
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--lr", "-1"}, "--lr"},
+      {{"--batch-size", "0"}, "--batch-size"},
+      {{"--optimizer", "sdg"}, "Did you mean 'sgd'?"},
+      {{"--loss", "cross-entropie"}, "Did you mean 'cross-entropy'?"},
+      {{"--backend", "mkl"}, "--backend"},
+      {{"--precision", "adaptiv"}, "Did you mean 'adaptive'?"},
+      {{"--switch-at", "batch"}, "--switch-at"},
+      {{"--val-split", "1"}, "--val-split"},
+  };
+  for (const auto& [flags, says] : cases) {
+    const Outcome outcome = marvin(workshop.train(workshop.out, flags));
+    CAPTURE(flags.front(), outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.says(says));
+    CHECK_FALSE(fs::exists(workshop.out));
+  }
+}
+
+// ---- Images ---------------------------------------------------------------------------------------------------------
+
+TEST_CASE("preprocessing of a recipe is stored in the model, and eval repeats it") {
+  const TemporaryDirectory directory;
+  std::string pixels, labels;
+  for (int n = 0; n < 40; ++n) {
+    labels += static_cast<char>(n % 10);
+    for (int i = 0; i < 24 * 24; ++i) pixels += static_cast<char>(i / 24 / 3 == n % 10 ? 200 : 20 + (n * i) % 30);
+  }
+  write_file(directory / "train-images-idx3-ubyte", idx({40, 24, 24}, pixels));
+  write_file(directory / "train-labels-idx1-ubyte", idx({40}, labels));
+  const std::string recipe = directory / "recipe.json", out = directory / "run";
+  write_file(recipe,
+             R"({"preprocess": {"normalize": {"mean": [0.25], "std": [0.5]}, "pad": 2, "crop": 1, "flip": true}})");
+  const Outcome trained = marvin({"train", model_path("mlp.onnx"), "--data", directory.path(), "--out", out, "--recipe",
+                                  recipe, "--steps", "3", "--batch-size", "8", "--quiet"});
+  CAPTURE(trained.err);
+  REQUIRE(trained.code == 0);
+  const json run = json::parse(file_content(out + "/run.json"));
+  CHECK(run.at("recipe").at("preprocess").at("pad") == 2);
+  const Outcome outcome =
+      marvin({"eval", out + "/trained.onnx", "--data", directory.path(), "--batch-size", "8", "--json"});
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.json().at("loss") == run.at("summary").at("loss"));
+}
+
+}  // namespace
+}  // namespace marvin

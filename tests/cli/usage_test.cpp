@@ -1,0 +1,105 @@
+#include <catch2/catch.hpp>
+
+#include "tests/cli/command.h"
+
+namespace marvin {
+namespace {
+
+const std::vector<std::string> kVerbs = {"train", "eval", "run", "check", "inspect", "export", "bench"};
+
+TEST_CASE("help names every verb and every verb has help with examples") {
+  const Outcome help = marvin({"--help"});
+  CHECK(help.code == 0);
+  for (const std::string& verb : kVerbs) {
+    CAPTURE(verb);
+    CHECK(help.out.find("\n  " + verb + " ") != std::string::npos);
+    const Outcome outcome = marvin({verb, "--help"});
+    CHECK(outcome.code == 0);
+    CHECK(outcome.out.find("Example") != std::string::npos);
+    for (const char* flag : {"--json", "--quiet", "--threads"}) CHECK(outcome.out.find(flag) != std::string::npos);
+  }
+}
+
+TEST_CASE("the version names marvin and its libraries") {
+  const Outcome version = marvin({"--version"});
+  CHECK(version.code == 0);
+  for (const char* library : {"marvin ", "OpenBLAS ", "oneDNN ", "ONNX ", "protobuf "}) {
+    CHECK(version.out.find(library) != std::string::npos);
+  }
+}
+
+TEST_CASE("a wrong command line exits with 2, in one line that suggests what was meant") {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string says;
+  };
+  const std::vector<Case> cases = {
+      {{}, "say what to do"},
+      {{"trian", "model.onnx"}, "Did you mean 'train'?"},
+      {{"--versoin"}, "Did you mean '--version'?"},
+      {{"train", model_path("mlp.onnx"), "--epoch", "3"}, "Did you mean '--epochs'?"},
+      {{"train"}, "MODEL.onnx"},
+      {{"train", model_path("mlp.onnx")}, "--data is required"},
+      {{"train", model_path("mlp.onnx"), "--data", "x.npz"}, "--out is required"},
+      {{"train", model_path("mlp.onnx"), "--epochs", "many"}, "--epochs"},
+      {{"train", model_path("mlp.onnx"), "--epochs", "1", "--steps", "1"}, "excludes"},
+      {{"check", model_path("mlp.onnx"), "--threads", "0"}, "--threads"},
+      {{"check", model_path("mlp.onnx"), "--threads", "two"}, "--threads"},
+      {{"check", model_path("mlp.onnx"), "another.onnx"}, "unexpected argument 'another.onnx'"},
+      {{"run", model_path("mlp.onnx")}, "--test-data"},
+      {{"run", model_path("mlp.onnx"), "--inputs", "x.npz"}, "--inputs needs --outputs"},
+      {{"inspect", model_path("mlp.onnx"), "--format", "onnx"}, "needs --output"},
+      {{"inspect", model_path("mlp.onnx"), "--after", "plan_memory", "--format", "dot"}, "text or json"},
+      {{"bench", model_path("mlp.onnx")}, "--batch-size is required"},
+  };
+  for (const Case& c : cases) {
+    const Outcome outcome = marvin(c.arguments);
+    CAPTURE(outcome.err, c.says);
+    CHECK(outcome.code == 2);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.says(c.says));
+    CHECK(lines_of(outcome.err).size() == 1);
+  }
+}
+
+TEST_CASE("wrong files, data and values exit with 1, in one line that says what to do") {
+  const TemporaryDirectory directory;
+  write_file(directory / "text.onnx", "this is not a model");
+  const std::string mlp = model_path("mlp.onnx"), out = directory / "run";
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string says;
+  };
+  const std::vector<Case> cases = {
+      {{"check", directory / "none.onnx"}, "cannot open the model"},
+      {{"check", directory / "text.onnx"}, "is not an ONNX file"},
+      {{"train", mlp, "--data", directory / "none.npz", "--out", out}, "no such file"},
+      {{"train", mlp, "--data", "fashion-mnst", "--out", out}, "Did you mean 'fashion-mnist'?"},
+      {{"eval", mlp, "--data", directory / "none.npz"}, "no such file"},
+      {{"inspect", mlp, "--after", "differntiate"}, "Did you mean 'differentiate'?"},
+      {{"inspect", mlp, "--format", "dto"}, "Did you mean 'dot'?"},
+      {{"inspect", mlp, "--after", "select_kernels", "--optimizer", "adm"}, "Did you mean 'adam'?"},
+      {{"export", mlp, "--format", "qdq", "--output", directory / "q.onnx"}, "carries no fixed-point formats"},
+      {{"export", directory.path(), "--format", "float", "--output", directory / "f.onnx"}, "holds no run.json"},
+      {{"bench", mlp, "--batch-size", "4", "--steps", "0"}, "--steps 0"},
+      {{"bench", mlp, "--batch-size", "4", "--precision", "fixed:99"}, "--precision fixed:99"},
+      {{"run", mlp, "--test-data", directory.path()}, "input_0.pb"},
+  };
+  for (const Case& c : cases) {
+    const Outcome outcome = marvin(c.arguments);
+    CAPTURE(outcome.err, c.says);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.says(c.says));
+    CHECK(outcome.err.starts_with("marvin: "));
+    CHECK(lines_of(outcome.err).size() == 1);
+  }
+  CHECK_FALSE(std::filesystem::exists(out));
+}
+
+TEST_CASE("what cannot be written to standard output is an error") {
+  const std::string command = std::string(MARVIN_BINARY) + " --version >/dev/full 2>/dev/null";
+  CHECK(WEXITSTATUS(std::system(command.c_str())) == 1);
+}
+
+}  // namespace
+}  // namespace marvin

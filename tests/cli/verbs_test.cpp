@@ -1,0 +1,235 @@
+#include <catch2/catch.hpp>
+
+#include "runtime/ops/op.h"
+#include "tests/cli/command.h"
+
+namespace marvin {
+namespace {
+
+using nlohmann::json;
+
+// ---- Protobuf's wire format, as far as small models need it ---------------------------------------------------------
+
+std::string varint(uint64_t number) {
+  std::string bytes;
+  for (; number >= 128; number >>= 7) bytes += static_cast<char>(number | 128);
+  return bytes + static_cast<char>(number);
+}
+std::string field(int number, uint64_t value) { return varint(static_cast<uint64_t>(number) << 3) + varint(value); }
+std::string field(int number, const std::string& bytes) {
+  return varint(static_cast<uint64_t>(number) << 3 | 2) + varint(bytes.size()) + bytes;
+}
+
+constexpr uint64_t kFloat = 1, kFloat16 = 10;
+
+std::string tensor_proto(const Tensor& tensor) {
+  std::string proto;
+  for (const int64_t extent : tensor.type().shape) proto += field(1, static_cast<uint64_t>(extent));
+  const auto* bytes = reinterpret_cast<const char*>(tensor.data());
+  return proto + field(2, kFloat) + field(9, std::string(bytes, static_cast<size_t>(tensor.type().bytes())));
+}
+
+// y = op(x) for x of three elements.
+std::string unary_model(const std::string& op, uint64_t element_type) {
+  const std::string shape = field(1, field(1, uint64_t{3}));
+  const std::string type = field(1, field(1, element_type) + field(2, shape));
+  const auto value = [&](const std::string& name) { return field(1, name) + field(2, type); };
+  const std::string node = field(1, std::string("x")) + field(2, std::string("y")) + field(4, op);
+  const std::string graph = field(1, node) + field(2, std::string("g")) + field(11, value("x")) + field(12, value("y"));
+  return field(1, uint64_t{8}) + field(7, graph) + field(8, field(2, uint64_t{13}));
+}
+
+// ---- run ------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("run computes a model's outputs from arrays, whatever the batch") {
+  const TemporaryDirectory directory;
+  const std::string inputs = directory / "x.npz", outputs = directory / "y.npz";
+  Tensor images(Type{DType::f32, {3, 1, 28, 28}});
+  images.as<float>()[5] = 1;
+  write_npz(inputs, std::vector<NamedArray>{{"input", std::move(images)}});
+  const Outcome outcome = marvin({"run", model_path("mlp.onnx"), "--inputs", inputs, "--outputs", outputs, "--json"});
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.json().at("outputs")[0] == json({{"name", "logits"}, {"type", "f32[3,10]"}}));
+  const std::vector<NamedArray> arrays = read_npz(outputs);
+  REQUIRE(arrays.size() == 1);
+  CHECK(arrays[0].name == "logits");
+  const std::span<const float> logits = arrays[0].values.as<float>();
+  CHECK(logits[0] != logits[10]);  // the first image differs from the others
+  CHECK(logits[10] == logits[20]);
+}
+
+TEST_CASE("run says which array does not fit the model") {
+  const TemporaryDirectory directory;
+  const std::string inputs = directory / "x.npz", outputs = directory / "y.npz";
+  const auto says = [&](NamedArray array, const std::string& text) {
+    write_npz(inputs, std::vector<NamedArray>{std::move(array)});
+    const Outcome outcome = marvin({"run", model_path("mlp.onnx"), "--inputs", inputs, "--outputs", outputs});
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.says(text));
+    CHECK_FALSE(std::filesystem::exists(outputs));
+  };
+  says({"inptu", Tensor(Type{DType::f32, {3, 1, 28, 28}})}, "Did you mean 'input'?");
+  says({"input", Tensor(Type{DType::f64, {3, 1, 28, 28}})}, "'input' is f64[3,1,28,28]");
+  says({"input", Tensor(Type{DType::f32, {3, 1, 28, 27}})}, "the model's input is f32[3,1,28,28]");
+}
+
+TEST_CASE("run --test-data tells equal from different and from not applicable") {
+  const TemporaryDirectory directory;
+  const std::string model = directory / "model.onnx", data = directory / "data";
+  std::filesystem::create_directory(data);
+  write_file(model, unary_model("Relu", kFloat));
+  write_file(data + "/input_0.pb", tensor_proto(Tensor::of<float>({3}, {-1, 0, 2})));
+  const auto run = [&] { return marvin({"run", model, "--test-data", data}); };
+
+  write_file(data + "/output_0.pb", tensor_proto(Tensor::of<float>({3}, {0, 0, 2.001f})));
+  CHECK(run().code == 0);
+  write_file(data + "/output_0.pb", tensor_proto(Tensor::of<float>({3}, {0, 0, 2.01f})));
+  const Outcome different = run();
+  CHECK(different.code == 1);
+  CHECK(different.says("at element 2"));
+  write_file(data + "/output_0.pb", tensor_proto(Tensor::of<float>({2}, {0, 0})));
+  CHECK(run().says("f32[2]"));
+  write_file(data + "/output_0.pb", "not a tensor");
+  CHECK(run().code == 1);
+
+  write_file(model, unary_model("Relu", kFloat16));
+  const Outcome foreign = run();
+  CHECK(foreign.code == 3);
+  CHECK(foreign.out.find("FLOAT16") != std::string::npos);
+}
+
+// ---- check and inspect ----------------------------------------------------------------------------------------------
+
+TEST_CASE("check says of every node whether it runs, trains and quantizes") {
+  const Outcome outcome = marvin({"check", model_path("mlp.onnx"), "--json"});
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json report = outcome.json();
+  CHECK(report.at("runs") == true);
+  CHECK(report.at("trains") == true);
+  CHECK(report.at("parameters") == 235146);
+  CHECK(report.at("quantized_products") == 3);
+  for (const json& node : report.at("nodes")) {
+    CAPTURE(node.dump());
+    CHECK(node.at("runs") == "yes");
+    if (node.at("op") == "Gemm") CHECK(node.at("quantizes") == "yes");
+    if (node.at("op") == "Relu") CHECK(node.at("trains") == "yes");
+  }
+}
+
+TEST_CASE("check names the ops that are not known and fails") {
+  const TemporaryDirectory directory;
+  const std::string model = directory / "model.onnx";
+  write_file(model, unary_model("Frobnicate", kFloat));
+  const Outcome outcome = marvin({"check", model});
+  CHECK(outcome.code == 1);
+  CHECK(outcome.out.find("Frobnicate") != std::string::npos);
+  CHECK(outcome.says("Frobnicate"));
+}
+
+TEST_CASE("check says why a model without parameters cannot be trained") {
+  const TemporaryDirectory directory;
+  const std::string model = directory / "model.onnx";
+  write_file(model, unary_model("Relu", kFloat));
+  const Outcome outcome = marvin({"check", model, "--json"});
+  CHECK(outcome.code == 0);
+  CHECK(outcome.json().at("runs") == true);
+  CHECK(outcome.json().at("trains") == false);
+  CHECK(outcome.json().at("why_not").get<std::string>().find("no parameter") != std::string::npos);
+}
+
+TEST_CASE("inspect shows every stage of the compiler") {
+  for (const std::string stage : {"import", "fold_constants", "attach_loss", "differentiate", "append_optimizer",
+                                  "insert_quantization", "select_kernels", "plan_memory"}) {
+    CAPTURE(stage);
+    const Outcome outcome = marvin({"inspect", model_path("mlp.onnx"), "--after", stage, "--batch-size", "4"});
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == 0);
+    CHECK(outcome.out.find("Gemm") != std::string::npos);
+    CHECK((outcome.out.find("SoftmaxCrossEntropyLoss") != std::string::npos) ==
+          (stage != "import" && stage != "fold_constants"));
+    CHECK((outcome.out.find("Quantize") != std::string::npos) ==
+          (stage == "insert_quantization" || stage == "select_kernels" || stage == "plan_memory"));
+  }
+}
+
+TEST_CASE("the text that inspect prints parses back") {
+  const Outcome outcome = marvin({"inspect", model_path("mlp.onnx"), "--after", "append_optimizer"});
+  REQUIRE(outcome.code == 0);
+  CHECK(to_text(from_text(outcome.out)) == outcome.out);
+}
+
+TEST_CASE("inspect writes pictures and data") {
+  const TemporaryDirectory directory;
+  const auto inspect = [&](const std::string& format) {
+    const std::string path = directory / ("graph." + format);
+    const Outcome outcome = marvin(
+        {"inspect", model_path("mlp.onnx"), "--after", "insert_quantization", "--format", format, "--output", path});
+    CAPTURE(format, outcome.err);
+    CHECK(outcome.code == 0);
+    return file_content(path);
+  };
+  const json graph = json::parse(inspect("json"));
+  CHECK(graph.at("slots")[0].at("wl") == 8);
+  CHECK(graph.at("loss") == "loss");
+  CHECK(inspect("dot").find("<8,") != std::string::npos);
+  CHECK(inspect("onnx").find("Quantize") != std::string::npos);
+}
+
+TEST_CASE("a picture without Graphviz is an error that says how to get it") {
+  const char* path = getenv("PATH");
+  const std::string before = path ? path : "";
+  setenv("PATH", "/nonexistent", 1);
+  const Outcome outcome = marvin({"inspect", model_path("mlp.onnx"), "--format", "svg"});
+  setenv("PATH", before.c_str(), 1);
+  CHECK(outcome.code == 1);
+  CHECK(outcome.says("graphviz"));
+}
+
+// ---- export and bench -----------------------------------------------------------------------------------------------
+
+TEST_CASE("export writes what a run learnt as float, fixed point and training graph") {
+  const TemporaryDirectory directory;
+  const std::string data = directory / "bands.npz", run = directory / "run";
+  write_bands(data, 40);
+  REQUIRE(marvin({"train", model_path("mlp.onnx"), "--data", data, "--out", run, "--steps", "2", "--batch-size", "20",
+                  "--quiet"})
+              .code == 0);
+  const auto exported = [&](const std::string& format, const std::vector<std::string>& more) {
+    const std::string path = directory / (format + ".onnx");
+    std::vector<std::string> arguments = {"export", run, "--format", format, "--output", path, "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = marvin(arguments);
+    CAPTURE(format, outcome.err);
+    REQUIRE(outcome.code == 0);
+    CHECK(outcome.json().at("bytes") == file_content(path).size());
+    return outcome.json();
+  };
+  const json in_float = exported("float", {"--verify", data});
+  const json fixed_point = exported("qdq", {"--verify", data});
+  CHECK(in_float.at("verify").at("float32") == fixed_point.at("verify").at("float32"));
+  CHECK(fixed_point.at("verify").at("fixed_point").at("loss") != fixed_point.at("verify").at("float32").at("loss"));
+  CHECK(file_content(directory / "qdq.onnx").find("DequantizeLinear") != std::string::npos);
+  exported("training", {"--batch-size", "20"});
+  CHECK(file_content(directory / "training.onnx").find("QuantizeLinear") == std::string::npos);
+  CHECK(file_content(directory / "training.onnx").find("Quantize") != std::string::npos);
+}
+
+TEST_CASE("bench times training steps and says where the time goes") {
+  const Outcome outcome = marvin({"bench", model_path("mlp.onnx"), "--batch-size", "8", "--steps", "4", "--json"});
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json result = outcome.json();
+  const json step = result.at("step_ms");
+  CHECK(step.at("min").get<double>() > 0);
+  CHECK(step.at("min").get<double>() <= step.at("median").get<double>());
+  CHECK(step.at("median").get<double>() <= step.at("max").get<double>());
+  for (const char* key : {"peak_bytes", "arena_bytes", "compile_ms"}) CHECK(result.at(key).get<double>() > 0);
+  CHECK(result.at("ops").size() > 3);
+  CHECK(result.at("ops")[0].at("ms").get<double>() >= result.at("ops")[1].at("ms").get<double>());
+}
+
+}  // namespace
+}  // namespace marvin

@@ -1,0 +1,83 @@
+#include <catch2/catch.hpp>
+
+#include "runtime/report/json_lines.h"
+#include "runtime/report/machine.h"
+#include "runtime/report/progress.h"
+#include "runtime/report/run_directory.h"
+#include "runtime/report/table.h"
+#include "tests/data/files.h"
+
+namespace marvin {
+namespace {
+
+TEST_CASE("columns are as wide as their widest cell") {
+  TextTable table({"layer", "weight"});
+  table.add({"convolution1", "<8,9>"});
+  table.add({"fc"});
+  CHECK(table.text() ==
+        "layer         weight\n"
+        "------------  ------\n"
+        "convolution1  <8,9>\n"
+        "fc\n");
+}
+
+TEST_CASE("numbers are written as people read them") {
+  CHECK(percent_text(0.912) == "91.20 %");
+  CHECK(bytes_text(1023) == "1023 B");
+  CHECK(bytes_text(3 * 1024 * 1024 / 2) == "1.5 MiB");
+  CHECK(duration_text(9.06) == "9.1 s");
+  CHECK(duration_text(125) == "2:05 min");
+  CHECK(duration_text(3725) == "1:02:05 h");
+  CHECK(grouped_text(60000) == "60,000");
+  CHECK(grouped_text(999) == "999");
+  CHECK(grouped_text(-1234567) == "-1,234,567");
+}
+
+TEST_CASE("the progress line shows all where there is room and never more than fits") {
+  const ProgressState state{.step = 50, .total_steps = 200, .epoch = 2, .loss = 0.5, .lr = 0.01};
+  const std::string line = progress_line(state, 25, 120);
+  for (const char* part : {" 25 %", "step 50/200", "epoch 2", "loss 0.5000", "lr 0.01", "25 steps/s", "ETA 6.0 s"}) {
+    CAPTURE(line, part);
+    CHECK(line.find(part) != std::string::npos);
+  }
+  CHECK(line.starts_with("[==========>"));
+  for (int64_t width = 0; width < 120; ++width) {
+    CHECK(static_cast<int64_t>(progress_line(state, 25, width).size()) <= width);
+  }
+}
+
+TEST_CASE("a full disk is an error that names the file") {
+  JsonLines lines("/dev/full");
+  lines.append({{"step", 1}});
+  CHECK(error_of([&] { lines.flush(); }).starts_with("cannot write '/dev/full'"));
+}
+
+TEST_CASE("lines are complete objects in order") {
+  const TemporaryDirectory directory;
+  JsonLines lines(directory / "metrics.jsonl");
+  lines.append({{"step", 1}, {"loss", 0.5}});
+  lines.append({{"step", 2}});
+  lines.sync();
+  CHECK(file_content(directory / "metrics.jsonl") == "{\"step\":1,\"loss\":0.5}\n{\"step\":2}\n");
+}
+
+TEST_CASE("an old run comes back when the new one cannot be written") {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "run";
+  RunDirectory(path, false, {{"marvin", "1"}});
+  write_file(path + "/trained.onnx", "old");
+  const Json unwritable = {{"marvin", std::string("\xff")}};  // not UTF-8
+  CHECK_THROWS(RunDirectory(path, true, unwritable));
+  CHECK(file_content(path + "/trained.onnx") == "old");
+  RunDirectory(path, true, {{"marvin", "2"}});
+  CHECK_FALSE(std::filesystem::exists(path + "/trained.onnx"));
+  CHECK(read_run_json(path).at("marvin") == "2");
+}
+
+TEST_CASE("the process holds some memory and runs on some processor") {
+  CHECK(peak_bytes() > 1 << 20);
+  CHECK_FALSE(this_machine().cpu.empty());
+}
+
+}  // namespace
+}  // namespace marvin
