@@ -1,0 +1,85 @@
+#include "runtime/kernels/normalization.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace marvin {
+namespace {
+
+struct Statistics {
+  double mean = 0, variance = 0;
+};
+
+// In float64, by definition.
+Statistics statistics_of(const ChannelShape& shape, const std::vector<float>& x, int64_t channel) {
+  std::vector<double> elements;
+  for (int64_t n = 0; n < shape.batch; ++n)
+    for (int64_t i = 0; i < shape.inner; ++i)
+      elements.push_back(x[static_cast<size_t>((n * shape.channels + channel) * shape.inner + i)]);
+  Statistics result;
+  for (const double e : elements) result.mean += e / static_cast<double>(elements.size());
+  for (const double e : elements) result.variance += (e - result.mean) * (e - result.mean) / static_cast<double>(elements.size());
+  return result;
+}
+
+const std::vector<ChannelShape> kShapes = {{128, 3, 1}, {50, 2, 4}, {40, 2, 49}, {9, 3, 64}, {3, 2, 1024}, {2, 2, 3000}, {1, 2, 1}};
+
+}  // namespace
+
+TEST_CASE("batch statistics are accurate where the mean is a thousand deviations away") {
+  for (const ChannelShape& shape : kShapes) {
+    std::vector<float> x(static_cast<size_t>(shape.elements()));
+    std::mt19937 random(1);
+    for (float& v : x) v = 1000 + static_cast<float>((random() >> 8) * 0x1p-24);
+    const size_t channels = static_cast<size_t>(shape.channels);
+    std::vector<float> ones(channels, 1), zeros(channels), y(x.size()), mean(channels), variance(channels), saved(channels),
+        inv_std(channels);
+    batch_norm_training(shape, {x.data(), ones.data(), zeros.data(), zeros.data(), zeros.data(), y.data(), mean.data(),
+                                variance.data(), saved.data(), inv_std.data(), 1e-5, 0});
+    for (int64_t c = 0; c < shape.channels; ++c) {
+      const size_t i = static_cast<size_t>(c);
+      const Statistics want = statistics_of(shape, x, c);
+      INFO("inner " << shape.inner);
+      CHECK(mean[i] == Approx(want.mean).epsilon(1e-7));
+      CHECK(variance[i] == Approx(want.variance).epsilon(1e-5).margin(1e-9));
+      CHECK(inv_std[i] == Approx(1 / std::sqrt(want.variance + 1e-5)).epsilon(1e-5));
+      CHECK(saved[i] == mean[i]);
+    }
+  }
+}
+
+TEST_CASE("batch_norm_grad agrees with the formula in float64, for planes of every size") {
+  for (const ChannelShape& shape : kShapes) {
+    std::vector<float> x(static_cast<size_t>(shape.elements())), dy(x.size()), dx(x.size());
+    std::mt19937 random(2);
+    for (float& v : x) v = static_cast<float>((random() >> 8) * 0x1p-24);
+    for (float& v : dy) v = static_cast<float>((random() >> 8) * 0x1p-24);
+    const size_t channels = static_cast<size_t>(shape.channels);
+    std::vector<float> scale(channels, 1.5f), mean(channels, 0.25f), inv_std(channels, 2), dscale(channels), dbias(channels);
+    batch_norm_grad(shape, false, {dy.data(), x.data(), scale.data(), mean.data(), inv_std.data(), dx.data(), dscale.data(),
+                                   dbias.data()});
+    for (int64_t c = 0; c < shape.channels; ++c) {
+      double sum = 0, product = 0;
+      const auto each = [&](auto body) {
+        for (int64_t n = 0; n < shape.batch; ++n)
+          for (int64_t i = 0; i < shape.inner; ++i) body(static_cast<size_t>((n * shape.channels + c) * shape.inner + i));
+      };
+      each([&](size_t at) {
+        sum += dy[at];
+        product += dy[at] * (x[at] - 0.25) * 2;
+      });
+      INFO("inner " << shape.inner << ", batch " << shape.batch);
+      CHECK(dbias[static_cast<size_t>(c)] == Approx(sum).epsilon(1e-5));
+      CHECK(dscale[static_cast<size_t>(c)] == Approx(product).epsilon(1e-5));
+      const double count = static_cast<double>(shape.batch * shape.inner);
+      each([&](size_t at) {
+        const double want = 1.5 * 2 * (dy[at] - (sum + (x[at] - 0.25) * 2 * product) / count);
+        REQUIRE(dx[at] == Approx(want).epsilon(1e-5).margin(1e-5));
+      });
+    }
+  }
+}
+
+}  // namespace marvin
