@@ -39,8 +39,8 @@ namespace marvin {
   p = p * z + 1.33314422036e-1f;
   p = p * z - 3.33332819422e-1f;
   const float near_zero = p * z * x + x;
-  const float far = std::copysign(1 - 2 / (vector_exp(magnitude + magnitude) + 1), x);
-  return magnitude < 0.625f ? near_zero : far;
+  const float far = 1 - 2 / (vector_exp(magnitude + magnitude) + 1);
+  return std::copysign(magnitude < 0.625f ? near_zero : far, x);
 }
 
 inline double vector_exp(double x) { return std::exp(x); }
