@@ -212,7 +212,8 @@ class Importer {
   void add_constant(const ModelNode& node) {
     if (node.outputs.size() != 1 || node.outputs[0].empty()) throw Error("a constant has one output");
     Tensor tensor = tensor_of_constant(node);
-    const bool trained = constant_is_parameter(tensor.type(), wiring_.uses(node.outputs[0]));
+    const bool is_tensor = node.tensors.contains("value");  // the form that export can write weights back to
+    const bool trained = is_tensor && constant_is_parameter(tensor.type(), wiring_.uses(node.outputs[0]));
     add_tensor(node.outputs[0], std::move(tensor), trained);
   }
 

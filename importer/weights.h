@@ -4,8 +4,8 @@
 //  * An initializer is a parameter when it is floating-point, of rank 1 or more, and not used as a setting alone: an
 //    operand that configures an op, such as the bounds of Clip. Exporters write literals (an epsilon, 1/sqrt(d)) as
 //    scalars of rank 0; training those would be wrong.
-//  * The tensor of a Constant node is a parameter when it is floating-point, of rank 1 or more, and read as a weight:
-//    by a product or a normalisation at any operand but the first.
+//  * The tensor (attribute `value`) of a Constant node is a parameter when it is floating-point, of rank 1 or more, and
+//    read as a weight: by a product or a normalisation at any operand but the first.
 // Everything else is constant.
 #pragma once
 

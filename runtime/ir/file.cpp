@@ -56,9 +56,7 @@ class TemporaryFile {
     ::close(directory);
   }
 
-  [[noreturn]] void fail() const {
-    throw Error("cannot write '", path_, "': ", std::strerror(errno));
-  }
+  [[noreturn]] void fail() const { throw Error("cannot write '", path_, "': ", std::strerror(errno)); }
 
   std::string path_, name_;
   int descriptor_;
