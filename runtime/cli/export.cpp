@@ -144,8 +144,8 @@ int export_model(const ExportVerbOptions& options) {
 Verb add_export(CLI::App& app) {
   const auto options = std::make_shared<ExportVerbOptions>();
   CLI::App* command = app.add_subcommand("export", "Write a trained model for other runtimes and viewers");
-  command->add_option("source", options->source, "A run directory (its trained.onnx), or a model")
-      ->type_name("RUN_DIR|MODEL.onnx")
+  command->add_option("RUN_DIR|MODEL.onnx", options->source, "A run directory (its trained.onnx), or a model")
+      ->type_name("")
       ->required();
   command
       ->add_option("--format", options->format,

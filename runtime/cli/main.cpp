@@ -94,8 +94,8 @@ int parse_and_run(int argc, const char* const* argv) {
   app.set_version_flag("--version", version);
   app.get_formatter()->column_width(36);
   app.get_formatter()->label("SUBCOMMAND", "VERB");
-  app.get_formatter()->label("Subcommands", "Verbs");
   const std::vector<Verb> verbs = add_verbs(app);
+  for (const Verb& verb : verbs) verb.command->group("Verbs");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -22,7 +22,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
 }
 
 CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& description) {
-  return command.add_option("model", path, description)->type_name("MODEL.onnx")->required();
+  return command.add_option("MODEL.onnx", path, description)->type_name("")->required();
 }
 
 CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size) {

@@ -35,7 +35,7 @@ std::string text_of(const Json& value) { return value.is_string() ? value.get<st
 
 // What the option would have been given on a command line.
 std::string argument_of(const CLI::Option& option, const std::string& name, const Json& value) {
-  const bool is_flag = option.get_type_size() == 0;
+  const bool is_flag = option.get_items_expected_max() == 0;
   if (is_flag != value.is_boolean())
     throw Error("is ", value.dump(), "; it is ", is_flag ? "true or false" : "a value");
   if (is_flag) return option.get_flag_value(name, value.get<bool>() ? "true" : "false");

@@ -38,9 +38,9 @@ void add_data_options(CLI::App& command, TrainOptions& o) {
 void add_optimizer_options(CLI::App& command, TrainOptions& o) {
   const char* kGroup = "Loss and optimizer";
   command
-      .add_option(
-          "--loss", o.recipe.loss,
-          join(loss_names()) + " or output:NAME; the loss that the graph ends in when not given, else by the labels")
+      .add_option("--loss", o.recipe.loss,
+                  join(loss_names(), ", ") +
+                      " or output:NAME; the loss that the graph ends in when not given, else by the labels")
       ->type_name("LOSS")
       ->group(kGroup);
   command.add_option("--optimizer", o.recipe.optimizer.name, join(optimizer_names(), " or "))
@@ -81,7 +81,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
   command.add_option("--step-epochs", o.recipe.schedule.step_epochs, "Epochs after which step lowers the rate")
       ->type_name("A,B,..")
       ->delimiter(',')
-      ->expected(1)
+      ->allow_extra_args(false)
       ->group(kGroup);
   command.add_option("--gamma", o.recipe.schedule.gamma, "By which step multiplies it")
       ->type_name("X")

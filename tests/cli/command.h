@@ -26,7 +26,7 @@ struct Outcome {
   nlohmann::json json() const { return nlohmann::json::parse(out); }
 };
 
-inline Outcome marvin(const std::vector<std::string>& arguments) {
+inline Outcome run_marvin(const std::vector<std::string>& arguments) {
   const TemporaryDirectory directory;
   const std::string out = directory / "out", err = directory / "err";
   std::vector<std::string> words = {MARVIN_BINARY};

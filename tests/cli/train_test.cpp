@@ -12,12 +12,12 @@ using nlohmann::json;
 struct Workshop {
   Workshop() { write_bands(data, 64); }
 
-  std::vector<std::string> train(const std::string& out, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments = {"train", model_path("mlp.onnx"), "--data", data, "--out", out};
+  std::vector<std::string> train(const std::string& into, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments = {"train", model_path("mlp.onnx"), "--data", data, "--out", into};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
-  json recipe_of(const std::string& out) const { return json::parse(file_content(out + "/run.json")).at("recipe"); }
+  json recipe_of(const std::string& run) const { return json::parse(file_content(run + "/run.json")).at("recipe"); }
 
   const TemporaryDirectory directory;
   const std::string data = directory / "bands.npz", out = directory / "run";
@@ -25,8 +25,8 @@ struct Workshop {
 
 TEST_CASE("training leaves a run directory that tells the whole run") {
   const Workshop workshop;
-  const Outcome outcome =
-      marvin(workshop.train(workshop.out, {"--steps", "6", "--batch-size", "16", "--lr", "0.1", "--momentum", "0.9"}));
+  const Outcome outcome = run_marvin(
+      workshop.train(workshop.out, {"--steps", "6", "--batch-size", "16", "--lr", "0.1", "--momentum", "0.9"}));
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK(outcome.err.empty());
@@ -67,11 +67,11 @@ TEST_CASE("training leaves a run directory that tells the whole run") {
 
 TEST_CASE("eval repeats a run's last evaluation from the model's file alone") {
   const Workshop workshop;
-  REQUIRE(marvin(workshop.train(workshop.out, {"--steps", "3", "--batch-size", "16", "--quiet"})).code == 0);
+  REQUIRE(run_marvin(workshop.train(workshop.out, {"--steps", "3", "--batch-size", "16", "--quiet"})).code == 0);
   const json summary = json::parse(file_content(workshop.out + "/run.json")).at("summary");
   const std::vector<std::string> eval = {
       "eval", workshop.out + "/trained.onnx", "--data", workshop.data, "--batch-size", "16", "--json"};
-  const Outcome outcome = marvin(eval);
+  const Outcome outcome = run_marvin(eval);
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK(outcome.json().at("precision") == "fixed point");
@@ -80,19 +80,19 @@ TEST_CASE("eval repeats a run's last evaluation from the model's file alone") {
 
   std::vector<std::string> in_float = eval;
   in_float.insert(in_float.end(), {"--precision", "float32"});
-  const Outcome float32 = marvin(in_float);
+  const Outcome float32 = run_marvin(in_float);
   CHECK(float32.json().at("precision") == "float32");
   CHECK(float32.json().at("loss") != summary.at("loss"));
 }
 
 TEST_CASE("quiet prints nothing and json prints the summary alone") {
   const Workshop workshop;
-  const Outcome quiet = marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--quiet"}));
+  const Outcome quiet = run_marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--quiet"}));
   CHECK(quiet.code == 0);
   CHECK(quiet.out.empty());
   CHECK(quiet.err.empty());
   const Outcome as_json =
-      marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--json", "--overwrite"}));
+      run_marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--json", "--overwrite"}));
   CHECK(as_json.code == 0);
   CHECK(as_json.json() == json::parse(file_content(workshop.out + "/run.json")).at("summary"));
 }
@@ -100,26 +100,27 @@ TEST_CASE("quiet prints nothing and json prints the summary alone") {
 TEST_CASE("a run directory that exists is replaced only when that is asked for, and only when it is a run") {
   const Workshop workshop;
   const std::vector<std::string> few = {"--steps", "1", "--batch-size", "16", "--quiet"};
-  REQUIRE(marvin(workshop.train(workshop.out, few)).code == 0);
+  REQUIRE(run_marvin(workshop.train(workshop.out, few)).code == 0);
   write_file(workshop.out + "/mine.txt", "of the old run");
 
-  const Outcome refused = marvin(workshop.train(workshop.out, few));
+  const Outcome refused = run_marvin(workshop.train(workshop.out, few));
   CHECK(refused.code == 1);
   CHECK(refused.says("--overwrite"));
   CHECK(fs::exists(workshop.out + "/mine.txt"));
 
-  CHECK(marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "1000", "--overwrite"})).code == 1);
+  CHECK(run_marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "1000", "--overwrite"})).code == 1);
   CHECK(fs::exists(workshop.out + "/mine.txt"));
 
-  CHECK(marvin(workshop.train(workshop.out, {"--steps", "2", "--batch-size", "16", "--quiet", "--overwrite"})).code ==
-        0);
+  CHECK(
+      run_marvin(workshop.train(workshop.out, {"--steps", "2", "--batch-size", "16", "--quiet", "--overwrite"})).code ==
+      0);
   CHECK_FALSE(fs::exists(workshop.out + "/mine.txt"));
   CHECK(json::parse(file_content(workshop.out + "/run.json")).at("summary").at("steps") == 2);
 
   const std::string home = workshop.directory / "home";
   fs::create_directory(home);
   write_file(home + "/run.json", "{\"scripts\": {}}");
-  const Outcome foreign = marvin(workshop.train(home, {"--steps", "1", "--batch-size", "16", "--overwrite"}));
+  const Outcome foreign = run_marvin(workshop.train(home, {"--steps", "1", "--batch-size", "16", "--overwrite"}));
   CHECK(foreign.code == 1);
   CHECK(foreign.says("not the directory of a run"));
   CHECK(file_content(home + "/run.json") == "{\"scripts\": {}}");
@@ -127,9 +128,9 @@ TEST_CASE("a run directory that exists is replaced only when that is asked for, 
 
 TEST_CASE("overwriting never removes what the run reads") {
   const Workshop workshop;
-  REQUIRE(marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--quiet"})).code == 0);
+  REQUIRE(run_marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--quiet"})).code == 0);
   const std::string trained = workshop.out + "/trained.onnx";
-  const Outcome outcome = marvin({"train", trained, "--data", workshop.data, "--out", workshop.out, "--overwrite"});
+  const Outcome outcome = run_marvin({"train", trained, "--data", workshop.data, "--out", workshop.out, "--overwrite"});
   CHECK(outcome.code == 1);
   CHECK(outcome.says("would remove"));
   CHECK(fs::exists(trained));
@@ -139,7 +140,7 @@ TEST_CASE("a run directory that cannot be made is found before training") {
   const Workshop workshop;
   write_file(workshop.directory / "file", "");
   const Outcome outcome =
-      marvin(workshop.train(workshop.directory / "file/run", {"--steps", "1", "--batch-size", "16"}));
+      run_marvin(workshop.train(workshop.directory / "file/run", {"--steps", "1", "--batch-size", "16"}));
   CHECK(outcome.code == 1);
   CHECK(outcome.says("cannot make the run directory"));
 }
@@ -152,7 +153,7 @@ TEST_CASE("a recipe sets what the command line leaves open, and its flags win") 
   write_file(recipe, R"({"epochs": 7, "batch-size": 8, "lr": 0.25, "shuffle": false, "optimizer": "adam",
                          "lr-schedule": "step", "step-epochs": [2, 3], "precision": "float32"})");
   const Outcome outcome =
-      marvin(workshop.train(workshop.out, {"--recipe", recipe, "--steps", "1", "--batch-size", "16", "--quiet"}));
+      run_marvin(workshop.train(workshop.out, {"--recipe", recipe, "--steps", "1", "--batch-size", "16", "--quiet"}));
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   const json resolved = workshop.recipe_of(workshop.out);
@@ -167,10 +168,10 @@ TEST_CASE("a recipe sets what the command line leaves open, and its flags win") 
 
 TEST_CASE("what a run resolved is a recipe that gives the same run") {
   const Workshop workshop;
-  REQUIRE(marvin(workshop.train(workshop.out, {"--steps", "2", "--batch-size", "16", "--quiet"})).code == 0);
+  REQUIRE(run_marvin(workshop.train(workshop.out, {"--steps", "2", "--batch-size", "16", "--quiet"})).code == 0);
   const std::string recipe = workshop.directory / "recipe.json", again = workshop.directory / "again";
   write_file(recipe, workshop.recipe_of(workshop.out).dump());
-  const Outcome outcome = marvin({"train", model_path("mlp.onnx"), "--recipe", recipe, "--out", again, "--quiet"});
+  const Outcome outcome = run_marvin({"train", model_path("mlp.onnx"), "--recipe", recipe, "--out", again, "--quiet"});
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK(workshop.recipe_of(again) == workshop.recipe_of(workshop.out));
@@ -198,7 +199,7 @@ TEST_CASE("a recipe that is wrong is an error that names file and setting") {
   };
   for (const Case& c : cases) {
     write_file(recipe, c.content);
-    const Outcome outcome = marvin(workshop.train(workshop.out, {"--recipe", recipe}));
+    const Outcome outcome = run_marvin(workshop.train(workshop.out, {"--recipe", recipe}));
     CAPTURE(c.content, outcome.err);
     CHECK(outcome.code == 1);
     CHECK(outcome.says(c.says));
@@ -220,12 +221,22 @@ TEST_CASE("settings that make no sense are errors that name the flag") {
       {{"--val-split", "1"}, "--val-split"},
   };
   for (const auto& [flags, says] : cases) {
-    const Outcome outcome = marvin(workshop.train(workshop.out, flags));
+    const Outcome outcome = run_marvin(workshop.train(workshop.out, flags));
     CAPTURE(flags.front(), outcome.err);
     CHECK(outcome.code == 1);
     CHECK(outcome.says(says));
     CHECK_FALSE(fs::exists(workshop.out));
   }
+}
+
+TEST_CASE("a list is one argument: the model may follow it") {
+  const Workshop workshop;
+  const Outcome outcome =
+      run_marvin({"train", "--data", workshop.data, "--out", workshop.out, "--steps", "1", "--batch-size", "16",
+                  "--quiet", "--lr-schedule", "step", "--step-epochs", "2,3", model_path("mlp.onnx")});
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(workshop.recipe_of(workshop.out).at("step-epochs") == json({2, 3}));
 }
 
 // ---- Images ---------------------------------------------------------------------------------------------------------
@@ -242,14 +253,14 @@ TEST_CASE("preprocessing of a recipe is stored in the model, and eval repeats it
   const std::string recipe = directory / "recipe.json", out = directory / "run";
   write_file(recipe,
              R"({"preprocess": {"normalize": {"mean": [0.25], "std": [0.5]}, "pad": 2, "crop": 1, "flip": true}})");
-  const Outcome trained = marvin({"train", model_path("mlp.onnx"), "--data", directory.path(), "--out", out, "--recipe",
-                                  recipe, "--steps", "3", "--batch-size", "8", "--quiet"});
+  const Outcome trained = run_marvin({"train", model_path("mlp.onnx"), "--data", directory.path(), "--out", out,
+                                      "--recipe", recipe, "--steps", "3", "--batch-size", "8", "--quiet"});
   CAPTURE(trained.err);
   REQUIRE(trained.code == 0);
   const json run = json::parse(file_content(out + "/run.json"));
   CHECK(run.at("recipe").at("preprocess").at("pad") == 2);
   const Outcome outcome =
-      marvin({"eval", out + "/trained.onnx", "--data", directory.path(), "--batch-size", "8", "--json"});
+      run_marvin({"eval", out + "/trained.onnx", "--data", directory.path(), "--batch-size", "8", "--json"});
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK(outcome.json().at("loss") == run.at("summary").at("loss"));

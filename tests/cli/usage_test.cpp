@@ -8,12 +8,12 @@ namespace {
 const std::vector<std::string> kVerbs = {"train", "eval", "run", "check", "inspect", "export", "bench"};
 
 TEST_CASE("help names every verb and every verb has help with examples") {
-  const Outcome help = marvin({"--help"});
+  const Outcome help = run_marvin({"--help"});
   CHECK(help.code == 0);
   for (const std::string& verb : kVerbs) {
     CAPTURE(verb);
     CHECK(help.out.find("\n  " + verb + " ") != std::string::npos);
-    const Outcome outcome = marvin({verb, "--help"});
+    const Outcome outcome = run_marvin({verb, "--help"});
     CHECK(outcome.code == 0);
     CHECK(outcome.out.find("Example") != std::string::npos);
     for (const char* flag : {"--json", "--quiet", "--threads"}) CHECK(outcome.out.find(flag) != std::string::npos);
@@ -21,7 +21,7 @@ TEST_CASE("help names every verb and every verb has help with examples") {
 }
 
 TEST_CASE("the version names marvin and its libraries") {
-  const Outcome version = marvin({"--version"});
+  const Outcome version = run_marvin({"--version"});
   CHECK(version.code == 0);
   for (const char* library : {"marvin ", "OpenBLAS ", "oneDNN ", "ONNX ", "protobuf "}) {
     CHECK(version.out.find(library) != std::string::npos);
@@ -53,7 +53,7 @@ TEST_CASE("a wrong command line exits with 2, in one line that suggests what was
       {{"bench", model_path("mlp.onnx")}, "--batch-size is required"},
   };
   for (const Case& c : cases) {
-    const Outcome outcome = marvin(c.arguments);
+    const Outcome outcome = run_marvin(c.arguments);
     CAPTURE(outcome.err, c.says);
     CHECK(outcome.code == 2);
     CHECK(outcome.out.empty());
@@ -73,9 +73,9 @@ TEST_CASE("wrong files, data and values exit with 1, in one line that says what 
   const std::vector<Case> cases = {
       {{"check", directory / "none.onnx"}, "cannot open the model"},
       {{"check", directory / "text.onnx"}, "is not an ONNX file"},
-      {{"train", mlp, "--data", directory / "none.npz", "--out", out}, "no such file"},
+      {{"train", mlp, "--data", directory / "none.npz", "--out", out}, "No such file"},
       {{"train", mlp, "--data", "fashion-mnst", "--out", out}, "Did you mean 'fashion-mnist'?"},
-      {{"eval", mlp, "--data", directory / "none.npz"}, "no such file"},
+      {{"eval", mlp, "--data", directory / "none.npz"}, "No such file"},
       {{"inspect", mlp, "--after", "differntiate"}, "Did you mean 'differentiate'?"},
       {{"inspect", mlp, "--format", "dto"}, "Did you mean 'dot'?"},
       {{"inspect", mlp, "--after", "select_kernels", "--optimizer", "adm"}, "Did you mean 'adam'?"},
@@ -86,7 +86,7 @@ TEST_CASE("wrong files, data and values exit with 1, in one line that says what 
       {{"run", mlp, "--test-data", directory.path()}, "input_0.pb"},
   };
   for (const Case& c : cases) {
-    const Outcome outcome = marvin(c.arguments);
+    const Outcome outcome = run_marvin(c.arguments);
     CAPTURE(outcome.err, c.says);
     CHECK(outcome.code == 1);
     CHECK(outcome.says(c.says));

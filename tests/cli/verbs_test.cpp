@@ -47,7 +47,8 @@ TEST_CASE("run computes a model's outputs from arrays, whatever the batch") {
   Tensor images(Type{DType::f32, {3, 1, 28, 28}});
   images.as<float>()[5] = 1;
   write_npz(inputs, std::vector<NamedArray>{{"input", std::move(images)}});
-  const Outcome outcome = marvin({"run", model_path("mlp.onnx"), "--inputs", inputs, "--outputs", outputs, "--json"});
+  const Outcome outcome =
+      run_marvin({"run", model_path("mlp.onnx"), "--inputs", inputs, "--outputs", outputs, "--json"});
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK(outcome.json().at("outputs")[0] == json({{"name", "logits"}, {"type", "f32[3,10]"}}));
@@ -64,7 +65,7 @@ TEST_CASE("run says which array does not fit the model") {
   const std::string inputs = directory / "x.npz", outputs = directory / "y.npz";
   const auto says = [&](NamedArray array, const std::string& text) {
     write_npz(inputs, std::vector<NamedArray>{std::move(array)});
-    const Outcome outcome = marvin({"run", model_path("mlp.onnx"), "--inputs", inputs, "--outputs", outputs});
+    const Outcome outcome = run_marvin({"run", model_path("mlp.onnx"), "--inputs", inputs, "--outputs", outputs});
     CAPTURE(outcome.err);
     CHECK(outcome.code == 1);
     CHECK(outcome.says(text));
@@ -81,7 +82,7 @@ TEST_CASE("run --test-data tells equal from different and from not applicable") 
   std::filesystem::create_directory(data);
   write_file(model, unary_model("Relu", kFloat));
   write_file(data + "/input_0.pb", tensor_proto(Tensor::of<float>({3}, {-1, 0, 2})));
-  const auto run = [&] { return marvin({"run", model, "--test-data", data}); };
+  const auto run = [&] { return run_marvin({"run", model, "--test-data", data}); };
 
   write_file(data + "/output_0.pb", tensor_proto(Tensor::of<float>({3}, {0, 0, 2.001f})));
   CHECK(run().code == 0);
@@ -103,7 +104,7 @@ TEST_CASE("run --test-data tells equal from different and from not applicable") 
 // ---- check and inspect ----------------------------------------------------------------------------------------------
 
 TEST_CASE("check says of every node whether it runs, trains and quantizes") {
-  const Outcome outcome = marvin({"check", model_path("mlp.onnx"), "--json"});
+  const Outcome outcome = run_marvin({"check", model_path("mlp.onnx"), "--json"});
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   const json report = outcome.json();
@@ -123,7 +124,7 @@ TEST_CASE("check names the ops that are not known and fails") {
   const TemporaryDirectory directory;
   const std::string model = directory / "model.onnx";
   write_file(model, unary_model("Frobnicate", kFloat));
-  const Outcome outcome = marvin({"check", model});
+  const Outcome outcome = run_marvin({"check", model});
   CHECK(outcome.code == 1);
   CHECK(outcome.out.find("Frobnicate") != std::string::npos);
   CHECK(outcome.says("Frobnicate"));
@@ -133,7 +134,7 @@ TEST_CASE("check says why a model without parameters cannot be trained") {
   const TemporaryDirectory directory;
   const std::string model = directory / "model.onnx";
   write_file(model, unary_model("Relu", kFloat));
-  const Outcome outcome = marvin({"check", model, "--json"});
+  const Outcome outcome = run_marvin({"check", model, "--json"});
   CHECK(outcome.code == 0);
   CHECK(outcome.json().at("runs") == true);
   CHECK(outcome.json().at("trains") == false);
@@ -144,7 +145,7 @@ TEST_CASE("inspect shows every stage of the compiler") {
   for (const std::string stage : {"import", "fold_constants", "attach_loss", "differentiate", "append_optimizer",
                                   "insert_quantization", "select_kernels", "plan_memory"}) {
     CAPTURE(stage);
-    const Outcome outcome = marvin({"inspect", model_path("mlp.onnx"), "--after", stage, "--batch-size", "4"});
+    const Outcome outcome = run_marvin({"inspect", model_path("mlp.onnx"), "--after", stage, "--batch-size", "4"});
     CAPTURE(outcome.err);
     CHECK(outcome.code == 0);
     CHECK(outcome.out.find("Gemm") != std::string::npos);
@@ -156,7 +157,7 @@ TEST_CASE("inspect shows every stage of the compiler") {
 }
 
 TEST_CASE("the text that inspect prints parses back") {
-  const Outcome outcome = marvin({"inspect", model_path("mlp.onnx"), "--after", "append_optimizer"});
+  const Outcome outcome = run_marvin({"inspect", model_path("mlp.onnx"), "--after", "append_optimizer"});
   REQUIRE(outcome.code == 0);
   CHECK(to_text(from_text(outcome.out)) == outcome.out);
 }
@@ -165,7 +166,7 @@ TEST_CASE("inspect writes pictures and data") {
   const TemporaryDirectory directory;
   const auto inspect = [&](const std::string& format) {
     const std::string path = directory / ("graph." + format);
-    const Outcome outcome = marvin(
+    const Outcome outcome = run_marvin(
         {"inspect", model_path("mlp.onnx"), "--after", "insert_quantization", "--format", format, "--output", path});
     CAPTURE(format, outcome.err);
     CHECK(outcome.code == 0);
@@ -182,7 +183,7 @@ TEST_CASE("a picture without Graphviz is an error that says how to get it") {
   const char* path = getenv("PATH");
   const std::string before = path ? path : "";
   setenv("PATH", "/nonexistent", 1);
-  const Outcome outcome = marvin({"inspect", model_path("mlp.onnx"), "--format", "svg"});
+  const Outcome outcome = run_marvin({"inspect", model_path("mlp.onnx"), "--format", "svg"});
   setenv("PATH", before.c_str(), 1);
   CHECK(outcome.code == 1);
   CHECK(outcome.says("graphviz"));
@@ -194,14 +195,14 @@ TEST_CASE("export writes what a run learnt as float, fixed point and training gr
   const TemporaryDirectory directory;
   const std::string data = directory / "bands.npz", run = directory / "run";
   write_bands(data, 40);
-  REQUIRE(marvin({"train", model_path("mlp.onnx"), "--data", data, "--out", run, "--steps", "2", "--batch-size", "20",
-                  "--quiet"})
+  REQUIRE(run_marvin({"train", model_path("mlp.onnx"), "--data", data, "--out", run, "--steps", "2", "--batch-size",
+                      "20", "--quiet"})
               .code == 0);
   const auto exported = [&](const std::string& format, const std::vector<std::string>& more) {
     const std::string path = directory / (format + ".onnx");
     std::vector<std::string> arguments = {"export", run, "--format", format, "--output", path, "--json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const Outcome outcome = marvin(arguments);
+    const Outcome outcome = run_marvin(arguments);
     CAPTURE(format, outcome.err);
     REQUIRE(outcome.code == 0);
     CHECK(outcome.json().at("bytes") == file_content(path).size());
@@ -218,7 +219,7 @@ TEST_CASE("export writes what a run learnt as float, fixed point and training gr
 }
 
 TEST_CASE("bench times training steps and says where the time goes") {
-  const Outcome outcome = marvin({"bench", model_path("mlp.onnx"), "--batch-size", "8", "--steps", "4", "--json"});
+  const Outcome outcome = run_marvin({"bench", model_path("mlp.onnx"), "--batch-size", "8", "--steps", "4", "--json"});
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   const json result = outcome.json();
