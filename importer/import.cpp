@@ -159,11 +159,26 @@ class Importer {
       if (!input.type().has_tensor_type()) throw Error("is not a tensor");
       const onnx::TypeProto::Tensor& tensor = input.type().tensor_type();
       Type type{dtype_of(tensor.elem_type()), {}};
+      if (const auto value = options_.values.find(input.name()); value != options_.values.end()) {
+        check_value(tensor, type.dtype, value->second.type());
+        graph_.add_constant(input.name(), value->second);
+        return;
+      }
       if (!tensor.has_shape()) throw Error("has no shape in the file; export the model with one");
       for (int i = 0; i < tensor.shape().dim_size(); ++i) type.shape.push_back(extent_of(tensor.shape().dim(i), i));
       elements(type.shape);
       graph_.add_input(input.name(), std::move(type));
     });
+  }
+
+  static void check_value(const onnx::TypeProto::Tensor& declared, DType dtype, const Type& given) {
+    const auto& dims = declared.shape().dim();
+    bool fits = given.dtype == dtype && (!declared.has_shape() || dims.size() == given.rank());
+    for (int i = 0; fits && i < dims.size(); ++i) {
+      const bool is_fixed = dims[i].has_dim_value() && dims[i].dim_value() >= 0;
+      fits = !is_fixed || dims[i].dim_value() == given.shape[static_cast<size_t>(i)];
+    }
+    if (!fits) throw Error("is of another type or shape in the model than the value given for it, ", text_of(given));
   }
 
   void add_initializer(const onnx::TensorProto& proto) {

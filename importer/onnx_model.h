@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/ir/graph.h"
+#include "runtime/ir/tensor.h"
 
 namespace marvin {
 
@@ -18,6 +19,8 @@ constexpr int64_t kMaxOpset = 17;
 struct ImportOptions {
   int64_t batch = 1;                    // the extent of every input's first axis that the file leaves open
   std::map<std::string, int64_t> dims;  // extents of other symbolic axes by their names (ONNX: dim_param)
+  // Inputs with known values are constants. For models whose shapes are computed from their inputs' values.
+  TensorMap values;
   // as_found: BatchNormalization and Dropout do what the file says. inference: neither is in training mode.
   enum class Form : uint8_t { as_found, inference };
   Form form = Form::as_found;

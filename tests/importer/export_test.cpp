@@ -124,8 +124,7 @@ TEST_CASE("trained weights replace initializers and Constant nodes by name") {
   model.constant("held", Tensor::of<float>({2, 1}, {1, 2})).node("MatMul", {"y", "held"}, {"z"}).output("z");
   const Tensor b = Tensor::of<float>({2}, {7, 8});
   const Tensor held = Tensor::of<float>({2, 1}, {5, 6});
-  const onnx::ModelProto out =
-      trained(model, {{"b", b}, {"held", held}, {"w.momentum", b}}, {});
+  const onnx::ModelProto out = trained(model, {{"b", b}, {"held", held}, {"w.momentum", b}}, {});
   CHECK(value_of(out, "b") == b);
   CHECK(tensor_from(maker(out, "held").attribute(0).t(), {}) == held);
   CHECK(value_of(out, "w") == value_of(model.model, "w"));

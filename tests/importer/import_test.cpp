@@ -59,6 +59,18 @@ TEST_CASE("symbolic axes are bound by batch size and by name") {
   CHECK_THAT(import_error(perceptron(), {.batch = 0}), Contains("batch size"));
 }
 
+TEST_CASE("inputs with known values are constants, and shapes may depend on them") {
+  ModelBuilder model;
+  model.input("x", {2, 3}).input("shape", {"rank"}, DType::i64).node("Reshape", {"x", "shape"}, {"y"}).output("y");
+  CHECK_THAT(import_error(model), Contains("(Reshape, opset 17)"));
+  const Graph graph = model.import({.values = {{"shape", Tensor::of<int64_t>({3}, {3, 1, 2})}}});
+  CHECK(graph.inputs.size() == 1);
+  CHECK(type(graph, "y").shape == Shape{3, 1, 2});
+  CHECK_THAT(import_error(model, {.values = {{"shape", Tensor::of<int32_t>({1}, {6})}}}),
+             Contains("input 'shape'") && Contains("i32[1]"));
+  CHECK_THAT(import_error(model, {.values = {{"x", Tensor::of<float>({1, 3}, {1, 2, 3})}}}), Contains("f32[1,3]"));
+}
+
 TEST_CASE("an input without shape, tensor or known element type is refused by name") {
   ModelBuilder model = perceptron();
   onnx::TypeProto& input = *model.graph().mutable_input(0)->mutable_type();
