@@ -16,11 +16,12 @@ namespace {
 
 struct Settings {
   int shortest_wl = 4, longest_wl = 16;
-  double divergence_tolerance = 1e-2;  // nats
-  double magnitude_tolerance = 0.25;   // of gradients, which are rounded stochastically: their mean survives anyway
+  double divergence_tolerance = 1e-2;  // nats, beyond what drawing the sample anew would change
+  double magnitude_tolerance = 0.03;   // of weights and activations
+  double gradient_tolerance = 0.4;     // of gradients, which are rounded stochastically: their mean survives anyway
   int64_t shortest_lookback = 25, longest_lookback = 100;
   double lookback_gamma = 0.33;
-  int lowest_resolution = 16, highest_resolution = 48;
+  int lowest_resolution = 16, highest_resolution = 24;
   int longest_hold = 8;
   double rising_loss = 1.05;  // recent over usual loss that counts as rising
 };
@@ -31,6 +32,27 @@ constexpr Settings kSettings;
 int longest_pushed_word(Strategy strategy) {
   return strategy == Strategy::min ? 8 : strategy == Strategy::mean ? 12 : 16;
 }
+
+// How well a sample survives in words with their point fitted to the range.
+struct Fit {
+  std::span<const float> sample;
+  float range = 0;
+  int resolution = 0;
+  bool gradient = false;
+
+  FixedPoint format(int wl) const { return {static_cast<int8_t>(wl), fitted_fl(wl, range)}; }
+  // What Evidence::divergence holds.
+  double loss(int wl) const {
+    return gradient ? magnitude_error(sample, format(wl)) : divergence(sample, format(wl), resolution);
+  }
+  bool loses_nothing(int wl) const {
+    if (gradient) return loss(wl) <= kSettings.gradient_tolerance;
+    // Two histograms of n values in r bins differ by about (r - 1) / 2n nats when nothing but chance is between them.
+    const double chance = (resolution - 1) / (2.0 * static_cast<double>(std::max<size_t>(1, sample.size())));
+    return magnitude_error(sample, format(wl)) <= kSettings.magnitude_tolerance &&
+           loss(wl) <= kSettings.divergence_tolerance + chance;
+  }
+};
 
 FixedPoint container_for(int needed, float range) {
   if (needed > kSettings.longest_wl) return {};
@@ -106,14 +128,9 @@ class AdaptivePolicy : public SwitchPolicy {
     const Role role = window.slot->role;
     slot.resolution = adapt_resolution(slot.lookback, kSettings.shortest_lookback, kSettings.longest_lookback,
                                        slot.resolution, kSettings.lowest_resolution, kSettings.highest_resolution);
-    const auto loss_of = [&](int wl) {
-      const FixedPoint format{static_cast<int8_t>(wl), fitted_fl(wl, slot.range)};
-      return role == Role::gradient ? magnitude_error(window.sample, format)
-                                    : divergence(window.sample, format, slot.resolution);
-    };
-    const double tolerance = role == Role::gradient ? kSettings.magnitude_tolerance : kSettings.divergence_tolerance;
-    const int kept = smallest_word(kSettings.shortest_wl, kSettings.longest_wl,
-                                   [&](int wl) { return loss_of(wl) <= tolerance; });
+    const Fit fit{window.sample, slot.range, slot.resolution, role == Role::gradient};
+    const int kept =
+        smallest_word(kSettings.shortest_wl, kSettings.longest_wl, [&](int wl) { return fit.loses_nothing(wl); });
     int needed = kept;
     if (role == Role::weight) {
       const int pushed = kept + push_up(diversity, kept, strategy);
@@ -128,7 +145,7 @@ class AdaptivePolicy : public SwitchPolicy {
                         .evidence = {.reason = needed > kept ? "gradient diversity" : test,
                                      .needed_wl = needed,
                                      .range = slot.range,
-                                     .divergence = loss_of(std::min(needed, kSettings.longest_wl)),
+                                     .divergence = fit.loss(std::min(needed, kSettings.longest_wl)),
                                      .diversity = diversity,
                                      .saturated = window.stats[QuantizeStats::saturated],
                                      .underflowed = window.stats[QuantizeStats::underflowed],
