@@ -8,7 +8,8 @@ namespace {
 
 constexpr int64_t kBlock = 1 << 12;
 
-// Elements [begin, begin + count) of the whole. Bits are drawn apart from their use, since mixed widths vectorise badly.
+// Elements [begin, begin + count) of the whole. Bits are drawn apart from their use, since mixed widths vectorise
+// badly.
 MARVIN_CLONES void drop_block(const DropoutRule& rule, int64_t begin, int64_t count, const float* x, float* y,
                               bool* mask) {
   constexpr int64_t kPiece = 256;
@@ -16,7 +17,7 @@ MARVIN_CLONES void drop_block(const DropoutRule& rule, int64_t begin, int64_t co
   for (int64_t from = 0; from < count; from += kPiece) {
     const int64_t n = from + kPiece < count ? kPiece : count - from;
     for (int64_t i = 0; i < n; ++i) bits[i] = random_bits(rule.key, static_cast<uint64_t>(begin + from + i));
-    const float *piece_x = x + from;
+    const float* piece_x = x + from;
     float* piece_y = y + from;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) {

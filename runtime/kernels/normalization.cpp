@@ -52,7 +52,8 @@ class ChannelBlocks {
   }
 
   // Where the block's elements are, or a copy in `room` where many short rows would be slow.
-  Block at(const float* x, int64_t channel, int64_t n, int64_t first, int64_t planes, int64_t length, float* room) const {
+  Block at(const float* x, int64_t channel, int64_t n, int64_t first, int64_t planes, int64_t length,
+           float* room) const {
     const int64_t step = shape_.channels * shape_.inner;
     const float* from = x + n * step + channel * shape_.inner + first;
     if (planes == 1 || length % (2 * kLanes) == 0) return {from, planes, length, step};
@@ -243,8 +244,9 @@ void batch_norm_grad(const ChannelShape& shape, bool constant_statistics, const 
     const double offset = constant_statistics ? 0 : sums.dy / count;
     const double slope = constant_statistics ? 0 : sums.dy_x / count * inv_std * inv_std;
     if (args.dx) {
-      combine(args.dy + c * shape.inner, args.x + c * shape.inner, shape.batch, shape.channels * shape.inner, shape.inner,
-              mean, factor, static_cast<float>(offset), static_cast<float>(slope), args.dx + c * shape.inner);
+      combine(args.dy + c * shape.inner, args.x + c * shape.inner, shape.batch, shape.channels * shape.inner,
+              shape.inner, mean, factor, static_cast<float>(offset), static_cast<float>(slope),
+              args.dx + c * shape.inner);
     }
     put(args.dscale, c, sums.dy_x * inv_std);
     put(args.dbias, c, sums.dy);

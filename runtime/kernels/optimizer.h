@@ -21,10 +21,10 @@ void sgd(const Sgd& rule, int64_t count, const float* w, const float* g, const f
 // w' = decay * w - step_size * m' / (sqrt(v') / root + epsilon).
 struct Adam {
   float beta1 = 0, rest1 = 0, beta2 = 0, rest2 = 0;  // rest: 1 - beta
-  float l2 = 0;         // weight decay that goes through the gradient, 0 for AdamW
-  float decay = 1;      // 1 - lr * weight decay for AdamW, else 1
-  float step_size = 0;  // lr / (1 - beta1^step)
-  float root = 1;       // sqrt(1 - beta2^step)
+  float l2 = 0;                                      // weight decay that goes through the gradient, 0 for AdamW
+  float decay = 1;                                   // 1 - lr * weight decay for AdamW, else 1
+  float step_size = 0;                               // lr / (1 - beta1^step)
+  float root = 1;                                    // sqrt(1 - beta2^step)
   float epsilon = 0;
 };
 

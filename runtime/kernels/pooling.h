@@ -18,7 +18,7 @@ struct Pool {
   std::array<PoolAxis, 3> axes;  // depth, height, width
 
   int64_t taps() const { return axes[0].kernel * axes[1].kernel * axes[2].kernel; }
-  int64_t in_elements() const { return axes[0].in * axes[1].in * axes[2].in; }     // of one plane
+  int64_t in_elements() const { return axes[0].in * axes[1].in * axes[2].in; }      // of one plane
   int64_t out_elements() const { return axes[0].out * axes[1].out * axes[2].out; }  // of one plane
 };
 
@@ -26,8 +26,8 @@ struct Pool {
 template <class Tap>
 constexpr Tap kNoTap = static_cast<Tap>(-1);
 
-// y: the largest element of every window, NaN when it holds one, -infinity where it is all padding. taps: which one, the
-// first of equals; may be null. Tap is uint8_t for windows of up to 255 elements, else int32_t.
+// y: the largest element of every window, NaN when it holds one, -infinity where it is all padding. taps: which one,
+// the first of equals; may be null. Tap is uint8_t for windows of up to 255 elements, else int32_t.
 template <class Tap>
 void max_pool(const Pool& pool, const float* x, float* y, Tap* taps);
 

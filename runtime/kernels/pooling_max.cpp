@@ -6,9 +6,9 @@
 namespace marvin {
 namespace {
 
-// ---- Vectors of eight or four neighbouring windows --------------------------------------------------------------------
-// Written out, since a loop over float32 values and uint8 taps would be vectorised by 64, which few rows have.
+// ---- Vectors of eight or four neighbouring windows ------------------------------------------------------------------
 
+// Written out, since a loop over float32 values and uint8 taps would be vectorised by 64, which few rows have.
 template <int N>
 struct Lanes;
 template <>
@@ -62,8 +62,12 @@ struct WindowRow {
   const float* x;
 
   WindowRow(const Pool& windows, int64_t row, const float* plane)
-      : pool(windows), od(row / windows.axes[1].out), oh(row % windows.axes[1].out),
-        kds(taps_of_window(windows.axes[0], od)), khs(taps_of_window(windows.axes[1], oh)), x(plane) {}
+      : pool(windows),
+        od(row / windows.axes[1].out),
+        oh(row % windows.axes[1].out),
+        kds(taps_of_window(windows.axes[0], od)),
+        khs(taps_of_window(windows.axes[1], oh)),
+        x(plane) {}
 
   const PoolAxis& width() const { return pool.axes[2]; }
   int32_t tap(int64_t kd, int64_t kh) const {
@@ -133,12 +137,12 @@ MARVIN_INLINE void max_inner(const WindowRow& row, int64_t begin, int64_t end, i
   max_inner<4>(row, begin, end, stride, y, taps);
 }
 
-#define MARVIN_MAX_ROW(Tap)                                                                                   \
-  MARVIN_CLONES void max_row(const WindowRow& row, int64_t begin, int64_t end, float* y, Tap* taps) {         \
-    const int64_t stride = row.width().stride;                                                                \
-    if (stride == 1) return max_inner(row, begin, end, 1, y, taps);                                           \
-    if (stride == 2) return max_inner(row, begin, end, 2, y, taps);                                           \
-    max_inner(row, begin, end, stride, y, taps);                                                              \
+#define MARVIN_MAX_ROW(Tap)                                                                           \
+  MARVIN_CLONES void max_row(const WindowRow& row, int64_t begin, int64_t end, float* y, Tap* taps) { \
+    const int64_t stride = row.width().stride;                                                        \
+    if (stride == 1) return max_inner(row, begin, end, 1, y, taps);                                   \
+    if (stride == 2) return max_inner(row, begin, end, 2, y, taps);                                   \
+    max_inner(row, begin, end, stride, y, taps);                                                      \
   }
 MARVIN_MAX_ROW(uint8_t)
 MARVIN_MAX_ROW(int32_t)
@@ -244,8 +248,8 @@ class TapOffsets {
     const auto& [depth, height, width] = pool.axes;
     for (int64_t tap = 0; tap < pool.taps(); ++tap) {
       const int64_t kd = tap / width.kernel / height.kernel, kh = tap / width.kernel % height.kernel;
-      offsets_[tap] = (kd * depth.dilation * height.in + kh * height.dilation) * width.in +
-                      tap % width.kernel * width.dilation;
+      offsets_[tap] =
+          (kd * depth.dilation * height.in + kh * height.dilation) * width.in + tap % width.kernel * width.dilation;
     }
   }
   int64_t operator[](uint8_t tap) const { return offsets_[tap]; }
@@ -258,8 +262,7 @@ void max_grad_plane(const Pool& pool, const TapOffsets& offsets, const float* dy
   const auto& [depth, height, width] = pool.axes;
   std::fill_n(dx, pool.in_elements(), 0.0f);
   for (int64_t row = 0; row < depth.out * height.out; ++row, dy += width.out, taps += width.out) {
-    const int64_t in_row =
-        input_of(depth, row / height.out, 0) * height.in + input_of(height, row % height.out, 0);
+    const int64_t in_row = input_of(depth, row / height.out, 0) * height.in + input_of(height, row % height.out, 0);
     const int64_t start = in_row * width.in - width.pad_begin;
     for (int64_t ow = 0; ow < width.out; ++ow) {
       if (taps[ow] != kNoTap<uint8_t>) dx[start + ow * width.stride + offsets[taps[ow]]] += dy[ow];

@@ -6,8 +6,8 @@
 
 namespace marvin {
 
-// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection in which every bit of x changes every bit of the
-// result with probability one half.
+// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection in which every bit of x changes every bit of
+// the result with probability one half.
 constexpr uint64_t mix64(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;

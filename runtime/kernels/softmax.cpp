@@ -102,10 +102,10 @@ void log_softmax_grad(const SoftmaxShape& shape, const T* dy, const T* y, T* dx)
   });
 }
 
-#define MARVIN_INSTANTIATE(T)                                                     \
-  template void softmax(const SoftmaxShape&, const T*, T*);                       \
-  template void log_softmax(const SoftmaxShape&, const T*, T*);                   \
-  template void softmax_grad(const SoftmaxShape&, const T*, const T*, T*);        \
+#define MARVIN_INSTANTIATE(T)                                              \
+  template void softmax(const SoftmaxShape&, const T*, T*);                \
+  template void log_softmax(const SoftmaxShape&, const T*, T*);            \
+  template void softmax_grad(const SoftmaxShape&, const T*, const T*, T*); \
   template void log_softmax_grad(const SoftmaxShape&, const T*, const T*, T*);
 MARVIN_INSTANTIATE(float)
 MARVIN_INSTANTIATE(double)

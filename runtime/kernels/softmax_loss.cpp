@@ -68,8 +68,8 @@ void nll_loss_grad(const LossArgs<T>& args, const T* dloss, T* dx) {
 template <class T>
 void cross_entropy_grad(const LossArgs<T>& args, const T* dloss, const T* log_prob, T* dx) {
   each_position(args, dloss, [&](int64_t position, int64_t label, T factor) {
-    for (int64_t c = 0; c < args.classes; ++c) {
-      const int64_t at = args.selected(position, c);
+    int64_t at = args.selected(position, 0);
+    for (int64_t c = 0; c < args.classes; ++c, at += args.inner) {
       dx[at] = label < 0 ? T{0} : factor * (std::exp(log_prob[at]) - (c == label ? T{1} : T{0}));
     }
   });

@@ -37,8 +37,8 @@ void nll_loss(const LossArgs<T>& args, const T* log_prob, T* loss);
 template <class T>
 void nll_loss_grad(const LossArgs<T>& args, const T* dloss, T* dx);
 
-// dx, the gradient by the scores whose log-softmax log_prob is: dloss * weight * (exp(log_prob) - [c is the label]), over
-// the sum of the weights for the mean. dx may be log_prob.
+// dx, the gradient by the scores whose log-softmax log_prob is: dloss * weight * (exp(log_prob) - [c is the label]),
+// over the sum of the weights for the mean. dx may be log_prob.
 template <class T>
 void cross_entropy_grad(const LossArgs<T>& args, const T* dloss, const T* log_prob, T* dx);
 

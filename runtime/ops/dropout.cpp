@@ -59,9 +59,10 @@ std::vector<ValueId> dropout_gradient(GradContext& context) {
 
 const OpDef kDropout = {
     .name = "Dropout",
-    .doc = "output = data with a share `ratio` (0.5 when left out) of random elements zero and the others divided by 1 - "
-           "ratio; data itself unless training_mode. mask (bool) says which elements are kept. They depend on the run's "
-           "seed, the step, the node and `seed` alone",
+    .doc =
+        "output = data with a share `ratio` (0.5 when left out) of random elements zero and the others divided "
+        "by 1 - ratio; data itself unless training_mode. mask (bool) says which elements are kept. They depend "
+        "on the run's seed, the step, the node and `seed` alone",
     .min_inputs = 1,
     .max_inputs = 3,
     .max_outputs = 2,
@@ -84,7 +85,8 @@ const OpDef kDropoutGrad = {
     .infer = [](const InferContext& context) -> std::vector<Type> {
       if (context.type(0).dtype != DType::f32) throw Error("takes f32, not ", text_of(context.type(0)));
       if (context.type(1) != Type{DType::boolean, context.shape(0)}) {
-        throw Error("the mask is ", text_of(context.type(1)), ", not one bool per element of ", text_of(context.type(0)));
+        throw Error("the mask is ", text_of(context.type(1)), ", not one bool per element of ",
+                    text_of(context.type(0)));
       }
       check_options(context, 2);
       return {context.type(0)};

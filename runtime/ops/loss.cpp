@@ -44,7 +44,8 @@ Type check_labels(const InferContext& context, const Type& scores, size_t labels
 }
 
 void check_loss_gradient(const InferContext& context, const Type& loss) {
-  if (context.type(0) != loss) throw Error("the loss's gradient is ", text_of(context.type(0)), ", not ", text_of(loss));
+  if (context.type(0) != loss)
+    throw Error("the loss's gradient is ", text_of(context.type(0)), ", not ", text_of(loss));
 }
 
 template <class T>
@@ -61,7 +62,8 @@ LossArgs<T> loss_args(const KernelArgs& args, const Shape& scores, size_t labels
 }
 
 Attrs loss_attrs(GradContext& context) {
-  return {{"reduction", context.attrs().string("reduction")}, {"ignore_index", context.attrs().integer("ignore_index")}};
+  return {{"reduction", context.attrs().string("reduction")},
+          {"ignore_index", context.attrs().integer("ignore_index")}};
 }
 
 // ---- SoftmaxCrossEntropyLoss ----------------------------------------------------------------------------------------
@@ -92,9 +94,10 @@ void run_cross_entropy(const KernelArgs& args) {
 
 const OpDef kSoftmaxCrossEntropyLoss = {
     .name = "SoftmaxCrossEntropyLoss",
-    .doc = "loss = -weights[label] * log_softmax(scores)[label] per position, or the sum of these, or the sum divided by that "
-           "of the weights (reduction none, sum, mean); log_prob = log_softmax(scores) over axis 1. Labels equal to "
-           "ignore_index count for nothing; weights, one per class, are constants to the gradient",
+    .doc =
+        "loss = -weights[label] * log_softmax(scores)[label] per position, or the sum of these, or the sum "
+        "divided by that of the weights (reduction none, sum, mean); log_prob = log_softmax(scores) over axis 1. "
+        "Labels equal to ignore_index count for nothing; weights, one per class, are constants to the gradient",
     .min_inputs = 2,
     .max_inputs = 3,
     .max_outputs = 2,
@@ -138,9 +141,10 @@ const OpDef kSoftmaxCrossEntropyLossGrad = {
 
 const OpDef kNegativeLogLikelihoodLoss = {
     .name = "NegativeLogLikelihoodLoss",
-    .doc = "loss = -weight[target] * input[target] per position, or the sum of these, or the sum divided by that of the "
-           "weights (reduction none, sum, mean); targets equal to ignore_index count for nothing, weights are constants to "
-           "the gradient",
+    .doc =
+        "loss = -weight[target] * input[target] per position, or the sum of these, or the sum divided by that of "
+        "the weights (reduction none, sum, mean); targets equal to ignore_index count for nothing, weights are "
+        "constants to the gradient",
     .min_inputs = 2,
     .max_inputs = 3,
     .defaults = {{"reduction", std::string("mean")}, {"ignore_index", kIgnoreNothing}},
@@ -179,7 +183,8 @@ const OpDef kNegativeLogLikelihoodLossGrad = {
                      [](const KernelArgs& args) {
                        visit_float(args.in_type(0).dtype, [&](auto zero) {
                          using T = decltype(zero);
-                         nll_loss_grad(loss_args<T>(args, args.out_type().shape, 1), args.input<T>(0), args.output<T>());
+                         nll_loss_grad(loss_args<T>(args, args.out_type().shape, 1), args.input<T>(0),
+                                       args.output<T>());
                        });
                      }}},
 };

@@ -96,9 +96,11 @@ void run_batch_norm_grad(const KernelArgs& args) {
 
 const OpDef kBatchNormalization = {
     .name = "BatchNormalization",
-    .doc = "y = (x - m) / sqrt(v + epsilon) * scale + b per channel of x[n,c,...]; m and v are mean and population variance "
-           "of the batch in training_mode, else the operands. running_mean and running_var are momentum * operand + (1 - "
-           "momentum) * batch's, or the operands. marvin's own outputs: saved_mean = m, saved_inv_std = 1 / sqrt(v + epsilon)",
+    .doc =
+        "y = (x - m) / sqrt(v + epsilon) * scale + b per channel of x[n,c,...]; m and v are mean and population "
+        "variance of the batch in training_mode, else the operands. running_mean and running_var are momentum * "
+        "operand + (1 - momentum) * batch's, or the operands. marvin's own outputs: saved_mean = m, "
+        "saved_inv_std = 1 / sqrt(v + epsilon)",
     .min_inputs = 5,
     .max_inputs = 5,
     .max_outputs = 5,
@@ -111,8 +113,9 @@ const OpDef kBatchNormalization = {
 
 const OpDef kBatchNormalizationGrad = {
     .name = "BatchNormalizationGrad",
-    .doc = "dx, dscale, db of BatchNormalization from dy, x, scale, saved_mean and saved_inv_std; outside of training_mode "
-           "mean and variance are constants",
+    .doc =
+        "dx, dscale, db of BatchNormalization from dy, x, scale, saved_mean and saved_inv_std; outside of "
+        "training_mode mean and variance are constants",
     .min_inputs = 5,
     .max_inputs = 5,
     .max_outputs = 3,

@@ -18,7 +18,8 @@ void require_scalar(const InferContext& context, size_t operand, std::string_vie
 void require_like_parameter(const InferContext& context, size_t operand) {
   if (context.type(0).dtype != DType::f32) throw Error("updates f32 parameters, not ", text_of(context.type(0)));
   if (context.type(operand) == context.type(0)) return;
-  throw Error("operand ", operand, " is ", text_of(context.type(operand)), ", the parameter ", text_of(context.type(0)));
+  throw Error("operand ", operand, " is ", text_of(context.type(operand)), ", the parameter ",
+              text_of(context.type(0)));
 }
 
 // Optimizer state that nobody keeps is a mistake.
@@ -103,9 +104,10 @@ void run_adam(const KernelArgs& args) {
 
 const OpDef kSGD = {
     .name = "SGD",
-    .doc = "torch.optim.SGD from (w, g, lr, velocity): d = g + weight_decay * w, velocity.next = momentum * velocity + (1 - "
-           "dampening) * d, w.next = w - lr * velocity.next, or w - lr * (d + momentum * velocity.next) with nesterov, or w - "
-           "lr * d without momentum and velocity. Velocities start at zero",
+    .doc =
+        "torch.optim.SGD from (w, g, lr, velocity): d = g + weight_decay * w, velocity.next = momentum * "
+        "velocity + (1 - dampening) * d, w.next = w - lr * velocity.next, or w - lr * (d + momentum * "
+        "velocity.next) with nesterov, or w - lr * d without momentum and velocity. Velocities start at zero",
     .min_inputs = 3,
     .max_inputs = 4,
     .max_outputs = 2,
@@ -117,16 +119,14 @@ const OpDef kSGD = {
 
 const OpDef kAdam = {
     .name = "Adam",
-    .doc = "torch.optim.Adam, or AdamW when `decoupled`, from (w, g, lr, step, m, v): w.next, m.next, v.next. step counts from "
-           "1; m and v start at zero",
+    .doc =
+        "torch.optim.Adam, or AdamW when `decoupled`, from (w, g, lr, step, m, v): w.next, m.next, v.next. step "
+        "counts from 1; m and v start at zero",
     .min_inputs = 6,
     .max_inputs = 6,
     .max_outputs = 3,
-    .defaults = {{"beta1", 0.9f},
-                 {"beta2", 0.999f},
-                 {"epsilon", 1e-8f},
-                 {"weight_decay", 0.0f},
-                 {"decoupled", int64_t{0}}},
+    .defaults =
+        {{"beta1", 0.9f}, {"beta2", 0.999f}, {"epsilon", 1e-8f}, {"weight_decay", 0.0f}, {"decoupled", int64_t{0}}},
     .infer = infer_adam,
     .kernels = {{.name = "adam_f32", .prepare = prepare_adam, .run = run_adam}},
     .in_place = true,

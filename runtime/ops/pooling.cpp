@@ -1,4 +1,4 @@
-// Pooling: windows that slide over the axes behind batch and channels, one to three of them, reduced to one element each.
+// Pooling: windows that slide over the one to three axes behind batch and channels, reduced to one element each.
 #include "runtime/kernels/pooling.h"
 
 #include <algorithm>
@@ -54,8 +54,12 @@ Pool pool_over(const Shape& in, const Attrs& attrs) {
   Pool pool{.planes = in[0] * in[1]};
   for (size_t i = 0; i < count; ++i) {
     PoolAxis& axis = pool.axes[3 - count + i];
-    axis = {.in = in[2 + i], .kernel = kernel[i], .stride = strides[i], .dilation = dilations[i],
-            .pad_begin = pads[i], .pad_end = pads[count + i]};
+    axis = {.in = in[2 + i],
+            .kernel = kernel[i],
+            .stride = strides[i],
+            .dilation = dilations[i],
+            .pad_begin = pads[i],
+            .pad_end = pads[count + i]};
     complete(axis, auto_pad, attrs.integer("ceil_mode") != 0);
   }
   return pool;
@@ -94,7 +98,8 @@ Type recorded_input(const InferContext& context) {
 
 void require_gradient_shape(const InferContext& context, const Shape& shape) {
   require_image(context.type(0));
-  if (context.shape(0) != shape) throw Error("the gradient is [", text_of(context.shape(0)), "], not [", text_of(shape), "]");
+  if (context.shape(0) != shape)
+    throw Error("the gradient is [", text_of(context.shape(0)), "], not [", text_of(shape), "]");
 }
 
 Attrs attrs_of_gradient(GradContext& context) {
@@ -181,8 +186,10 @@ std::vector<ValueId> global_max_pool_gradient(GradContext& context) {
 
 const OpDef kMaxPool = {
     .name = "MaxPool",
-    .doc = "y[n,c,...] = the largest element of every window of x[n,c,...]; indices (i64) are their positions in x. "
-           "marvin's own third output, taps, says which element of its window each one is (u8, i32 for large windows)",
+    .doc =
+        "y[n,c,...] = the largest element of every window of x[n,c,...]; indices (i64) are their positions in x. "
+        "marvin's own third output, taps, says which element of its window each one is (u8, i32 for large "
+        "windows)",
     .max_outputs = 3,
     .defaults = {{"auto_pad", std::string("NOTSET")},
                  {"ceil_mode", int64_t{0}},
@@ -204,8 +211,9 @@ const OpDef kMaxPool = {
 
 const OpDef kMaxPoolGrad = {
     .name = "MaxPoolGrad",
-    .doc = "dx = every element of dy added where MaxPool took it from: taps is MaxPool's third output, input_shape the "
-           "shape of dx",
+    .doc =
+        "dx = every element of dy added where MaxPool took it from: taps is MaxPool's third output, input_shape "
+        "the shape of dx",
     .min_inputs = 2,
     .max_inputs = 2,
     .defaults = {{"auto_pad", std::string("NOTSET")},
@@ -227,8 +235,9 @@ const OpDef kMaxPoolGrad = {
 
 const OpDef kAveragePool = {
     .name = "AveragePool",
-    .doc = "y[n,c,...] = the mean of every window of x[n,c,...], over the elements that exist, or padding as well "
-           "(count_include_pad)",
+    .doc =
+        "y[n,c,...] = the mean of every window of x[n,c,...], over the elements that exist, or padding as well "
+        "(count_include_pad)",
     .defaults = {{"auto_pad", std::string("NOTSET")},
                  {"ceil_mode", int64_t{0}},
                  {"count_include_pad", int64_t{0}},
@@ -276,8 +285,9 @@ const OpDef kAveragePoolGrad = {
 
 const OpDef kGlobalMaxPool = {
     .name = "GlobalMaxPool",
-    .doc = "y[n,c,1,...] = the largest element of every plane of x[n,c,...]. marvin's own second output, taps, says which "
-           "element of its plane each one is (u8, i32 for large planes)",
+    .doc =
+        "y[n,c,1,...] = the largest element of every plane of x[n,c,...]. marvin's own second output, taps, says "
+        "which element of its plane each one is (u8, i32 for large planes)",
     .max_outputs = 2,
     .infer = infer_global,
     .gradient = global_max_pool_gradient,
@@ -288,7 +298,8 @@ const OpDef kGlobalMaxPool = {
                        const int64_t plane = args.in_type(0).elements() / std::max<int64_t>(1, count);
                        const float* x = args.input<float>(0);
                        float* y = args.output<float>();
-                       if (tap_type(plane) == DType::u8) return global_max_pool(count, plane, x, y, args.output<uint8_t>(1));
+                       if (tap_type(plane) == DType::u8)
+                         return global_max_pool(count, plane, x, y, args.output<uint8_t>(1));
                        global_max_pool(count, plane, x, y, args.output<int32_t>(1));
                      }}},
 };
@@ -298,7 +309,8 @@ const OpDef kGlobalAveragePool = {
     .doc = "y[n,c,1,...] = the mean of every plane of x[n,c,...]",
     .infer = [](const InferContext& context) -> std::vector<Type> { return {infer_global(context)[0]}; },
     .gradient = [](GradContext& context) -> std::vector<ValueId> {
-      return {context.build("GlobalAveragePoolGrad", {context.grad()}, {{"input_shape", context.shape(context.in(0))}})};
+      return {
+          context.build("GlobalAveragePoolGrad", {context.grad()}, {{"input_shape", context.shape(context.in(0))}})};
     },
     .kernels = {{.name = "global_average_pool_f32",
                  .run =

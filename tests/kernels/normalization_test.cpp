@@ -20,11 +20,13 @@ Statistics statistics_of(const ChannelShape& shape, const std::vector<float>& x,
       elements.push_back(x[static_cast<size_t>((n * shape.channels + channel) * shape.inner + i)]);
   Statistics result;
   for (const double e : elements) result.mean += e / static_cast<double>(elements.size());
-  for (const double e : elements) result.variance += (e - result.mean) * (e - result.mean) / static_cast<double>(elements.size());
+  for (const double e : elements)
+    result.variance += (e - result.mean) * (e - result.mean) / static_cast<double>(elements.size());
   return result;
 }
 
-const std::vector<ChannelShape> kShapes = {{128, 3, 1}, {50, 2, 4}, {40, 2, 49}, {9, 3, 64}, {3, 2, 1024}, {2, 2, 3000}, {1, 2, 1}};
+const std::vector<ChannelShape> kShapes = {{128, 3, 1},  {50, 2, 4},   {40, 2, 49}, {9, 3, 64},
+                                           {3, 2, 1024}, {2, 2, 3000}, {1, 2, 1}};
 
 }  // namespace
 
@@ -34,8 +36,8 @@ TEST_CASE("batch statistics are accurate where the mean is a thousand deviations
     std::mt19937 random(1);
     for (float& v : x) v = 1000 + static_cast<float>((random() >> 8) * 0x1p-24);
     const size_t channels = static_cast<size_t>(shape.channels);
-    std::vector<float> ones(channels, 1), zeros(channels), y(x.size()), mean(channels), variance(channels), saved(channels),
-        inv_std(channels);
+    std::vector<float> ones(channels, 1), zeros(channels), y(x.size()), mean(channels), variance(channels),
+        saved(channels), inv_std(channels);
     batch_norm_training(shape, {x.data(), ones.data(), zeros.data(), zeros.data(), zeros.data(), y.data(), mean.data(),
                                 variance.data(), saved.data(), inv_std.data(), 1e-5, 0});
     for (int64_t c = 0; c < shape.channels; ++c) {
@@ -57,14 +59,17 @@ TEST_CASE("batch_norm_grad agrees with the formula in float64, for planes of eve
     for (float& v : x) v = static_cast<float>((random() >> 8) * 0x1p-24);
     for (float& v : dy) v = static_cast<float>((random() >> 8) * 0x1p-24);
     const size_t channels = static_cast<size_t>(shape.channels);
-    std::vector<float> scale(channels, 1.5f), mean(channels, 0.25f), inv_std(channels, 2), dscale(channels), dbias(channels);
-    batch_norm_grad(shape, false, {dy.data(), x.data(), scale.data(), mean.data(), inv_std.data(), dx.data(), dscale.data(),
-                                   dbias.data()});
+    std::vector<float> scale(channels, 1.5f), mean(channels, 0.25f), inv_std(channels, 2), dscale(channels),
+        dbias(channels);
+    batch_norm_grad(
+        shape, false,
+        {dy.data(), x.data(), scale.data(), mean.data(), inv_std.data(), dx.data(), dscale.data(), dbias.data()});
     for (int64_t c = 0; c < shape.channels; ++c) {
       double sum = 0, product = 0;
       const auto each = [&](auto body) {
         for (int64_t n = 0; n < shape.batch; ++n)
-          for (int64_t i = 0; i < shape.inner; ++i) body(static_cast<size_t>((n * shape.channels + c) * shape.inner + i));
+          for (int64_t i = 0; i < shape.inner; ++i)
+            body(static_cast<size_t>((n * shape.channels + c) * shape.inner + i));
       };
       each([&](size_t at) {
         sum += dy[at];

@@ -43,7 +43,8 @@ void each_window(const Pool& pool, const std::vector<float>& x, Body&& body) {
   }
 }
 
-PoolAxis axis(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t begin, int64_t end, bool ceil = false) {
+PoolAxis axis(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t begin, int64_t end,
+              bool ceil = false) {
   PoolAxis result{in, 0, kernel, stride, dilation, begin, end};
   result.out = (in + begin + end - (kernel - 1) * dilation - 1 + (ceil ? stride - 1 : 0)) / stride + 1;
   return result;
@@ -69,7 +70,8 @@ std::vector<Pool> pools() {
 std::vector<float> random_plane(const Pool& pool, bool ties) {
   std::vector<float> x(static_cast<size_t>(pool.planes * pool.in_elements()));
   std::mt19937 random(5);
-  for (float& v : x) v = ties ? static_cast<float>(random() % 3) : static_cast<float>(static_cast<int32_t>(random())) * 0x1p-31f;
+  for (float& v : x)
+    v = ties ? static_cast<float>(random() % 3) : static_cast<float>(static_cast<int32_t>(random())) * 0x1p-31f;
   return x;
 }
 
@@ -116,7 +118,8 @@ TEST_CASE("average_pool divides by what exists, or by what exists or is padding"
       average_pool(pool, count_padding, x.data(), y.data());
       each_window(pool, x, [&](size_t i, const Window& window) {
         const int64_t count = count_padding ? window.padded : window.count;
-        REQUIRE(y[i] == Approx(window.sum / static_cast<double>(std::max<int64_t>(1, count))).epsilon(1e-4).margin(1e-5));
+        REQUIRE(y[i] ==
+                Approx(window.sum / static_cast<double>(std::max<int64_t>(1, count))).epsilon(1e-4).margin(1e-5));
       });
     }
   }

@@ -72,7 +72,8 @@ TEST_CASE("neighbours, steps, salts, seeds and high indices draw independently")
     CHECK(sigmas_from_independent(base, other) < 5);
     CHECK(sigmas_from_uncorrelated(base, other) < 5);
   };
-  for (const uint64_t offset : {uint64_t{1}, uint64_t{2}, uint64_t{32}, uint64_t{1} << 32}) check(stream(1, 5, 9, offset));
+  for (const uint64_t offset : {uint64_t{1}, uint64_t{2}, uint64_t{32}, uint64_t{1} << 32})
+    check(stream(1, 5, 9, offset));
   for (uint64_t k = 1; k < 4; ++k) {
     check(stream(1, 5 + k, 9, 0));
     check(stream(1, 5, 9 + k, 0));

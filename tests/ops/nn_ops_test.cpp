@@ -1,37 +1,15 @@
-// Pooling, normalization, dropout, losses and optimizers against PyTorch 1.13 and their definitions.
-#include <omp.h>
-
-#include <catch2/catch.hpp>
+// Pooling, normalization, losses and optimizers against PyTorch 1.13 and their definitions.
 #include <cmath>
-#include <functional>
 
-#include "passes/differentiate.h"
-#include "tests/ops/interpret.h"
+#include "tests/ops/run_op.h"
 
 namespace marvin {
 namespace {
 
-using Floats = std::vector<float>;
-
-Tensor floats(Shape shape, const Floats& values) { return Tensor::of<float>(std::move(shape), values); }
-
-void check_close(const Tensor& got, const Floats& want, double tolerance = 1e-6) {
-  const std::span<const float> values = got.as<float>();
-  REQUIRE(values.size() == want.size());
-  for (size_t i = 0; i < want.size(); ++i) {
-    INFO("element " << i);
-    CHECK(values[i] == Approx(want[i]).epsilon(tolerance).margin(tolerance));
-  }
-}
-
-std::vector<Tensor> run(std::string_view op, const std::vector<const Tensor*>& inputs, const Attrs& attrs, size_t outputs) {
-  return evaluate(op_named(op), inputs, attrs, outputs);
-}
-
 // 25 different values.
 Tensor image5x5() {
-  return floats({1, 1, 5, 5}, {-5.5f, -2, 1.5f, 5, -3, 0.5f, 4, -4, -0.5f, 3, -5, -1.5f, 2, 5.5f, -2.5f, 1, 4.5f, -3.5f, 0,
-                               3.5f, -4.5f, -1, 2.5f, -5.5f, -2});
+  return floats({1, 1, 5, 5}, {-5.5f, -2,    1.5f, 5,    -3,    0.5f, 4,    -4,    -0.5f, 3,    -5,    -1.5f, 2,
+                               5.5f,  -2.5f, 1,    4.5f, -3.5f, 0,    3.5f, -4.5f, -1,    2.5f, -5.5f, -2});
 }
 
 // 1, 2, 3 ...
@@ -39,13 +17,6 @@ Tensor counting(Shape shape) {
   Tensor tensor(Type{DType::f32, std::move(shape)});
   float next = 0;
   for (float& element : tensor.as<float>()) element = ++next;
-  return tensor;
-}
-
-Tensor random_tensor(Shape shape, unsigned seed) {
-  Tensor tensor(Type{DType::f32, std::move(shape)});
-  std::mt19937 random(seed);
-  for (float& element : tensor.as<float>()) element = static_cast<float>((random() >> 8) * 0x1p-23 - 1);
   return tensor;
 }
 
@@ -78,8 +49,8 @@ TEST_CASE("MaxPool with padding, ceil_mode and dilation agrees with PyTorch") {
       {"dilated",
        {{"kernel_shape", twos}, {"dilations", twos}, {"pads", ones}},
        {1, 1, 5, 5},
-       {4, 0.5f, 4, 3, -0.5f, -1.5f, 2, 5.5f, 2, 5.5f, 4.5f, 1, 4.5f, 3.5f, 0, -1, 2.5f, 5.5f, 2.5f, 5.5f, 4.5f, 1, 4.5f,
-        3.5f, 0},
+       {4,    0.5f, 4,  3,    -0.5f, -1.5f, 2,    5.5f, 2, 5.5f, 4.5f, 1, 4.5f,
+        3.5f, 0,    -1, 2.5f, 5.5f,  2.5f,  5.5f, 4.5f, 1, 4.5f, 3.5f, 0},
        {6, 5, 6, 9, 8, 11, 12, 13, 12, 13, 16, 15, 16, 19, 18, 21, 22, 13, 22, 13, 16, 15, 16, 19, 18},
        {0, 0, 0, 0, 0, 2, 4, 0, 5, 4, 0, 6, 16, 56, 0, 34, 68, 0, 40, 38, 0, 16, 36, 0, 0}}};
   const Tensor x = image5x5();
@@ -107,9 +78,9 @@ TEST_CASE("MaxPool's indices are positions in the whole tensor, column-major whe
   Attrs column_major = attrs;
   column_major.set("storage_order", int64_t{1});
   const std::vector<int64_t> indices = to_int64(run("MaxPool", {&x}, column_major, 2)[1]);
-  CHECK(indices[0] == 1 * 4 + 1);            // row 1, column 1 of plane 0
-  CHECK(indices[5] == 5 * 4 + 3);            // row 3, column 5
-  CHECK(indices[6] == 24 + 1 * 4 + 1);       // plane 1
+  CHECK(indices[0] == 1 * 4 + 1);       // row 1, column 1 of plane 0
+  CHECK(indices[5] == 5 * 4 + 3);       // row 3, column 5
+  CHECK(indices[6] == 24 + 1 * 4 + 1);  // plane 1
 }
 
 TEST_CASE("auto_pad puts the odd element behind for SAME_UPPER, in front for SAME_LOWER, and none for VALID") {
@@ -133,22 +104,43 @@ TEST_CASE("AveragePool counts padding only when told, and never what ceil_mode a
       {"padding left out",
        {{"kernel_shape", threes}, {"strides", twos}, {"pads", ones}},
        {-0.75f, 0.666666687f, 1.125f, 0.583333313f, 0.722222209f, 1.5f, 0, -0.5f, -1},
-       {0.25f,       0.583333373f, 0.333333343f, 1.08333337f,  0.75f,        0.916666687f, 1.80555558f,
-        0.888888955f, 2.63888884f,  1.75f,        0.666666687f, 1.22222233f,  0.555555582f, 1.55555558f,
-        1,           2.41666675f,  4.30555582f,  1.88888896f,  5.13888884f,  3.25f,        1.75f,
-        3.08333349f, 1.33333337f,  3.58333349f,  2.25f}},
+       {0.25f,       0.583333373f, 0.333333343f, 1.08333337f, 0.75f,        0.916666687f, 1.80555558f, 0.888888955f,
+        2.63888884f, 1.75f,        0.666666687f, 1.22222233f, 0.555555582f, 1.55555558f,  1,           2.41666675f,
+        4.30555582f, 1.88888896f,  5.13888884f,  3.25f,       1.75f,        3.08333349f,  1.33333337f, 3.58333349f,
+        2.25f}},
       {"padding counted",
        {{"kernel_shape", threes}, {"strides", twos}, {"pads", ones}, {"count_include_pad", int64_t{1}}},
        {-0.333333343f, 0.444444448f, 0.5f, 0.388888896f, 0.722222209f, 1, 0, -0.333333343f, -0.444444448f},
-       {0.111111112f, 0.333333343f, 0.222222224f, 0.555555582f, 0.333333343f, 0.555555582f, 1.33333337f,
-        0.777777791f, 1.77777791f,  1,            0.444444448f, 1,            0.555555582f, 1.22222233f,
-        0.666666687f, 1.22222221f,  2.66666675f,  1.44444442f,  3.11111116f,  1.66666675f,  0.777777791f,
-        1.66666675f,  0.888888896f, 1.88888884f,  1}},
+       {0.111111112f,
+        0.333333343f,
+        0.222222224f,
+        0.555555582f,
+        0.333333343f,
+        0.555555582f,
+        1.33333337f,
+        0.777777791f,
+        1.77777791f,
+        1,
+        0.444444448f,
+        1,
+        0.555555582f,
+        1.22222233f,
+        0.666666687f,
+        1.22222221f,
+        2.66666675f,
+        1.44444442f,
+        3.11111116f,
+        1.66666675f,
+        0.777777791f,
+        1.66666675f,
+        0.888888896f,
+        1.88888884f,
+        1}},
       {"ceil_mode",
        {{"kernel_shape", twos}, {"strides", twos}, {"ceil_mode", int64_t{1}}, {"count_include_pad", int64_t{1}}},
        {-0.75f, 0.5f, 0, -0.25f, 1, 0.5f, -2.75f, -1.5f, -2},
-       {0.25f, 0.25f, 0.5f, 0.5f, 1.5f, 0.25f, 0.25f, 0.5f, 0.5f, 1.5f, 1, 1, 1.25f, 1.25f, 3, 1, 1, 1.25f, 1.25f, 3, 3.5f,
-        3.5f, 4, 4, 9}}};
+       {0.25f, 0.25f, 0.5f, 0.5f, 1.5f,  0.25f, 0.25f, 0.5f, 0.5f, 1.5f, 1, 1, 1.25f,
+        1.25f, 3,     1,    1,    1.25f, 1.25f, 3,     3.5f, 3.5f, 4,    4, 9}}};
   const Tensor x = image5x5();
   for (const Case& c : cases) {
     INFO(c.name);
@@ -177,20 +169,22 @@ TEST_CASE("windows that do not fit and attributes of the wrong length are the us
   CHECK_THROWS_AS(run("MaxPool", {&x}, {{"kernel_shape", Shape{6, 2}}}, 1), Error);
   CHECK_THROWS_AS(run("MaxPool", {&x}, {{"kernel_shape", Shape{2}}}, 1), Error);
   CHECK_THROWS_AS(run("MaxPool", {&x}, {{"kernel_shape", Shape{2, 2}}, {"strides", Shape{0, 1}}}, 1), Error);
-  CHECK_THROWS_AS(run("AveragePool", {&x}, {{"kernel_shape", Shape{2, 2}}, {"auto_pad", std::string("SAME")}}, 1), Error);
+  CHECK_THROWS_AS(run("AveragePool", {&x}, {{"kernel_shape", Shape{2, 2}}, {"auto_pad", std::string("SAME")}}, 1),
+                  Error);
 }
 
 TEST_CASE("a training step of BatchNormalization agrees with PyTorch, running variance by the population") {
-  const Tensor x = floats({2, 2, 2, 2}, {-1.25f, 0.5f, -0.5f, 1.25f, 0.25f, -0.75f, 1, 0, -1, 0.75f, -0.25f, -1.25f, 0.5f,
-                                         -0.5f, 1.25f, 0.25f});
-  const Tensor dy = floats({2, 2, 2, 2}, {-0.75f, -0.125f, 0.5f, -0.5f, 0.125f, 0.75f, -0.25f, 0.375f, -0.625f, 0, 0.625f,
-                                          -0.375f, 0.25f, -0.75f, -0.125f, 0.5f});
+  const Tensor x = floats({2, 2, 2, 2}, {-1.25f, 0.5f, -0.5f, 1.25f, 0.25f, -0.75f, 1, 0, -1, 0.75f, -0.25f, -1.25f,
+                                         0.5f, -0.5f, 1.25f, 0.25f});
+  const Tensor dy = floats({2, 2, 2, 2}, {-0.75f, -0.125f, 0.5f, -0.5f, 0.125f, 0.75f, -0.25f, 0.375f, -0.625f, 0,
+                                          0.625f, -0.375f, 0.25f, -0.75f, -0.125f, 0.5f});
   const Tensor scale = floats({2}, {1.5f, -0.5f}), b = floats({2}, {0.25f, 1});
   const Tensor mean = floats({2}, {0.1f, -0.2f}), var = floats({2}, {1, 2});
   const Attrs training = {{"training_mode", int64_t{1}}};
   const std::vector<Tensor> forward = run("BatchNormalization", {&x, &scale, &b, &mean, &var}, training, 5);
-  check_close(forward[0], {-1.47545087f, 1.45258689f, -0.220577538f, 2.7074604f, 1, 1.78445482f, 0.411658823f, 1.19611371f,
-                           -1.05715978f, 1.8708781f, 0.197713584f, -1.47545087f, 0.803886294f, 1.58834112f, 0.215545103f, 1});
+  check_close(forward[0],
+              {-1.47545087f, 1.45258689f, -0.220577538f, 2.7074604f, 1, 1.78445482f, 0.411658823f, 1.19611371f,
+               -1.05715978f, 1.8708781f, 0.197713584f, -1.47545087f, 0.803886294f, 1.58834112f, 0.215545103f, 1});
   check_close(forward[1], {0.0681249946f, -0.154999986f});
   check_close(forward[2], {0.980371058f, 1.84062493f});
   check_close(forward[3], {-0.21875f, 0.25f});
@@ -285,7 +279,8 @@ namespace {
 Floats three_steps(std::string_view op, const Attrs& attrs, float lr) {
   const std::vector<Floats> gradients = {{0.5f, -1, 0.25f, 2}, {-0.125f, 0.75f, 1.5f, 0}, {1, 1, -1, -0.5f}};
   const Tensor rate = floats({}, {lr});
-  std::vector<Tensor> state = {floats({4}, {1, -2, 0.5f, 0}), Tensor(Type{DType::f32, {4}}), Tensor(Type{DType::f32, {4}})};
+  std::vector<Tensor> state = {floats({4}, {1, -2, 0.5f, 0}), Tensor(Type{DType::f32, {4}}),
+                               Tensor(Type{DType::f32, {4}})};
   for (int64_t step = 1; step <= 3; ++step) {
     const Tensor g = floats({4}, gradients[static_cast<size_t>(step - 1)]);
     const Tensor number = Tensor::scalar<int64_t>(step);
@@ -327,199 +322,6 @@ TEST_CASE("SGD refuses a momentum without a velocity and nesterov without a mome
   const Tensor w = floats({2}, {1, 2}), lr = floats({}, {0.1f});
   CHECK_THROWS_AS(run("SGD", {&w, &w, &lr}, {{"momentum", 0.9f}}, 1), Error);
   CHECK_THROWS_AS(run("SGD", {&w, &w, &lr}, {{"nesterov", int64_t{1}}}, 1), Error);
-}
-
-namespace {
-
-// Runs the reference kernel of an op with a given random key, outputs where `out` says.
-void run_on(const OpDef& op, const std::vector<const Tensor*>& inputs, Attrs attrs, const std::vector<void*>& out,
-            const std::vector<Type>& types, RandomKey key = {}) {
-  for (const auto& [name, value] : op.defaults)
-    if (!attrs.has(name)) attrs.set(name, value);
-  std::vector<const Type*> in_types, out_types;
-  std::vector<const void*> in;
-  for (const Tensor* tensor : inputs) in_types.push_back(&tensor->type()), in.push_back(tensor->data());
-  for (size_t i = 0; i < types.size(); ++i) out_types.push_back(out[i] ? &types[i] : nullptr);
-  const KernelQuery query{in_types, out_types, attrs};
-  const Kernel& kernel = op.kernels.back();
-  const Prepared prepared = kernel.prepare ? kernel.prepare(query) : Prepared{};
-  Buffer scratch(prepared.scratch_bytes);
-  const std::vector<FixedPoint> formats(in.size());
-  kernel.run({.in = in, .out = out, .query = query, .in_formats = formats, .out_format = {}, .random = key,
-              .state = prepared.state.get(), .scratch = scratch.data()});
-}
-
-struct Dropped {
-  Tensor y, mask;
-};
-
-Dropped drop(const Tensor& x, float ratio, RandomKey key, Attrs attrs = {}) {
-  Dropped result{Tensor(x.type()), Tensor(Type{DType::boolean, x.type().shape})};
-  const Tensor r = floats({}, {ratio}), training = Tensor::scalar<bool>(true);
-  run_on(op_named("Dropout"), {&x, &r, &training}, std::move(attrs), {result.y.data(), result.mask.data()},
-         {result.y.type(), result.mask.type()}, key);
-  return result;
-}
-
-int64_t kept(const Tensor& mask) {
-  int64_t count = 0;
-  for (const bool keep : mask.as<bool>()) count += keep;
-  return count;
-}
-
-}  // namespace
-
-TEST_CASE("Dropout drops the share that it is told, within five sigma, and scales the rest") {
-  const Tensor x = floats({1 << 16}, Floats(1 << 16, 3));
-  for (const float ratio : {0.0f, 0.1f, 0.5f, 0.9f}) {
-    const Dropped result = drop(x, ratio, {1, 2, 3});
-    const double n = 1 << 16, p = 1 - static_cast<double>(ratio);
-    CHECK(std::abs(static_cast<double>(kept(result.mask)) - n * p) <= 5 * std::sqrt(n * p * (1 - p)));
-    for (size_t i = 0; i < 1 << 16; ++i) {
-      REQUIRE(result.y.as<float>()[i] == (result.mask.as<bool>()[i] ? 3 * static_cast<float>(1 / p) : 0.0f));
-    }
-  }
-}
-
-TEST_CASE("Dropout's mask depends on seed, step, salt and its own seed, and on nothing else") {
-  const Tensor x = floats({4096}, Floats(4096, 1));
-  const Tensor mask = drop(x, 0.5f, {1, 2, 3}).mask;
-  CHECK(drop(x, 0.5f, {1, 2, 3}).mask == mask);
-  CHECK_FALSE(drop(x, 0.5f, {2, 2, 3}).mask == mask);
-  CHECK_FALSE(drop(x, 0.5f, {1, 3, 3}).mask == mask);
-  CHECK_FALSE(drop(x, 0.5f, {1, 2, 4}).mask == mask);
-  CHECK_FALSE(drop(x, 0.5f, {1, 2, 3}, {{"seed", int64_t{5}}}).mask == mask);
-}
-
-TEST_CASE("Dropout's gradient passes where the forward pass kept, by the same factor") {
-  Graph graph = from_text(R"(graph g {
-    input %x: f32[1000]
-    constant %ratio: f32[] = {0.25}
-    constant %training: bool[] = {1}
-    %y = Dropout(%x, %ratio, %training)
-    %loss = ReduceSum(%y) {keepdims=0}
-    output %y
-    loss %loss })");
-  const std::vector<ValueId> gradients = differentiate(graph, {graph.find("x")});
-  graph.outputs.push_back(gradients[0]);
-  const Values values = interpret(graph, {{"x", floats({1000}, Floats(1000, 1))}});
-  CHECK(values.at("y") == values.at(graph[gradients[0]].name));
-  CHECK(values.at("y").as<float>()[0] + values.at("y").as<float>()[1] + values.at("y").as<float>()[2] > 0);
-}
-
-TEST_CASE("a ratio outside of [0, 1) is the user's error") {
-  const Tensor x = floats({2}, {1, 2}), training = Tensor::scalar<bool>(true);
-  for (const float ratio : {-0.5f, 1.0f}) {
-    const Tensor r = floats({}, {ratio});
-    CHECK_THROWS_AS(run("Dropout", {&x, &r, &training}, {}, 1), Error);
-  }
-}
-
-namespace {
-
-// Runs `body` on one thread and on two; the results must be the same bits.
-void check_threads(std::string_view what, const std::function<std::vector<Tensor>()>& body) {
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
-  const std::vector<Tensor> one = body();
-  omp_set_num_threads(2);
-  const std::vector<Tensor> two = body();
-  omp_set_num_threads(threads);
-  INFO(what);
-  CHECK(one == two);
-}
-
-}  // namespace
-
-TEST_CASE("pooling, normalization, softmax, losses and optimizers give the same bits on one thread and on two") {
-  const Tensor x = random_tensor({4, 24, 20, 20}, 1), dx = random_tensor({4, 24, 20, 20}, 2);
-  const Tensor half = random_tensor({4, 24, 10, 10}, 3);
-  const Attrs pool = {{"kernel_shape", Shape{3, 3}}, {"strides", Shape{2, 2}}, {"pads", Shape{1, 1, 0, 0}}};
-  Attrs pool_grad = pool;
-  pool_grad.set("input_shape", x.type().shape);
-  check_threads("MaxPool", [&] {
-    std::vector<Tensor> results = run("MaxPool", {&x}, pool, 3);
-    results.push_back(run("MaxPoolGrad", {&half, &results[2]}, pool_grad, 1)[0]);
-    return results;
-  });
-  check_threads("AveragePool", [&] { return run("AveragePool", {&x}, pool, 1); });
-  check_threads("AveragePoolGrad", [&] { return run("AveragePoolGrad", {&half}, pool_grad, 1); });
-  check_threads("GlobalAveragePool", [&] { return run("GlobalAveragePool", {&x}, {}, 1); });
-  check_threads("GlobalMaxPool", [&] { return run("GlobalMaxPool", {&x}, {}, 2); });
-  const Tensor small = random_tensor({4, 24, 1, 1}, 5);
-  check_threads("GlobalAveragePoolGrad",
-                [&] { return run("GlobalAveragePoolGrad", {&small}, {{"input_shape", x.type().shape}}, 1); });
-
-  const Tensor vector = floats({24}, Floats(24, 0.75f));
-  const Attrs training = {{"training_mode", int64_t{1}}};
-  check_threads("BatchNormalization", [&] {
-    std::vector<Tensor> results = run("BatchNormalization", {&x, &vector, &vector, &vector, &vector}, training, 5);
-    for (Tensor& gradient : run("BatchNormalizationGrad", {&dx, &x, &vector, &results[3], &results[4]}, training, 3)) {
-      results.push_back(std::move(gradient));
-    }
-    return results;
-  });
-
-  Tensor labels(Type{DType::i64, {4, 20, 20}});
-  for (size_t i = 0; i < labels.as<int64_t>().size(); ++i) labels.as<int64_t>()[i] = static_cast<int64_t>(i % 24);
-  check_threads("SoftmaxCrossEntropyLoss", [&] {
-    std::vector<Tensor> results = run("SoftmaxCrossEntropyLoss", {&x, &labels}, {}, 2);
-    results.push_back(run("SoftmaxCrossEntropyLossGrad", {&results[0], &results[1], &labels}, {}, 1)[0]);
-    results.push_back(run("NegativeLogLikelihoodLossGrad", {&results[0], &labels}, {{"input_shape", x.type().shape}}, 1)[0]);
-    return results;
-  });
-  for (const int64_t axis : {0, 1, 3}) {
-    const Attrs along = {{"axis", axis}};
-    check_threads("Softmax", [&] { return run("Softmax", {&x}, along, 1); });
-    check_threads("LogSoftmax", [&] { return run("LogSoftmax", {&x}, along, 1); });
-    check_threads("SoftmaxGrad", [&] { return run("SoftmaxGrad", {&dx, &x}, along, 1); });
-    check_threads("LogSoftmaxGrad", [&] { return run("LogSoftmaxGrad", {&dx, &x}, along, 1); });
-  }
-
-  const Tensor lr = floats({}, {0.1f}), step = floats({}, {3});
-  const Attrs momentum = {{"momentum", 0.9f}};
-  check_threads("SGD", [&] { return run("SGD", {&x, &dx, &lr}, {}, 1); });
-  check_threads("SGD", [&] { return run("SGD", {&x, &dx, &lr, &x}, momentum, 2); });
-  const Tensor v = run("Softmax", {&x}, {}, 1)[0];
-  check_threads("Adam", [&] { return run("Adam", {&x, &dx, &lr, &step, &x, &v}, {}, 3); });
-  check_threads("Dropout", [&] {
-    Dropped result = drop(x, 0.3f, {1, 2, 3});
-    return std::vector<Tensor>{result.y, result.mask};
-  });
-}
-
-TEST_CASE("outputs may be written over the operands that they replace") {
-  const Shape shape = {3, 5, 40};
-  const Tensor w = random_tensor(shape, 1), g = random_tensor(shape, 2), s = random_tensor(shape, 3);
-  const Tensor v = run("Softmax", {&s}, {}, 1)[0];
-  const Tensor lr = floats({}, {0.1f}), step = floats({}, {2});
-  const auto in_place = [](std::string_view op, std::vector<Tensor> operands, const Attrs& attrs,
-                           const std::vector<size_t>& targets) {
-    std::vector<const Tensor*> inputs;
-    for (const Tensor& operand : operands) inputs.push_back(&operand);
-    const std::vector<Tensor> expected = run(op, inputs, attrs, targets.size());
-    std::vector<void*> out;
-    std::vector<Type> types;
-    for (const size_t target : targets) out.push_back(operands[target].data()), types.push_back(operands[target].type());
-    run_on(op_named(op), inputs, attrs, out, types);
-    INFO(op);
-    for (size_t i = 0; i < targets.size(); ++i) CHECK(operands[targets[i]] == expected[i]);
-  };
-  in_place("SGD", {w, g, lr, s}, {{"momentum", 0.9f}}, {0, 3});
-  in_place("SGD", {w, g, lr, s}, {{"momentum", 0.9f}}, {1, 3});
-  in_place("SGD", {w, g, lr}, {}, {0});
-  in_place("Adam", {w, g, lr, step, s, v}, {}, {0, 4, 5});
-  in_place("Softmax", {w}, {{"axis", int64_t{1}}}, {0});
-  in_place("LogSoftmax", {w}, {{"axis", int64_t{1}}}, {0});
-  in_place("SoftmaxGrad", {g, v}, {}, {0});
-  in_place("SoftmaxGrad", {g, v}, {}, {1});
-  in_place("LogSoftmaxGrad", {g, v}, {}, {1});
-  const Tensor a = floats({5}, {1, 2, 3, 4, 5}), b = floats({5}, {0.5f, 0.25f, 2, 1, 1});
-  const Attrs training = {{"training_mode", int64_t{1}}};
-  in_place("BatchNormalization", {w, a, b, a, b}, training, {0, 3, 4});
-  in_place("BatchNormalization", {w, a, b, a, b}, {}, {0, 3, 4});
-  in_place("BatchNormalizationGrad", {g, w, a, b, b}, training, {0, 2, 3});
-  in_place("BatchNormalizationGrad", {g, w, a, b, b}, training, {1, 3, 4});
 }
 
 }  // namespace marvin

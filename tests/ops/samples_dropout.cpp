@@ -4,15 +4,13 @@ namespace marvin {
 
 std::span<const Sample> dropout_samples() {
   static const std::vector<Sample> samples = {
-      {.name = "Dropout, training",
-       .graph = R"(graph g {
+      {.name = "Dropout, training", .graph = R"(graph g {
          input %x: f32[3,7]
          constant %ratio: f32[] = {0.25}
          constant %training: bool[] = {1}
          %y, %mask = Dropout(%x, %ratio, %training)
          output %y output %mask })"},
-      {.name = "Dropout, training, ratio left out",
-       .graph = R"(graph g {
+      {.name = "Dropout, training, ratio left out", .graph = R"(graph g {
          input %x: f32[3,7]
          constant %training: bool[] = {1}
          %y = Dropout(%x, _, %training) {seed=3}

@@ -40,20 +40,17 @@ std::span<const Sample> loss_samples() {
          %dx = SoftmaxCrossEntropyLossGrad(%d, %log_prob, %labels) {reduction="none"}
          output %dx })",
        .differentiable = false},
-      {.name = "NegativeLogLikelihoodLoss, mean, weighted, ignoring",
-       .graph = R"(graph g {
+      {.name = "NegativeLogLikelihoodLoss, mean, weighted, ignoring", .graph = R"(graph g {
          input %x: f32[6,4,2]
          input %labels: i64[6,2]
          constant %weights: f32[4] = {0.5, 1, 2, 0.25}
          %loss = NegativeLogLikelihoodLoss(%x, %labels, %weights) {ignore_index=2}
          output %loss })"},
-      {.name = "NegativeLogLikelihoodLoss, none",
-       .graph = R"(graph g {
+      {.name = "NegativeLogLikelihoodLoss, none", .graph = R"(graph g {
          input %x: f32[6,4] input %labels: i32[6]
          %loss = NegativeLogLikelihoodLoss(%x, %labels) {reduction="none"}
          output %loss })"},
-      {.name = "NegativeLogLikelihoodLoss, sum",
-       .graph = R"(graph g {
+      {.name = "NegativeLogLikelihoodLoss, sum", .graph = R"(graph g {
          input %x: f32[6,4] input %labels: i64[6]
          %loss = NegativeLogLikelihoodLoss(%x, %labels) {reduction="sum"}
          output %loss })"},

@@ -5,7 +5,8 @@ namespace marvin {
 std::span<const Sample> optimizer_samples() {
   static const std::vector<Sample> samples = {
       {.name = "SGD",
-       .graph = "graph g { input %w: f32[3,5] input %g: f32[3,5] input %lr: f32[] %next = SGD(%w, %g, %lr) output %next }",
+       .graph =
+           "graph g { input %w: f32[3,5] input %g: f32[3,5] input %lr: f32[] %next = SGD(%w, %g, %lr) output %next }",
        .differentiable = false},
       {.name = "SGD with momentum",
        .graph = R"(graph g {

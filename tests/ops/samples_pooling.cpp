@@ -50,18 +50,15 @@ std::span<const Sample> pooling_samples() {
          %dx = MaxPoolGrad(%dy, %taps) {kernel_shape=[2,2], strides=[2,2], input_shape=[1,2,4,5]}
          output %dx })",
        .differentiable = false},
-      {.name = "AveragePool, overlapping, padded",
-       .graph = R"(graph g {
+      {.name = "AveragePool, overlapping, padded", .graph = R"(graph g {
          input %x: f32[1,2,8,9]
          %y = AveragePool(%x) {kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]}
          output %y })"},
-      {.name = "AveragePool, counting padding, ceil_mode",
-       .graph = R"(graph g {
+      {.name = "AveragePool, counting padding, ceil_mode", .graph = R"(graph g {
          input %x: f32[1,2,8,9]
          %y = AveragePool(%x) {kernel_shape=[3,2], strides=[3,1], pads=[1,1,0,1], ceil_mode=1, count_include_pad=1}
          output %y })"},
-      {.name = "AveragePool of one axis, auto_pad",
-       .graph = R"(graph g {
+      {.name = "AveragePool of one axis, auto_pad", .graph = R"(graph g {
          input %x: f32[2,3,150]
          %y = AveragePool(%x) {kernel_shape=[2], auto_pad="SAME_UPPER"}
          output %y })"},
