@@ -153,7 +153,7 @@ std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inp
                  .out = out,
                  .query = query,
                  .in_formats = formats,
-                 .out_format = {},
+                 .out_format = {8, 7},
                  .random = {},
                  .state = prepared.state.get(),
                  .scratch = scratch.data()});
