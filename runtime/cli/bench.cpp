@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kUntimedSteps = 3;
 constexpr uint64_t kSeed = 1;
-constexpr int64_t kProfileRows = 25;
+constexpr size_t kProfileRows = 25;
 
 struct BenchOptions {
   CommonOptions common;
@@ -112,15 +112,15 @@ Timing measure(const OnnxModel& model, const BenchOptions& options) {
 // ---- Results --------------------------------------------------------------------------------------------------------
 
 struct Row {
-  std::string name;
+  std::vector<std::string> names;
   double ms = 0;  // per step of training
 };
 
-// Times of the plan's steps summed by what `name` says of them, the longest first.
-template <class Name>
-std::vector<Row> profile_by(const TrainingResult& result, Name&& name) {
-  std::map<std::string, int64_t> sums;
-  for (const OpTime& time : result.profile) sums[name(time)] += time.ns;
+// Times of the plan's steps summed by what `names` says of them, the longest first.
+template <class Names>
+std::vector<Row> profile_by(const TrainingResult& result, Names&& names) {
+  std::map<std::vector<std::string>, int64_t> sums;
+  for (const OpTime& time : result.profile) sums[names(time)] += time.ns;
   std::vector<Row> rows;
   for (const auto& [key, ns] : sums)
     rows.push_back({key, static_cast<double>(ns) / 1e6 / static_cast<double>(result.steps)});
@@ -129,12 +129,16 @@ std::vector<Row> profile_by(const TrainingResult& result, Name&& name) {
 }
 
 std::vector<Row> by_op(const TrainingResult& result) {
-  return profile_by(result, [](const OpTime& time) { return time.op; });
+  return profile_by(result, [](const OpTime& time) { return std::vector{time.op}; });
 }
 
-Json rows_json(const std::vector<Row>& rows, const char* key) {
+std::vector<Row> by_output(const TrainingResult& result) {
+  return profile_by(result, [](const OpTime& time) { return std::vector{time.label, time.op, time.kernel}; });
+}
+
+Json ops_json(const TrainingResult& result) {
   Json list = Json::array();
-  for (const Row& row : rows) list.push_back({{key, row.name}, {"ms", row.ms}});
+  for (const Row& row : by_op(result)) list.push_back({{"op", row.names.front()}, {"ms", row.ms}});
   return list;
 }
 
@@ -143,16 +147,19 @@ Json to_json(const Timing& timing) {
           {"peak_bytes", timing.peak_bytes},
           {"arena_bytes", timing.result.arena_bytes},
           {"compile_ms", 1e3 * timing.result.compile_s},
-          {"ops", rows_json(by_op(timing.result), "op")}};
+          {"ops", ops_json(timing.result)}};
 }
 
-std::string rows_text(const std::vector<Row>& rows, const std::string& header) {
+std::string rows_text(const std::vector<Row>& rows, std::vector<std::string> header) {
   double total = 0;
   for (const Row& row : rows) total += row.ms;
-  TextTable table({header, "ms a step", "share"});
+  header.insert(header.end(), {"ms a step", "share"});
+  TextTable table(header);
   for (const Row& row : rows) {
-    if (static_cast<int64_t>(table.rows()) == kProfileRows) break;
-    table.add({row.name, fixed_point_text(row.ms, 3), percent_text(total > 0 ? row.ms / total : 0)});
+    if (table.rows() == kProfileRows) break;
+    std::vector<std::string> cells = row.names;
+    cells.insert(cells.end(), {fixed_point_text(row.ms, 3), percent_text(total > 0 ? row.ms / total : 0)});
+    table.add(std::move(cells));
   }
   return table.text();
 }
@@ -165,10 +172,8 @@ void print(const Timing& timing, const BenchOptions& options) {
       cat("memory     ", bytes_text(timing.peak_bytes), " at most, arena ", bytes_text(timing.result.arena_bytes)));
   print_line(cat("compiling  ", fixed_point_text(1e3 * timing.result.compile_s, 1), " ms"));
   if (!options.profile) return;
-  print_line("\n" + rows_text(by_op(timing.result), "op"));
-  print_line(rows_text(
-      profile_by(timing.result, [](const OpTime& time) { return cat(time.label, "  ", time.op, "  ", time.kernel); }),
-      "layer's output, op, kernel"));
+  print_line("\n" + rows_text(by_op(timing.result), {"op"}));
+  print_line(rows_text(by_output(timing.result), {"output", "op", "kernel"}));
 }
 
 int bench(const BenchOptions& options) {

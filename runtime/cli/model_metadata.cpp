@@ -27,8 +27,10 @@ FixedPoint parse_format(const std::string& key, const std::string& text) {
 }  // namespace
 
 Json to_json(const Preprocess& preprocess) {
-  return {
-      {"scale", preprocess.scale}, {"mean", preprocess.mean}, {"std", preprocess.deviation}, {"pad", preprocess.pad}};
+  return {{"scale", preprocess.scale},
+          {"mean", json_numbers(preprocess.mean)},
+          {"std", json_numbers(preprocess.deviation)},
+          {"pad", preprocess.pad}};
 }
 
 Metadata training_metadata(const Preprocess& preprocess, const std::string& loss, const Formats& formats) {

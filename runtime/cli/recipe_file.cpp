@@ -153,7 +153,8 @@ Preprocess parse_preprocess(const Json& json, const std::string& source, const D
 
 Json preprocess_json(const Preprocess& preprocess) {
   Json json = {{"normalize", false}};
-  if (!preprocess.mean.empty()) json["normalize"] = {{"mean", preprocess.mean}, {"std", preprocess.deviation}};
+  if (!preprocess.mean.empty())
+    json["normalize"] = {{"mean", json_numbers(preprocess.mean)}, {"std", json_numbers(preprocess.deviation)}};
   json["pad"] = preprocess.pad;
   json["crop"] = preprocess.crop ? preprocess.crop_padding : 0;
   json["flip"] = preprocess.flip;

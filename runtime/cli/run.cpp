@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include "importer/test_data.h"
 #include "passes/pipeline.h"
@@ -47,8 +48,26 @@ void check_inputs(const OnnxModel& model, const std::vector<NamedArray>& arrays,
   }
 }
 
-void feed(Executor& executor, const NamedArray& array, const std::string& source) {
-  Tensor& input = executor.input(executor.input_index(array.name));
+// Where shapes depend on what is fed, integers are taken for constants, and where that is not enough, everything is.
+Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) {
+  ImportOptions options{.batch = batch_of(inputs)};
+  const auto attempt = [&]() -> std::optional<Graph> {
+    try {
+      return model.import(options);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  };
+  if (std::optional<Graph> graph = attempt()) return std::move(*graph);
+  for (const NamedArray& array : inputs)
+    if (is_integer(array.values.type().dtype)) options.values.emplace(array.name, array.values);
+  if (std::optional<Graph> graph = attempt()) return std::move(*graph);
+  for (const NamedArray& array : inputs) options.values.emplace(array.name, array.values);
+  return model.import(options);
+}
+
+void feed(Executor& executor, size_t index, const NamedArray& array, const std::string& source) {
+  Tensor& input = executor.input(index);
   if (input.type() != array.values.type()) {
     throw Error(source, ": the array '", array.name, "' is ", text_of(array.values.type()),
                 ", but the model's input is ", text_of(input.type()));
@@ -61,12 +80,14 @@ std::vector<NamedArray> execute(const OnnxModel& model, const std::vector<NamedA
                                 const std::string& source) {
   check_inputs(model, inputs, source);
   PassRunner runner;
-  const Graph graph = compile(model.import({.batch = batch_of(inputs)}), {}, runner).graph;
+  const Graph graph = compile(import_for(model, inputs), {}, runner).graph;
   ParameterStore parameters;
   parameters.adopt(graph);
   Arena arena;
   Executor executor(std::make_shared<Plan>(plan_memory(graph)), parameters, arena);
-  for (const NamedArray& array : inputs) feed(executor, array, source);
+  for (size_t i = 0; i < executor.plan().inputs.size(); ++i) {
+    feed(executor, i, *std::ranges::find(inputs, executor.plan().inputs[i].name, &NamedArray::name), source);
+  }
   executor.run({});
   std::vector<NamedArray> outputs;
   for (size_t i = 0; i < executor.plan().outputs.size(); ++i) {

@@ -61,6 +61,13 @@ TEST_CASE("lines are complete objects in order") {
   CHECK(file_content(directory / "metrics.jsonl") == "{\"step\":1,\"loss\":0.5}\n{\"step\":2}\n");
 }
 
+TEST_CASE("floats are written as short as they are and read back the same") {
+  CHECK(Json(json_number(0.9f)).dump() == "0.9");
+  for (const float value : {0.1f, 1.0f / 3, 1e-38f, 3.4e38f, -16777217.0f, 0.0f}) {
+    CHECK(static_cast<float>(Json::parse(Json(json_number(value)).dump()).get<double>()) == value);
+  }
+}
+
 TEST_CASE("an old run comes back when the new one cannot be written") {
   const TemporaryDirectory directory;
   const std::string path = directory / "run";
