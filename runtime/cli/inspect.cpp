@@ -38,6 +38,11 @@ const std::vector<std::string>& stages() {
   return names;
 }
 
+// Whether the stage is that of insert_quantization or one behind it.
+bool is_quantized(const std::string& stage) {
+  return std::ranges::find(stages(), stage) >= std::ranges::find(stages(), "insert_quantization");
+}
+
 void deliver(const std::string& text, const InspectOptions& options) {
   if (options.output.empty()) {
     std::cout << text << std::flush;
@@ -99,7 +104,10 @@ int inspect(InspectOptions options) {
     show_graph(model, {}, options);
     return kSuccess;
   }
-  const Formats formats = assumed_formats(training_slots(model, options.graph), options.graph.precision);
+  Formats formats;
+  if (is_quantized(options.after)) {
+    formats = assumed_formats(training_slots(model, options.graph), options.graph.precision);
+  }
   if (options.after == kPlan) {
     show_plan(graph_after(model, pass_names().back(), options.graph, formats), options);
   } else {

@@ -140,6 +140,9 @@ Recipe resolve(const TrainOptions& options, const Dataset& train) {
   if (!options.recipe.loss.empty() && !options.recipe.loss.starts_with("output:")) {
     check_word("--loss", options.recipe.loss, loss_names());
   }
+  if (options.recipe.validation_split > 0 && !options.eval_data.empty()) {
+    throw Error("--val-split and --eval-data both say what to evaluate on; give one of them");
+  }
   Recipe recipe = options.recipe;
   recipe.schedule.lr = options.lr.value_or(recipe.optimizer.name == "sgd" ? kSgdRate : kAdamRate);
   recipe.switch_at_epoch = options.switch_at == "epoch";

@@ -1,6 +1,7 @@
 #include "runtime/cli/training_graph.h"
 
 #include <array>
+#include <optional>
 
 #include "runtime/cli/options.h"
 #include "runtime/precision/policy.h"
@@ -65,12 +66,16 @@ std::vector<Slot> training_slots(const Graph& model, const GraphOptions& options
 }
 
 Graph graph_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats) {
-  Graph wanted;
+  std::optional<Graph> wanted;
   PassRunner runner([&](std::string_view name, const Graph& graph) {
     if (name == pass) wanted = graph;
   });
-  compile(model, compile_options(model, options, formats), runner);
-  return wanted;
+  try {
+    compile(model, compile_options(model, options, formats), runner);
+  } catch (const Error&) {
+    if (!wanted) throw;  // a later pass cannot go on, which is no reason not to show this one
+  }
+  return *wanted;
 }
 
 }  // namespace marvin

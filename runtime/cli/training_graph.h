@@ -27,7 +27,7 @@ Formats assumed_formats(const std::vector<Slot>& slots, const std::string& preci
 // All of the training step's slots.
 std::vector<Slot> training_slots(const Graph& model, const GraphOptions& options);
 
-// The training graph after a pass of pass_names(). Throws Error where the model cannot be trained.
+// The training graph after a pass of pass_names(). Throws Error where the model cannot be trained up to there.
 Graph graph_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats);
 
 }  // namespace marvin

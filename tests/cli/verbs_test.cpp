@@ -156,6 +156,16 @@ TEST_CASE("inspect shows every stage of the compiler") {
   }
 }
 
+TEST_CASE("inspect shows what a model that cannot be trained has come to") {
+  const TemporaryDirectory directory;
+  const std::string model = directory / "model.onnx";
+  write_file(model, unary_model("Relu", kFloat));
+  CHECK(run_marvin({"inspect", model, "--after", "fold_constants", "--loss", "mse"}).code == 0);
+  const Outcome outcome = run_marvin({"inspect", model, "--after", "differentiate", "--loss", "mse"});
+  CHECK(outcome.code == 1);
+  CHECK(outcome.says("nothing to train"));
+}
+
 TEST_CASE("the text that inspect prints parses back") {
   const Outcome outcome = run_marvin({"inspect", model_path("mlp.onnx"), "--after", "append_optimizer"});
   REQUIRE(outcome.code == 0);
