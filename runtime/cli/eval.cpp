@@ -5,6 +5,7 @@
 #include "runtime/cli/model_metadata.h"
 #include "runtime/cli/verbs.h"
 #include "runtime/data/load.h"
+#include "runtime/ir/file.h"
 #include "runtime/report/table.h"
 
 namespace marvin {
@@ -13,8 +14,16 @@ namespace {
 struct EvalOptions {
   CommonOptions common;
   EvaluationOptions evaluation;
-  std::string model, data, precision, backend = "auto";
+  std::string model, data, precision, predictions, backend = "auto";
 };
+
+// One class to a line, in the order of the samples.
+void write_predictions(const Evaluation& evaluation, const std::string& path) {
+  if (!evaluation.accuracy) throw Error("--predictions: the model is not a classifier");
+  std::string lines;
+  for (const int64_t prediction : evaluation.predictions) lines += std::to_string(prediction) + "\n";
+  write_file_atomically(path, lines);
+}
 
 int eval(EvalOptions options) {
   static const std::vector<std::string> kPrecisions = {"float32"};
@@ -24,6 +33,7 @@ int eval(EvalOptions options) {
   const OnnxModel model = OnnxModel::load(options.model);
   const bool fixed_point = !options.evaluation.float32 && !stored_formats(model).empty();
   const Evaluation result = evaluate_model(model, load_data(options.data), options.evaluation);
+  if (!options.predictions.empty()) write_predictions(result, options.predictions);
   if (options.common.json) {
     Json json = to_json(result);
     json["precision"] = fixed_point ? "fixed point" : "float32";
@@ -52,6 +62,8 @@ Verb add_eval(CLI::App& app) {
       ->type_name("LOSS");
   command->add_option("--precision", options->precision, "float32: leave the model's fixed-point formats aside")
       ->type_name("float32");
+  command->add_option("--predictions", options->predictions, "Write the class of every sample to this file, one to a line")
+      ->type_name("FILE");
   add_backend(*command, options->backend);
   add_common_options(*command, options->common);
   command->footer(

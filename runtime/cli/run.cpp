@@ -1,7 +1,6 @@
 // marvin run: executes a model as it stands, on the user's arrays or on ONNX's test data.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <memory>
@@ -67,13 +66,12 @@ Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) 
 }
 
 void feed(Executor& executor, size_t index, const NamedArray& array, const std::string& source) {
-  Tensor& input = executor.input(index);
-  if (input.type() != array.values.type()) {
+  const Type& type = executor.input_type(index);
+  if (type != array.values.type()) {
     throw Error(source, ": the array '", array.name, "' is ", text_of(array.values.type()),
-                ", but the model's input is ", text_of(input.type()));
+                ", but the model's input is ", text_of(type));
   }
-  if (input.type().bytes() > 0)
-    std::memcpy(input.data(), array.values.data(), static_cast<size_t>(input.type().bytes()));
+  std::copy_n(array.values.data(), type.bytes(), executor.input_bytes(index));
 }
 
 std::vector<NamedArray> execute(const OnnxModel& model, const std::vector<NamedArray>& inputs,

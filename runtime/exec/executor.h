@@ -57,7 +57,8 @@ class Executor {
   std::span<T> input(size_t i) {
     return inputs_[i].as<T>();
   }
-  Tensor& input(size_t i) { return inputs_[i]; }
+  const Type& input_type(size_t i) const { return inputs_[i].type(); }
+  std::byte* input_bytes(size_t i) { return inputs_[i].data(); }
   // The index of the input or output with this name. Throws std::logic_error when there is none.
   size_t input_index(std::string_view name) const;
   size_t output_index(std::string_view name) const;

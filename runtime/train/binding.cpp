@@ -68,8 +68,8 @@ std::vector<Destination> destinations(Executor& executor, const std::vector<Inpu
                                       const BatchReader& reader) {
   std::vector<Destination> result;
   for (const InputBinding& binding : bindings) {
-    Tensor& input = executor.input(executor.input_index(binding.input));
-    result.push_back({binding.array, input.type(), input.data()});
+    const size_t input = executor.input_index(binding.input);
+    result.push_back({binding.array, executor.input_type(input), executor.input_bytes(input)});
     with_context(cat("feeding the input '", binding.input, "'"), [&] { reader.check(result.back()); });
   }
   return result;

@@ -25,7 +25,7 @@ std::vector<InputBinding> bind_inputs(const Graph& graph, const LossInputs& loss
 void check_labels(const Graph& graph, const LossInputs& loss, const std::vector<InputBinding>& bindings,
                   const Dataset& data);
 
-// The executor's input memory as destinations of a batch reader. Throws Error where an array does not fit.
+// The executor's input memory as destinations of a batch reader; `bindings` must outlive them. Throws Error where an array does not fit.
 std::vector<Destination> destinations(Executor& executor, const std::vector<InputBinding>& bindings,
                                       const BatchReader& reader);
 

@@ -9,32 +9,42 @@
 namespace marvin {
 namespace {
 
-// How many of the first `samples` rows of scores [n,c,...] have their label among the `k` largest; a score that ties
-// with the label's counts as larger only when its class comes first.
-int64_t hits(std::span<const float> scores, const Shape& shape, std::span<const int64_t> labels, int64_t samples,
-             int64_t k) {
+// The scores of one position: its class c is row[c * stride].
+struct ScoreRow {
+  const float* row;
+  int64_t classes, stride;
+
+  // How many classes come before `label` when sorted by score, the first class first where scores are equal.
+  int64_t rank(int64_t label) const {
+    const float own = row[label * stride];
+    int64_t before = 0;
+    for (int64_t c = 0; c < classes; ++c) before += row[c * stride] > own || (row[c * stride] == own && c < label);
+    return before;
+  }
+  int64_t best() const {
+    int64_t best = 0;
+    for (int64_t c = 1; c < classes; ++c)
+      if (row[c * stride] > row[best * stride]) best = c;
+    return best;
+  }
+};
+
+// Calls body(row, i) for every position i, in the order of the labels, of the first `samples` of scores [n,c,...].
+template <class Body>
+void for_each_row(std::span<const float> scores, const Shape& shape, int64_t samples, Body&& body) {
   const int64_t classes = shape[1];
   const int64_t positions = static_cast<int64_t>(scores.size()) / (shape[0] * classes);
-  int64_t count = 0;
   for (int64_t n = 0; n < samples; ++n) {
     for (int64_t p = 0; p < positions; ++p) {
-      const float* row = scores.data() + n * classes * positions + p;
-      const int64_t label = labels[static_cast<size_t>(n * positions + p)];
-      const float own = row[label * positions];
-      int64_t before = 0;
-      for (int64_t c = 0; c < classes; ++c) {
-        const float score = row[c * positions];
-        before += score > own || (score == own && c < label);
-      }
-      count += before < k;
+      body(ScoreRow{scores.data() + n * classes * positions + p, classes, positions}, n * positions + p);
     }
   }
-  return count;
 }
 
 struct Sums {
   double loss = 0;
   int64_t top1 = 0, top5 = 0;
+  std::vector<int64_t> predictions;
 };
 
 // The model at one batch size.
@@ -46,9 +56,9 @@ class BatchEvaluator {
     const Graph& graph = compiled_.graph;
     parameters.adopt(graph);
     executor_.emplace(std::make_shared<Plan>(plan_memory(graph)), parameters, arena);
-    const std::vector<InputBinding> bindings = bind_inputs(graph, compiled_.loss, {}, data);
-    check_labels(graph, compiled_.loss, bindings, data);
-    destinations_ = destinations(*executor_, bindings, reader);
+    bindings_ = bind_inputs(graph, compiled_.loss, {}, data);
+    check_labels(graph, compiled_.loss, bindings_, data);
+    destinations_ = destinations(*executor_, bindings_, reader);
     for (const Slot& slot : executor_->plan().slots) {
       const auto format = options.formats.find(slot.name);
       formats_.push_back(format == options.formats.end() ? FixedPoint{} : format->second);
@@ -67,8 +77,12 @@ class BatchEvaluator {
     const std::span<const float> values = executor_->output<float>(executor_->output_index(graph[scores].name));
     const std::span<const int64_t> labels =
         executor_->input<int64_t>(executor_->input_index(graph[compiled_.loss.labels].name));
-    sums.top1 += hits(values, graph.type_of(scores).shape, labels, samples, 1);
-    sums.top5 += hits(values, graph.type_of(scores).shape, labels, samples, 5);
+    for_each_row(values, graph.type_of(scores).shape, samples, [&](const ScoreRow& row, int64_t i) {
+      const int64_t rank = row.rank(labels[static_cast<size_t>(i)]);
+      sums.top1 += rank < 1;
+      sums.top5 += rank < 5;
+      sums.predictions.push_back(row.best());
+    });
   }
 
   bool classifies() const {
@@ -86,7 +100,8 @@ class BatchEvaluator {
   PassRunner runner_;
   Compiled compiled_;
   std::optional<Executor> executor_;
-  std::vector<Destination> destinations_;
+  std::vector<InputBinding> bindings_;
+  std::vector<Destination> destinations_;  // name arrays of bindings_
   std::vector<FixedPoint> formats_;
 };
 
@@ -121,6 +136,7 @@ Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const
   if (whole.classifies()) {
     const double labels = static_cast<double>(count * whole.labels_per_sample());
     result.accuracy = static_cast<double>(sums.top1) / labels;
+    result.predictions = std::move(sums.predictions);
     if (whole.classes() >= 5) result.top5 = static_cast<double>(sums.top5) / labels;
   }
   return result;

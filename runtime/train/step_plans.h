@@ -16,7 +16,7 @@ struct StepPlan {
   Compiled compiled;
   std::optional<Executor> executor;
   std::vector<InputBinding> bindings;
-  std::vector<Destination> destinations;
+  std::vector<Destination> destinations;  // name arrays of bindings
   std::vector<int64_t> step_ns;  // by plan step, where the time is taken
   size_t loss = 0;               // of the executor's outputs
   std::optional<size_t> lr, step;  // of its inputs

@@ -21,6 +21,7 @@ struct Evaluation {
   double loss = 0;
   std::optional<double> accuracy, top5;  // of classifiers; top5 from five classes on
   int64_t samples = 0;
+  std::vector<int64_t> predictions;  // of classifiers: the class with the largest score, sample by sample
 };
 
 struct Macs {

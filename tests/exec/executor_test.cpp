@@ -30,7 +30,8 @@ CompileOptions training_options() {
 // Fills inputs and parameters from `values`.
 void feed(const Graph& graph, const Values& values, Executor& executor, ParameterStore& store) {
   for (const ValueId input : graph.inputs) {
-    executor.input(executor.input_index(graph[input].name)) = values.at(graph[input].name);
+    const Tensor& value = values.at(graph[input].name);
+    std::copy_n(value.data(), value.type().bytes(), executor.input_bytes(executor.input_index(graph[input].name)));
   }
   for (const Plan::Binding& parameter : executor.plan().parameters) {
     const Tensor& value = values.at(parameter.name);
@@ -75,7 +76,7 @@ Formats formats_of_words(int8_t wl) {
   CompileOptions options = training_options();
   Formats formats;
   for (const Slot& slot : compile(from_text(kNetwork), options, runner).graph.slots) {
-    formats[slot.name] = {wl, fitted_fl(wl, slot.role == Role::gradient ? 0.1f : 2.0f)};
+    formats[slot.name] = {wl, fitted_fl(wl, slot.role == Role::gradient ? 0.25f : 4.0f)};
   }
   return formats;
 }
@@ -108,7 +109,7 @@ TEST_CASE("updates of weights and momentum are written in place") {
   PassRunner runner;
   const Plan plan = plan_memory(compile(from_text(kNetwork), training_options(), runner).graph);
   CHECK(plan.copies.empty());
-  CHECK(plan.arena_bytes >= plan.live_peak_bytes - Buffer::kAlignment);
+  CHECK(plan.arena_bytes > plan.live_peak_bytes - int64_t{Buffer::kAlignment});
   CHECK(plan.arena_bytes <= plan.live_peak_bytes * 3 / 2);
 }
 
