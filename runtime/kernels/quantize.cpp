@@ -19,51 +19,91 @@ struct Tally {
 constexpr int64_t kBlock = 2048;  // elements of a block where the order stays
 constexpr int64_t kTile = 64;     // pixels, and channels, of a tile where it changes
 
-// Quantizes `count` elements that lie `count` in a row; element i's random position is first + i * stride.
-template <class Word>
-MARVIN_CLONES void quantize_row(const float* x, Word* q, int64_t count, const QuantizeRule& rule, uint64_t first,
-                                uint64_t stride, Tally& tally) {
-  const float low = static_cast<float>(rule.min);
-  const float high = static_cast<float>(rule.max);
-  float absmax = 0, sum_abs = 0, sum_quantized = 0;
-  int32_t saturated = 0, underflowed = 0;
-  constexpr int64_t kLanes = 16;  // independent sums, so that the loop vectorises with its order fixed
-  float lane_abs[kLanes] = {}, lane_quantized[kLanes] = {};
-  for (int64_t begin = 0; begin < count; begin += kLanes) {
-    const int64_t lanes = std::min(kLanes, count - begin);
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      const int64_t i = begin + lane;
-      const float scaled = x[i] * rule.scale;
-      float bounded = scaled > low ? scaled : low;
-      bounded = bounded < high ? bounded : high;
-      float rounded;
-      if (rule.stochastic) {
-        const uint32_t bits = random_bits(rule.key, first + static_cast<uint64_t>(i) * stride);
-        const float u = static_cast<float>(static_cast<int32_t>(bits >> 8)) * 0x1p-24f;
-        const float whole = std::floor(bounded);
-        rounded = (bounded - whole) + u >= 1.0f ? whole + 1.0f : whole;
-      } else {
-        rounded = std::rint(bounded);
-      }
-      const auto word = static_cast<int32_t>(rounded);
-      q[i] = static_cast<Word>(word);
-      const float magnitude = std::fabs(x[i]);
-      absmax = magnitude > absmax ? magnitude : absmax;
-      lane_abs[lane] += magnitude;
-      lane_quantized[lane] += std::fabs(rounded);
-      saturated += bounded != scaled;
-      underflowed += (word == 0) & (x[i] != 0.0f);
+constexpr int64_t kLanes = 16;  // independent sums, so that loops vectorise with their order fixed
+
+// The tally of a row, element i counted in lane i % kLanes.
+struct LaneTally {
+  float absmax[kLanes] = {}, abs[kLanes] = {}, quantized[kLanes] = {};
+  int32_t saturated[kLanes] = {}, underflowed[kLanes] = {};
+
+  void add_to(Tally& tally) const {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      tally.absmax = absmax[lane] > tally.absmax ? absmax[lane] : tally.absmax;
+      tally.sum_abs += abs[lane];
+      tally.sum_abs_quantized += quantized[lane];
+      tally.saturated += saturated[lane];
+      tally.underflowed += underflowed[lane];
     }
   }
-  for (int64_t lane = 0; lane < kLanes; ++lane) {
-    sum_abs += lane_abs[lane];
-    sum_quantized += lane_quantized[lane];
+};
+
+// What the elements of a row share.
+struct Row {
+  float scale, low, high;
+  RandomRow random;
+  uint32_t first, stride;  // the lower halves of the random positions: first + i * stride
+
+  Row(const QuantizeRule& rule, uint64_t position, uint64_t step)
+      : scale(rule.scale), low(static_cast<float>(rule.min)), high(static_cast<float>(rule.max)),
+        random(random_row(rule.key, position)), first(static_cast<uint32_t>(position)),
+        stride(static_cast<uint32_t>(step)) {}
+};
+
+// Quantizes one element, into lane `lane` of the tally.
+template <bool kStochastic>
+[[gnu::always_inline]] inline int32_t quantize_one(float x, const Row& row, uint32_t i, LaneTally& tally, int64_t lane) {
+  const float scaled = x * row.scale;
+  float bounded = scaled > row.low ? scaled : row.low;
+  bounded = bounded < row.high ? bounded : row.high;
+  float rounded;
+  if constexpr (kStochastic) {
+    const uint32_t bits = random_bits(row.random, row.first + i * row.stride);
+    const float u = static_cast<float>(static_cast<int32_t>(bits >> 8)) * 0x1p-24f;
+    // Floor and choice in arithmetic, which vectorises.
+    const auto truncated = static_cast<float>(static_cast<int32_t>(bounded));
+    const float whole = truncated - static_cast<float>(truncated > bounded);
+    rounded = whole + static_cast<float>((bounded - whole) + u >= 1.0f);
+  } else {
+    rounded = std::rint(bounded);
   }
-  tally.absmax = absmax > tally.absmax ? absmax : tally.absmax;
-  tally.sum_abs += sum_abs;
-  tally.sum_abs_quantized += sum_quantized;
-  tally.saturated += saturated;
-  tally.underflowed += underflowed;
+  const float magnitude = std::fabs(x);
+  tally.absmax[lane] = magnitude > tally.absmax[lane] ? magnitude : tally.absmax[lane];
+  tally.abs[lane] += magnitude;
+  tally.quantized[lane] += std::fabs(rounded);
+  tally.saturated[lane] += bounded != scaled;
+  tally.underflowed[lane] += (rounded == 0.0f) & (x != 0.0f);
+  return static_cast<int32_t>(rounded);
+}
+
+// Quantizes `count` elements that lie in a row.
+template <bool kStochastic, class Word>
+MARVIN_CLONES void quantize_run(const float* x, Word* q, int64_t count, const Row& row, Tally& total) {
+  LaneTally tally;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const auto at = static_cast<uint32_t>(i + lane);
+      q[i + lane] = static_cast<Word>(quantize_one<kStochastic>(x[i + lane], row, at, tally, lane));
+    }
+  }
+  for (int64_t lane = 0; i < count; ++i, ++lane) {
+    q[i] = static_cast<Word>(quantize_one<kStochastic>(x[i], row, static_cast<uint32_t>(i), tally, lane));
+  }
+  tally.add_to(total);
+}
+
+// The same; element i's random position is position + i * stride.
+template <class Word>
+void quantize_row(const float* x, Word* q, int64_t count, const QuantizeRule& rule, uint64_t position, uint64_t stride,
+                  Tally& tally) {
+  if (!rule.stochastic) return quantize_run<false>(x, q, count, Row(rule, position, stride), tally);
+  // Where positions pass a multiple of 2^32 a new row begins.
+  const uint64_t room = (0x100000000 - (position & 0xffffffff) + stride - 1) / stride;
+  const auto head = static_cast<int64_t>(std::min<uint64_t>(static_cast<uint64_t>(count), room));
+  quantize_run<true>(x, q, head, Row(rule, position, stride), tally);
+  if (head < count) {
+    quantize_row(x + head, q + head, count - head, rule, position + static_cast<uint64_t>(head) * stride, stride, tally);
+  }
 }
 
 int64_t tiles_of(int64_t extent) { return (extent + kTile - 1) / kTile; }
@@ -158,7 +198,6 @@ template void quantize(const QuantizeShape&, const QuantizeRule&, const float*, 
 namespace {
 
 MARVIN_CLONES void tally_row(const float* x, int64_t count, Tally& tally) {
-  constexpr int64_t kLanes = 16;
   float lane_abs[kLanes] = {}, lane_max[kLanes] = {};
   for (int64_t begin = 0; begin < count; begin += kLanes) {
     const int64_t lanes = std::min(kLanes, count - begin);

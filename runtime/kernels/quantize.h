@@ -1,6 +1,7 @@
 // Rounding floats to fixed point words, and what is observed on the way.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace marvin {

@@ -20,15 +20,29 @@ constexpr uint64_t random_key(uint64_t seed, uint64_t step, uint64_t salt) {
   return mix64(mix64(mix64(seed + kGolden) + step + kGolden) + salt + kGolden);
 }
 
-// 32 uniform bits for element `index` of a stream: Wellons' three-round mixer (hash-prospector, triple32) of the index,
-// with half of the key before the first round and half after it.
-constexpr uint32_t random_bits(uint64_t key, uint64_t index) {
-  uint32_t x = static_cast<uint32_t>(index) ^ static_cast<uint32_t>(key);
+// What the elements of a stream whose indices share their upper 32 bits have in common.
+struct RandomRow {
+  uint32_t before, after;  // mixed in before and after the first round
+};
+constexpr RandomRow random_row(uint64_t key, uint64_t index) {
+  return {static_cast<uint32_t>(key),
+          static_cast<uint32_t>(key >> 32) + static_cast<uint32_t>(index >> 32) * 0x9e3779b9};
+}
+
+// 32 uniform bits for an element by the lower half of its index, in 32-bit arithmetic alone: Wellons' three-round mixer
+// (hash-prospector, triple32), with half of the key before the first round and half after it.
+constexpr uint32_t random_bits(RandomRow row, uint32_t index) {
+  uint32_t x = index ^ row.before;
   x = (x ^ (x >> 17)) * 0xed5ad4bb;
-  x += static_cast<uint32_t>(key >> 32) + static_cast<uint32_t>(index >> 32) * 0x9e3779b9;
+  x += row.after;
   x = (x ^ (x >> 11)) * 0xac4c1b51;
   x = (x ^ (x >> 15)) * 0x31848bab;
   return x ^ (x >> 14);
+}
+
+// 32 uniform bits for element `index` of a stream.
+constexpr uint32_t random_bits(uint64_t key, uint64_t index) {
+  return random_bits(random_row(key, index), static_cast<uint32_t>(index));
 }
 
 }  // namespace marvin
