@@ -55,6 +55,12 @@ struct AttrWriter {
   }
 };
 
+bool is_empty_list(const Attr& attr) {
+  const auto* integers = std::get_if<std::vector<int64_t>>(&attr);
+  const auto* reals = std::get_if<std::vector<float>>(&attr);
+  return (integers && integers->empty()) || (reals && reals->empty());
+}
+
 class GraphExporter {
  public:
   GraphExporter(const Graph& graph, std::span<const SlotFormat> formats) : graph_(graph), formats_(formats) {}
@@ -106,13 +112,14 @@ class GraphExporter {
     onnx::NodeProto& proto = *proto_.add_node();
     proto.set_op_type(node.op);
     proto.set_name(node.name);
-    if (!is_onnx_op(node.op)) proto.set_domain(kOwnDomain);
+    if (!is_onnx_op(node.op, node.outputs.size())) proto.set_domain(kOwnDomain);
     for (const ValueId input : node.inputs) proto.add_input(input.valid() ? graph_[input].name : "");
     for (const ValueId output : node.outputs) {
       proto.add_output(output.valid() ? graph_[output].name : "");
       if (output.valid()) describe(output, *proto_.add_value_info());
     }
     for (const auto& [key, value] : node.attrs) {
+      if (is_empty_list(value)) continue;  // stands for a default; ONNX has no way to write one
       onnx::AttributeProto& attribute = *proto.add_attribute();
       attribute.set_name(key);
       std::visit(AttrWriter{attribute}, value);

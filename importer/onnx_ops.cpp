@@ -20,4 +20,9 @@ bool is_onnx_op(std::string_view name) {
          std::ranges::find(kNewerOps, name) != kNewerOps.end();
 }
 
+bool is_onnx_op(std::string_view name, size_t outputs) {
+  const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(std::string(name));
+  return is_onnx_op(name) && (!schema || outputs <= static_cast<size_t>(schema->max_output()));
+}
+
 }  // namespace marvin

@@ -1,6 +1,7 @@
 #include "runtime/cli/recipe_file.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <set>
 
@@ -13,7 +14,7 @@ constexpr const char* kPreprocess = "preprocess";
 
 Json read_recipe(const std::string& path) {
   std::ifstream file(path);
-  if (!file) throw Error("cannot open the recipe '", path, "'");
+  if (!file || std::filesystem::is_directory(path)) throw Error("cannot open the recipe '", path, "'");
   try {
     Json json = Json::parse(file);
     if (!json.is_object()) throw Error("the recipe '", path, "' is not a JSON object of settings");

@@ -1,12 +1,9 @@
 #include "runtime/data/npz.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <zip.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -14,6 +11,7 @@
 #include "runtime/data/input_file.h"
 #include "runtime/data/npy.h"
 #include "runtime/ir/error.h"
+#include "runtime/ir/file.h"
 
 namespace marvin {
 namespace {
@@ -158,21 +156,32 @@ void add_array(zip_t* archive, const NamedArray& array, const std::string& heade
   zip_file_set_dostime(archive, entry, 0, 1 << 5 | 1, 0);
 }
 
-void write_archive(const std::string& path, std::span<const NamedArray> arrays) {
-  Archive archive = open_archive(path, ZIP_CREATE | ZIP_TRUNCATE);
+// What libzip has written to memory.
+std::string contents(zip_source_t* memory) {
+  zip_stat_t facts;
+  std::string bytes;
+  if (zip_source_stat(memory, &facts) == 0) bytes.resize(facts.size);
+  if (zip_source_open(memory) != 0 ||
+      zip_source_read(memory, bytes.data(), bytes.size()) != static_cast<zip_int64_t>(bytes.size())) {
+    throw Error(zip_error_strerror(zip_source_error(memory)));
+  }
+  zip_source_close(memory);
+  return bytes;
+}
+
+std::string archive_of(std::span<const NamedArray> arrays) {
+  const std::unique_ptr<zip_source_t, decltype(&zip_source_free)> memory(
+      zip_source_buffer_create(nullptr, 0, 0, nullptr), zip_source_free);
+  if (!memory) throw std::bad_alloc();
+  Archive archive(zip_open_from_source(memory.get(), ZIP_TRUNCATE, nullptr));
+  if (!archive) throw Error(zip_error_strerror(zip_source_error(memory.get())));
+  zip_source_keep(memory.get());  // the archive gives up one reference when it is closed
   std::vector<std::string> headers;
   for (const NamedArray& array : arrays) headers.push_back(npy_header(array.values.type()));
   for (size_t i = 0; i < arrays.size(); ++i) add_array(archive.get(), arrays[i], headers[i]);
   if (zip_close(archive.get()) != 0) throw Error(zip_strerror(archive.get()));
   static_cast<void>(archive.release());
-}
-
-void sync(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool synced = descriptor >= 0 && fsync(descriptor) == 0;
-  const int code = errno;
-  if (descriptor >= 0) close(descriptor);
-  if (!synced) throw Error(std::strerror(code));
+  return contents(memory.get());
 }
 
 }  // namespace
@@ -201,18 +210,7 @@ std::vector<NamedArray> read_npz(const std::string& path) {
 }
 
 void write_npz(const std::string& path, std::span<const NamedArray> arrays) {
-  const std::string temporary = cat(path, ".", getpid(), ".tmp");
-  try {
-    write_archive(temporary, arrays);
-    sync(temporary);
-    std::filesystem::rename(temporary, path);
-    const std::filesystem::path directory = std::filesystem::path(path).parent_path();
-    sync(directory.empty() ? "." : directory.string());
-  } catch (const std::exception& error) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw Error(path, ": cannot be written: ", error.what());
-  }
+  write_file_atomically(path, with_context(path, [&] { return archive_of(arrays); }));
 }
 
 }  // namespace marvin

@@ -1,5 +1,6 @@
 // Loss, accuracy and top-5 of a model over a data set.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "passes/plan_memory.h"
@@ -14,11 +15,15 @@ struct ScoreRow {
   const float* row;
   int64_t classes, stride;
 
-  // How many classes come before `label` when sorted by score, the first class first where scores are equal.
+  // How many classes come before `label` when sorted by score, the first class first where scores are equal. A score
+  // that is not a number comes last.
   int64_t rank(int64_t label) const {
     const float own = row[label * stride];
     int64_t before = 0;
-    for (int64_t c = 0; c < classes; ++c) before += row[c * stride] > own || (row[c * stride] == own && c < label);
+    for (int64_t c = 0; c < classes; ++c) {
+      const float other = row[c * stride];
+      before += c != label && (other > own || std::isnan(own) || (other == own && c < label));
+    }
     return before;
   }
   int64_t best() const {

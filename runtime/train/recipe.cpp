@@ -1,5 +1,7 @@
 #include "runtime/train/recipe.h"
 
+#include <cmath>
+
 #include "runtime/ir/error.h"
 #include "runtime/precision/policy.h"
 
@@ -20,7 +22,8 @@ void check(const Recipe& recipe) {
   require(recipe.evaluate_every >= 1, "eval-every", recipe.evaluate_every, "at least 1");
   require(recipe.validation_split >= 0 && recipe.validation_split < 1, "val-split", recipe.validation_split,
           "at least 0 and below 1");
-  require(recipe.schedule.lr >= 0, "lr", recipe.schedule.lr, "not negative");
+  require(std::isfinite(recipe.schedule.lr) && recipe.schedule.lr >= 0, "lr", recipe.schedule.lr,
+          "a number that is not negative");
   require(recipe.optimizer.momentum >= 0 && recipe.optimizer.momentum < 1, "momentum", recipe.optimizer.momentum,
           "at least 0 and below 1");
   require(recipe.optimizer.weight_decay >= 0, "weight-decay", recipe.optimizer.weight_decay, "not negative");

@@ -142,7 +142,7 @@ class Trainer::Impl {
     report.ms = 1e3 * seconds_since(start);
     result_.train_s += report.ms / 1e3;
     count_macs(plan);
-    if (!std::isfinite(report.loss)) stop(report);
+    if (const std::string layer = first_not_finite(); !std::isfinite(report.loss) || !layer.empty()) stop(report, layer);
     if (events.step) events.step(report);
     return report;
   }
@@ -210,16 +210,19 @@ class Trainer::Impl {
     }
   }
 
-  [[noreturn]] void stop(const StepReport& report) const {
-    std::string where;
-    for (size_t i = 0; i < windows_.size() && where.empty(); ++i) {
-      const float magnitude = windows_[i].stats[QuantizeStats::mean_abs];
-      if (!std::isfinite(magnitude)) {
-        where = cat("; the first values that are not finite are in layer '", slots_[i].layer, "' (", slots_[i].name, ")");
-      }
+  // "layer 'conv1' (conv1.weight)": the first slot that held a value that is not finite; empty when none did.
+  std::string first_not_finite() const {
+    for (size_t i = 0; i < windows_.size(); ++i) {
+      if (std::isfinite(windows_[i].stats[QuantizeStats::mean_abs])) continue;
+      return cat("layer '", slots_[i].layer, "' (", slots_[i].name, ")");
     }
-    throw Error("the loss is ", report.loss, " at step ", report.step, " (epoch ", report.epoch, ")", where,
-                ". Lower --lr (it was ", report.lr, "), or look for values in the data that are not finite");
+    return "";
+  }
+
+  [[noreturn]] void stop(const StepReport& report, const std::string& layer) const {
+    throw Error("the loss is ", report.loss, " at step ", report.step, " (epoch ", report.epoch, ")",
+                layer.empty() ? "" : cat("; the first values that are not finite are in ", layer), ". Lower --lr (it was ",
+                report.lr, "), or look for values in the data that are not finite");
   }
 
   std::vector<OpTime> profile() const {

@@ -1,0 +1,112 @@
+#include "runtime/train/trainer.h"
+
+#include <catch2/catch.hpp>
+#include <limits>
+#include <random>
+
+namespace marvin {
+namespace {
+
+constexpr int64_t kSamples = 96;
+
+Graph classifier(int64_t batch, bool) {
+  std::mt19937 random(3);
+  Graph graph = from_text(cat("graph g { input %x: f32[", batch, R"(,6]
+    parameter %fc1.weight: f32[8,6] parameter %fc1.bias: f32[8]
+    parameter %fc2.weight: f32[3,8] parameter %fc2.bias: f32[3]
+    %a = Gemm(%x, %fc1.weight, %fc1.bias) {transB=1}
+    %r = Relu(%a)
+    %y = Gemm(%r, %fc2.weight, %fc2.bias) {transB=1}
+    output %y })"));
+  for (uint32_t i = 0; i < graph.value_count(); ++i) {
+    Value& value = graph[ValueId{i}];
+    if (value.kind != ValueKind::parameter) continue;
+    Tensor data(value.type);
+    for (float& element : data.as<float>()) element = static_cast<float>(random() >> 8) * 0x1p-24f - 0.5f;
+    value.data = std::make_shared<const Tensor>(std::move(data));
+  }
+  return graph;
+}
+
+// Which of the first three inputs is the largest.
+Dataset easy_data() {
+  std::mt19937 random(4);
+  Tensor x(Type{DType::f32, {kSamples, 6}}), labels(Type{DType::i64, {kSamples}});
+  for (float& element : x.as<float>()) element = static_cast<float>(random() >> 8) * 0x1p-23f - 1;
+  for (size_t n = 0; n < kSamples; ++n) {
+    const std::span<const float> row = x.as<float>().subspan(n * 6, 3);
+    labels.as<int64_t>()[n] = std::max_element(row.begin(), row.end()) - row.begin();
+  }
+  return {.kind = DataKind::arrays, .arrays = {{"x", x}, {"labels", labels}}, .classes = 3};
+}
+
+Recipe recipe_in(const std::string& precision) {
+  Recipe recipe;
+  recipe.batch_size = 16;
+  recipe.epochs = 20;
+  recipe.schedule.lr = 0.2;
+  recipe.optimizer.momentum = 0.9f;
+  recipe.precision = precision;
+  return recipe;
+}
+
+TEST_CASE("every precision learns an easy task, and says what it multiplied in how many bits") {
+  const Dataset data = easy_data();
+  for (const std::string precision : {"float32", "adaptive", "fixed:8", "fixed:16", "fixed:24"}) {
+    INFO(precision);
+    Trainer trainer(classifier, data, data, recipe_in(precision));
+    CHECK(trainer.loss() == "cross-entropy");
+    const TrainingResult result = trainer.run({});
+    CHECK(result.steps == 120);
+    CHECK(*result.last.accuracy > 0.9);
+    // Forward, input and weight gradients of both layers, without the first layer's input gradient.
+    CHECK(result.macs.total == 120 * 16 * (2 * 6 * 8 + 3 * 8 * 3));
+    const bool in8 = precision == "adaptive" || precision == "fixed:8";
+    CHECK(result.macs.le8 == (in8 ? result.macs.total : 0));
+    CHECK(result.macs.le16 == (in8 || precision == "fixed:16" ? result.macs.total : 0));
+    CHECK(result.formats.size() == (precision == "float32" ? 0u : 6u));
+  }
+}
+
+TEST_CASE("values that are not finite stop training with the layer's name, in float32 with the step") {
+  Dataset data = easy_data();
+  data.arrays[0].values.as<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  Recipe recipe = recipe_in("adaptive");
+  recipe.shuffle = false;
+  Trainer fixed(classifier, data, data, recipe);
+  CHECK_THROWS_WITH(fixed.run({}), Catch::Contains("at step 1 (epoch 1)") && Catch::Contains("layer 'fc1' (x)"));
+  recipe.precision = "float32";
+  Trainer real(classifier, data, data, recipe);
+  CHECK_THROWS_WITH(real.run({}), Catch::Contains("at step 1 (epoch 1)") && Catch::Contains("Lower --lr"));
+}
+
+TEST_CASE("scores that are not numbers are never right") {
+  Dataset data = easy_data();
+  for (float& element : data.arrays[0].values.as<float>()) element = std::numeric_limits<float>::quiet_NaN();
+  ParameterStore parameters;
+  const Evaluation evaluation =
+      evaluate(classifier, parameters, {.data = data, .preprocess = {}, .loss = "cross-entropy", .batch_size = 40});
+  CHECK(*evaluation.accuracy == 0);
+  CHECK(evaluation.samples == kSamples);
+}
+
+TEST_CASE("part of the training data can be set aside for evaluation") {
+  const Dataset data = easy_data();
+  Recipe recipe = recipe_in("float32");
+  recipe.validation_split = 0.25;
+  Trainer trainer(classifier, data, data, recipe);
+  CHECK(trainer.run({}).last.samples == 24);
+}
+
+TEST_CASE("data that does not fit the model is an error that says why") {
+  Dataset renamed = easy_data();
+  renamed.arrays[0].name = "y";
+  CHECK_THROWS_WITH(Trainer(classifier, renamed, renamed, recipe_in("float32")), Catch::Contains("no array 'x'"));
+  Dataset labels = easy_data();
+  labels.arrays[1].values.as<int64_t>()[5] = 3;
+  CHECK_THROWS_WITH(Trainer(classifier, labels, labels, recipe_in("float32")),
+                    Catch::Contains("label 5 of 'labels' is 3") && Catch::Contains("labels are 0 to 2"));
+}
+
+}  // namespace
+}  // namespace marvin
