@@ -94,6 +94,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
   command.add_flag("--shuffle,!--no-shuffle", o.recipe.shuffle, "A new order of the samples each epoch (default)")
       ->group(kGroup);
   command.add_option("--seed", o.recipe.seed, "Of shuffling, augmentation, rounding and dropout")
+      ->check([](const std::string& text) { return text.starts_with('-') ? text + " is negative" : std::string(); })
       ->type_name("N")
       ->group(kGroup)
       ->capture_default_str();
