@@ -35,14 +35,14 @@ TensorMap weights_of(const Graph& graph) {
 }
 
 onnx::ModelProto trained(const ModelBuilder& model, const TensorMap& weights, const ExportOptions& options) {
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   export_trained(model.load(), weights, options, directory.file("out.onnx"));
   return read_proto(directory.file("out.onnx"));
 }
 
 onnx::ModelProto quantized(const ModelBuilder& model, const std::vector<SlotFormat>& formats,
                            const Metadata& metadata = {}) {
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   export_qdq(model.load(), {}, formats, metadata, directory.file("out.onnx"));
   return read_proto(directory.file("out.onnx"));
 }
@@ -163,7 +163,7 @@ TEST_CASE("old BatchNormalization is put into inference form by leaving out its 
 }
 
 TEST_CASE("weights that came beside the model are put into the exported file") {
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   const std::vector<float> numbers = {1, 2};
   directory.write("b.bin", std::string(reinterpret_cast<const char*>(numbers.data()), 8));
   ModelBuilder model = perceptron();
@@ -180,7 +180,7 @@ TEST_CASE("weights that came beside the model are put into the exported file") {
 }
 
 TEST_CASE("files are written whole or not at all") {
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   write_file_atomically(directory.file("a"), "one");
   write_file_atomically(directory.file("a"), "two");
   std::ifstream file(directory.file("a"));
@@ -293,7 +293,7 @@ TEST_CASE("models whose opset cannot say the arithmetic are refused") {
 }
 
 TEST_CASE("a model in fixed point can be imported again") {
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   export_qdq(training_model().load(), {}, std::vector<SlotFormat>{{"x", Role::activation, {12, 5}}}, {},
              directory.file("out.onnx"));
   const Graph graph = OnnxModel::load(directory.file("out.onnx")).import({.batch = 4});
@@ -317,7 +317,7 @@ TEST_CASE("any graph can be written for viewers") {
     output %x.stats
     update %w <- %w
   })");
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   const std::vector<SlotFormat> formats = {{"x", Role::activation, {8, 5}}};
   export_graph(graph, formats, directory.file("g.onnx"));
   const onnx::ModelProto out = read_proto(directory.file("g.onnx"));

@@ -18,7 +18,7 @@ ModelBuilder relu(int64_t opset = 17, int64_t ir_version = 8) {
 }  // namespace
 
 TEST_CASE("loading says what is wrong with a file that is not a model") {
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   const auto load = [](const std::string& path) { return error_of([&] { OnnxModel::load(path); }); };
   CHECK_THAT(load(directory.file("none.onnx")), Contains("none.onnx': No such file"));
   CHECK_THAT(load(directory.file("")), Contains("is a directory"));
@@ -34,7 +34,7 @@ TEST_CASE("loading says what is wrong with a file that is not a model") {
 }
 
 TEST_CASE("a model over 2 GiB is refused before it is read") {
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   const std::string path = directory.write("large.onnx", "x");
   std::filesystem::resize_file(path, int64_t{1} << 31);
   CHECK_THAT(error_of([&] { OnnxModel::load(path); }), Contains("over 2 GiB"));
@@ -139,7 +139,7 @@ TEST_CASE("tensors whose data does not fit their shape are refused before memory
 }
 
 TEST_CASE("external data is read below the model's directory, by offset and length") {
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   const float numbers[] = {1, 2, 3, 4};
   directory.write("w.bin", std::string(reinterpret_cast<const char*>(numbers), sizeof numbers));
   onnx::TensorProto proto;
@@ -188,7 +188,7 @@ TEST_CASE("malformed bytes are an error or a model, never anything else") {
   builder.node("Relu", {"y"}, {"z"}).output("z");
   const std::string whole = builder.model.SerializeAsString();
 
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   const auto survives = [&](const std::string& bytes) {
     return error_of([&] { OnnxModel::load(directory.write("m.onnx", bytes)).import({.batch = 4}); });
   };

@@ -13,17 +13,17 @@
 
 namespace marvin {
 
-// A directory that goes away with its owner.
-class TemporaryDirectory {
+// A directory for model files that goes away with its owner.
+class ModelDirectory {
  public:
-  TemporaryDirectory() {
+  ModelDirectory() {
     std::string name = (std::filesystem::temp_directory_path() / "marvin_XXXXXX").string();
     if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
     path_ = name;
   }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  ModelDirectory(const ModelDirectory&) = delete;
+  ModelDirectory& operator=(const ModelDirectory&) = delete;
+  ~ModelDirectory() { std::filesystem::remove_all(path_); }
   std::string file(const std::string& name) const { return (path_ / name).string(); }
   std::string write(const std::string& name, const std::string& bytes) const {
     std::ofstream(file(name), std::ios::binary) << bytes;
@@ -125,7 +125,7 @@ class ModelBuilder {
 
   onnx::GraphProto& graph() { return *model.mutable_graph(); }
   OnnxModel load() const {
-    const TemporaryDirectory directory;
+    const ModelDirectory directory;
     return OnnxModel::load(directory.write("model.onnx", model.SerializeAsString()));
   }
   Graph import(const ImportOptions& options = {}) const { return load().import(options); }

@@ -28,7 +28,7 @@ int64_t count(const Graph& graph, std::string_view op) {
 
 TEST_CASE("every model of models/ is imported and exported again") {
   REQUIRE(models().size() >= 8);
-  const TemporaryDirectory directory;
+  const ModelDirectory directory;
   for (const std::string& path : models()) {
     INFO(path);
     const OnnxModel model = OnnxModel::load(path);
