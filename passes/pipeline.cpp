@@ -52,7 +52,7 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
   // Nothing is differentiated beyond this point: new ops need no gradient, and quantizing is straight-through.
   runner.run("insert_quantization", graph,
              [&](Graph& g) { insert_quantization(g, formats_of(g, options.formats), options.observe); });
-  runner.run("select_kernels", graph, [&](Graph& g) { select_kernels(g, options.library); });
+  runner.run("select_kernels", graph, [&](Graph& g) { select_kernels(g, options.backend); });
   return result;
 }
 

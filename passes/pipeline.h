@@ -23,7 +23,7 @@ struct CompileOptions {
   bool gradients = false;                     // differentiate without an optimizer: gradients are computed and observed
   Formats formats;
   Observation observe;
-  std::optional<Backend> library;  // preferred for products
+  std::optional<Backend> backend;  // preferred for products
 };
 
 // The passes in order, by the names that `inspect --after` takes.

@@ -91,7 +91,7 @@ Recipe bench_recipe(const BenchOptions& options) {
   recipe.batch_size = options.batch_size;
   recipe.shuffle = false;
   recipe.precision = options.precision;
-  recipe.library = backend_named(options.backend);
+  recipe.backend = backend_named(options.backend);
   recipe.profile = true;
   return recipe;
 }

@@ -29,7 +29,7 @@ int eval(EvalOptions options) {
   static const std::vector<std::string> kPrecisions = {"float32"};
   if (!options.precision.empty()) check_word("--precision", options.precision, kPrecisions);
   options.evaluation.float32 = !options.precision.empty();
-  options.evaluation.library = backend_named(options.backend);
+  options.evaluation.backend = backend_named(options.backend);
   const OnnxModel model = OnnxModel::load(options.model);
   const bool fixed_point = !options.evaluation.float32 && !stored_formats(model).empty();
   const Evaluation result = evaluate_model(model, load_data(options.data), options.evaluation);

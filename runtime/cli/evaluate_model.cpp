@@ -34,7 +34,7 @@ Evaluation evaluate_model(const OnnxModel& model, const DataSplits& data, const 
                    .loss = loss_for(model, samples, options),
                    .batch_size = options.batch_size,
                    .formats = options.float32 ? Formats{} : stored_formats(model),
-                   .library = options.library});
+                   .backend = options.backend});
 }
 
 Json to_json(const Evaluation& evaluation) {

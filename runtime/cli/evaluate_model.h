@@ -13,7 +13,7 @@ struct EvaluationOptions {
   std::string loss;  // empty: the one that the model was trained with, else the usual one
   int64_t batch_size = 128;
   bool float32 = false;  // leave the model's formats aside
-  std::optional<Backend> library;
+  std::optional<Backend> backend;
 };
 
 // In inference form, with the preprocessing and the formats that the file carries, on the test samples where there are

@@ -147,7 +147,7 @@ Recipe resolve(const TrainOptions& options, const Dataset& train) {
   Recipe recipe = options.recipe;
   recipe.schedule.lr = options.lr.value_or(recipe.optimizer.name == "sgd" ? kSgdRate : kAdamRate);
   recipe.switch_at_epoch = options.switch_at == "epoch";
-  recipe.library = backend_named(options.backend);
+  recipe.backend = backend_named(options.backend);
   if (!options.preprocess.is_null())
     recipe.preprocess = parse_preprocess(options.preprocess, options.recipe_file, train);
   check(recipe);

@@ -9,7 +9,7 @@ namespace marvin {
 struct TrainOptions {
   CommonOptions common;
   std::string model, data, eval_data, out;
-  Recipe recipe;  // all but the rate, preprocess, library and switch_at_epoch, which resolve() fills in
+  Recipe recipe;  // all but the rate, preprocess, backend and switch_at_epoch, which resolve() fills in
   std::optional<double> lr;
   std::string backend = "auto", switch_at = "step";
   std::string recipe_file;

@@ -17,7 +17,7 @@ CompileOptions compile_options(const Graph& model, const GraphOptions& options, 
   return {.loss = options.loss.empty() ? usual_loss(model) : options.loss,
           .optimizer = optimizer,
           .formats = formats,
-          .library = backend_named(options.backend)};
+          .backend = backend_named(options.backend)};
 }
 
 }  // namespace

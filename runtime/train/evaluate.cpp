@@ -118,7 +118,7 @@ Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const
   const std::vector<int64_t>& samples = task.samples ? *task.samples : all;
   const auto count = static_cast<int64_t>(samples.size());
   const int64_t batch = std::min(task.batch_size, count);
-  const CompileOptions options{.loss = task.loss, .formats = task.formats, .library = task.library};
+  const CompileOptions options{.loss = task.loss, .formats = task.formats, .backend = task.backend};
   Arena arena;
   Sums sums;
 

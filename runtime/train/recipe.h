@@ -26,7 +26,7 @@ struct Recipe {
   bool switch_at_epoch = false;  // apply switches at the end of an epoch only
   int64_t evaluate_every = 1;    // epochs
   std::optional<Preprocess> preprocess;  // empty: scale, and normalise with the training set's mean and deviation
-  std::optional<Backend> library;  // preferred for products
+  std::optional<Backend> backend;  // preferred for products
   bool profile = false;            // time every step of the plan
 };
 

@@ -99,7 +99,7 @@ class Trainer::Impl {
     return {.loss = loss_,
             .optimizer = recipe_.optimizer,
             .observe = {.enabled = policy_ != nullptr},
-            .library = recipe_.library};
+            .backend = recipe_.backend};
   }
 
   // One float32 pass over the first batch that changes nothing shows every range before the first step.
@@ -184,7 +184,7 @@ class Trainer::Impl {
                         .preprocess = preprocess_,
                         .loss = loss_,
                         .batch_size = recipe_.batch_size,
-                        .library = recipe_.library};
+                        .backend = recipe_.backend};
     if (split_) task.samples = split_->validation;
     for (size_t i = 0; i < slots_.size(); ++i) task.formats[slots_[i].name] = formats_[i];
     result_.last = evaluate(import_, parameters_, task);

@@ -98,7 +98,7 @@ struct EvaluationTask {
   std::string loss;  // as attach_loss takes it
   int64_t batch_size = 128;
   Formats formats;  // by slot name; empty: float32
-  std::optional<Backend> library;
+  std::optional<Backend> backend;
 };
 
 // Loss, accuracy and top-5 in inference form, the last incomplete batch included.

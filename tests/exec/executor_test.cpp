@@ -129,9 +129,9 @@ TEST_CASE("fixed-point training does not depend on the number of threads") {
 
 TEST_CASE("fixed point is the same to the bit through OpenBLAS and oneDNN") {
   CompileOptions openblas = training_options();
-  openblas.library = Backend::openblas;
+  openblas.backend = Backend::openblas;
   CompileOptions onednn = training_options();
-  onednn.library = Backend::onednn;
+  onednn.backend = Backend::onednn;
   CHECK(train(openblas, formats_of_words(8), 2, 3) == train(onednn, formats_of_words(8), 2, 3));
 }
 
