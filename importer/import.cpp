@@ -105,8 +105,7 @@ class Importer {
   Importer(const OnnxModel::File& file, const ImportOptions& options, const NodeProtos& nodes)
       : file_(file),
         options_(options),
-        wiring_(file.proto.graph(), nodes),
-        writer_(graph_, [this](const std::string& name) { return wiring_.has(name); }) {}
+        wiring_(file.proto.graph(), nodes) {}
 
   Graph run() {
     const onnx::GraphProto& proto = file_.proto.graph();
@@ -212,7 +211,8 @@ class Importer {
     node.outputs.assign(proto.output().begin(), proto.output().end());
     if (is_constant_node(proto)) return add_constant(node);
 
-    apply_quirks(node, file_.opset, writer_);
+    Builder builder(graph_, Phase::forward, node.outputs.empty() ? node.name : node.outputs[0], node.name);
+    apply_quirks(node, file_.opset, builder);
     if (!node.tensors.empty()) throw Error("attribute '", node.tensors.begin()->first, "' is a tensor");
     const std::vector<RunningStatistic> statistics = running_statistics(node);
     const NodeId id =
@@ -252,7 +252,7 @@ class Importer {
     for (const size_t output : {size_t{1}, size_t{2}}) {
       ValueId& before = node.inputs[output + 2];
       if (!before.valid() || graph_[before].kind != ValueKind::parameter) continue;
-      if (node.outputs[output].empty()) node.outputs[output] = writer_.unused_name(graph_[before].name + ".next");
+      if (node.outputs[output].empty()) node.outputs[output] = graph_.unused_name(graph_[before].name + ".next");
       statistics.push_back({before, output});
       const auto update = std::ranges::find(graph_.updates, before, &Update::state);
       if (update != graph_.updates.end()) before = update->next;
@@ -264,7 +264,6 @@ class Importer {
   const ImportOptions& options_;
   Wiring wiring_;
   Graph graph_;
-  GraphWriter writer_;
   std::map<std::string, int64_t> dims_;
 };
 

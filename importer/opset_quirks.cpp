@@ -6,40 +6,7 @@
 
 namespace marvin {
 
-std::string GraphWriter::unused_name(const std::string& base) const {
-  const auto taken = [&](const std::string& name) { return graph_.find(name).valid() || in_file_(name); };
-  if (!taken(base)) return base;
-  for (int i = 2;; ++i) {
-    std::string candidate = cat(base, ".", i);
-    if (!taken(candidate)) return candidate;
-  }
-}
-
-ValueId GraphWriter::constant(const std::string& base, Tensor data) {
-  return graph_.add_constant(unused_name(base), std::move(data));
-}
-
-ValueId GraphWriter::integers(const std::string& base, const std::vector<int64_t>& values) {
-  return constant(base, Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
-}
-
-ValueId GraphWriter::scalar(const std::string& base, ValueId like, double number) {
-  return visit(type(like).dtype,
-               [&](auto zero) { return constant(base, Tensor::scalar(static_cast<decltype(zero)>(number))); });
-}
-
-ValueId GraphWriter::node(std::string_view op, std::vector<ValueId> inputs, Attrs attrs, const std::string& base) {
-  const NodeId id = append(graph_, {.op = std::string(op), .inputs = std::move(inputs), .attrs = std::move(attrs)},
-                           {unused_name(base)});
-  const ValueId output = graph_[id].outputs[0];
-  fold(graph_, id);
-  return output;
-}
-
 namespace {
-
-// The name that new values derive theirs from.
-std::string stem(const ModelNode& node) { return node.outputs.empty() ? node.name : node.outputs[0]; }
 
 ValueId operand(const ModelNode& node, size_t i) {
   if (i >= node.inputs.size() || !node.inputs[i].valid()) throw Error("operand ", i, " is missing");
@@ -64,61 +31,61 @@ T take(ModelNode& node, std::string_view key, T otherwise) {
   return taken;
 }
 
-void integers_to_operand(ModelNode& node, GraphWriter& writer, std::string_view key, size_t i) {
+void integers_to_operand(ModelNode& node, Builder& builder, std::string_view key, size_t i) {
   if (!node.attrs.has(key)) return;
-  set_operand(node, i, writer.integers(cat(stem(node), ".", key), take<std::vector<int64_t>>(node, key, {})));
+  set_operand(node, i, builder.constant_shape(take<std::vector<int64_t>>(node, key, {})));
 }
 
-void scalar_to_operand(ModelNode& node, GraphWriter& writer, std::string_view key, size_t i) {
+void scalar_to_operand(ModelNode& node, Builder& builder, std::string_view key, size_t i) {
   if (!node.attrs.has(key)) return;
-  set_operand(node, i, writer.scalar(cat(stem(node), ".", key), operand(node, 0), take<float>(node, key, 0)));
+  set_operand(node, i, builder.scalar_like(operand(node, 0), take<float>(node, key, 0)));
 }
 
-void axes_to_operand(ModelNode& node, GraphWriter& writer) { integers_to_operand(node, writer, "axes", 1); }
+void axes_to_operand(ModelNode& node, Builder& builder) { integers_to_operand(node, builder, "axes", 1); }
 
-void split_to_operand(ModelNode& node, GraphWriter& writer) { integers_to_operand(node, writer, "split", 1); }
+void split_to_operand(ModelNode& node, Builder& builder) { integers_to_operand(node, builder, "split", 1); }
 
-void clip_bounds_to_operands(ModelNode& node, GraphWriter& writer) {
-  scalar_to_operand(node, writer, "min", 1);
-  scalar_to_operand(node, writer, "max", 2);
+void clip_bounds_to_operands(ModelNode& node, Builder& builder) {
+  scalar_to_operand(node, builder, "min", 1);
+  scalar_to_operand(node, builder, "max", 2);
 }
 
-void pads_to_operands(ModelNode& node, GraphWriter& writer) {
-  integers_to_operand(node, writer, "pads", 1);
-  scalar_to_operand(node, writer, "value", 2);
+void pads_to_operands(ModelNode& node, Builder& builder) {
+  integers_to_operand(node, builder, "pads", 1);
+  scalar_to_operand(node, builder, "value", 2);
 }
 
-void slice_bounds_to_operands(ModelNode& node, GraphWriter& writer) {
-  integers_to_operand(node, writer, "starts", 1);
-  integers_to_operand(node, writer, "ends", 2);
-  integers_to_operand(node, writer, "axes", 3);
+void slice_bounds_to_operands(ModelNode& node, Builder& builder) {
+  integers_to_operand(node, builder, "starts", 1);
+  integers_to_operand(node, builder, "ends", 2);
+  integers_to_operand(node, builder, "axes", 3);
 }
 
-void k_to_operand(ModelNode& node, GraphWriter& writer) {
-  if (node.attrs.has("k")) set_operand(node, 1, writer.integers(cat(stem(node), ".k"), {take<int64_t>(node, "k", 0)}));
+void k_to_operand(ModelNode& node, Builder& builder) {
+  if (node.attrs.has("k")) set_operand(node, 1, builder.constant_shape({take<int64_t>(node, "k", 0)}));
 }
 
 // Before opset 12 nothing said whether Dropout drops, and files meant inference; so does a missing training_mode.
-void dropout_ratio_to_operand(ModelNode& node, GraphWriter& writer) { scalar_to_operand(node, writer, "ratio", 1); }
+void dropout_ratio_to_operand(ModelNode& node, Builder& builder) { scalar_to_operand(node, builder, "ratio", 1); }
 
 // Before opset 13 Softmax and its like worked on the matrix whose columns are the axes from `axis` (1) on.
-void softmax_of_matrix(ModelNode& node, GraphWriter& writer) {
+void softmax_of_matrix(ModelNode& node, Builder& builder) {
   const ValueId x = operand(node, 0);
-  const Shape shape = writer.type(x).shape;
+  const Shape shape = builder.shape(x);
   const int64_t rank = static_cast<int64_t>(shape.size());
   const int64_t axis = normalized_axis(take<int64_t>(node, "axis", 1), rank);
   if (axis == rank - 1) {
     node.attrs.set("axis", axis);
     return;
   }
-  const ValueId matrix = writer.node("Flatten", {x}, {{"axis", axis}}, stem(node) + ".matrix");
-  const ValueId result = writer.node(node.op, {matrix}, {{"axis", int64_t{1}}}, stem(node) + ".columns");
+  const ValueId matrix = builder.build("Flatten", {x}, {{"axis", axis}});
+  const ValueId result = builder.build(node.op, {matrix}, {{"axis", int64_t{1}}});
   node.op = "Reshape";
-  node.inputs = {result, writer.integers(stem(node) + ".shape", shape)};
+  node.inputs = {result, builder.constant_shape(shape)};
   node.attrs = {};
 }
 
-void refuse_spatial_0(ModelNode& node, GraphWriter&) {
+void refuse_spatial_0(ModelNode& node, Builder&) {
   if (take<int64_t>(node, "spatial", 1) == 0) {
     throw Error("spatial=0 (statistics per element) is not supported; export the model with opset 9 or newer");
   }
@@ -126,7 +93,7 @@ void refuse_spatial_0(ModelNode& node, GraphWriter&) {
 
 // Before opset 14 a BatchNormalization that lists its statistics was in training mode. Outputs 3 and 4 were saved
 // statistics for a gradient that ONNX never had.
-void training_mode_from_outputs(ModelNode& node, GraphWriter&) {
+void training_mode_from_outputs(ModelNode& node, Builder&) {
   const bool training = std::ranges::any_of(node.outputs.begin() + std::min<size_t>(1, node.outputs.size()),
                                             node.outputs.end(), [](const std::string& name) { return !name.empty(); });
   node.attrs.set("training_mode", int64_t{training});
@@ -134,11 +101,10 @@ void training_mode_from_outputs(ModelNode& node, GraphWriter&) {
 }
 
 // The attribute is a tensor of any type, which an operand holds exactly.
-void constant_of_shape_to_expand(ModelNode& node, GraphWriter& writer) {
+void constant_of_shape_to_expand(ModelNode& node, Builder& builder) {
   const auto value = node.tensors.find("value");
-  const ValueId fill = value == node.tensors.end() ? writer.constant(stem(node) + ".value", Tensor::scalar(0.0f))
-                                                   : writer.constant(stem(node) + ".value", value->second);
-  if (writer.type(fill).elements() != 1) throw Error("attribute 'value' must have one element");
+  const ValueId fill = builder.constant(value == node.tensors.end() ? Tensor::scalar(0.0f) : value->second);
+  if (builder.type(fill).elements() != 1) throw Error("attribute 'value' must have one element");
   node.tensors.clear();
   node.inputs = {fill, operand(node, 0)};
   node.op = "Expand";
@@ -147,7 +113,7 @@ void constant_of_shape_to_expand(ModelNode& node, GraphWriter& writer) {
 struct Quirk {
   std::string_view op;
   int64_t first_opset, last_opset;
-  void (*apply)(ModelNode&, GraphWriter&);
+  void (*apply)(ModelNode&, Builder&);
 };
 
 constexpr Quirk kQuirks[] = {
@@ -170,10 +136,10 @@ constexpr Quirk kQuirks[] = {
 
 }  // namespace
 
-void apply_quirks(ModelNode& node, int64_t opset, GraphWriter& writer) {
+void apply_quirks(ModelNode& node, int64_t opset, Builder& builder) {
   const std::string op = node.op;
   for (const Quirk& quirk : kQuirks)
-    if (quirk.op == op && opset >= quirk.first_opset && opset <= quirk.last_opset) quirk.apply(node, writer);
+    if (quirk.op == op && opset >= quirk.first_opset && opset <= quirk.last_opset) quirk.apply(node, builder);
 }
 
 }  // namespace marvin

@@ -17,14 +17,19 @@ static_assert(std::endian::native == std::endian::little, "raw_data is little-en
 
 using Proto = onnx::TensorProto;
 
-constexpr std::array<std::pair<DType, int32_t>, 8> kDataTypes = {{{DType::f32, Proto::FLOAT},
-                                                                  {DType::f64, Proto::DOUBLE},
-                                                                  {DType::i8, Proto::INT8},
-                                                                  {DType::i16, Proto::INT16},
-                                                                  {DType::i32, Proto::INT32},
-                                                                  {DType::i64, Proto::INT64},
-                                                                  {DType::u8, Proto::UINT8},
-                                                                  {DType::boolean, Proto::BOOL}}};
+constexpr std::array<std::pair<DType, int32_t>, 13> kDataTypes = {{{DType::f32, Proto::FLOAT},
+                                                                   {DType::f64, Proto::DOUBLE},
+                                                                   {DType::f16, Proto::FLOAT16},
+                                                                   {DType::bf16, Proto::BFLOAT16},
+                                                                   {DType::i8, Proto::INT8},
+                                                                   {DType::i16, Proto::INT16},
+                                                                   {DType::i32, Proto::INT32},
+                                                                   {DType::i64, Proto::INT64},
+                                                                   {DType::u8, Proto::UINT8},
+                                                                   {DType::u16, Proto::UINT16},
+                                                                   {DType::u32, Proto::UINT32},
+                                                                   {DType::u64, Proto::UINT64},
+                                                                   {DType::boolean, Proto::BOOL}}};
 
 // What ONNX added after the protobuf classes were generated.
 constexpr std::array<std::string_view, 7> kNewerDataTypes = {
@@ -52,6 +57,9 @@ decltype(auto) visit_field(Proto& proto, DType dtype, Body&& body) {
       return body(*proto.mutable_double_data());
     case DType::i64:
       return body(*proto.mutable_int64_data());
+    case DType::u32:
+    case DType::u64:
+      return body(*proto.mutable_uint64_data());
     default:
       return body(*proto.mutable_int32_data());
   }
@@ -65,9 +73,31 @@ decltype(auto) visit_field(const Proto& proto, DType dtype, Body&& body) {
       return body(proto.double_data());
     case DType::i64:
       return body(proto.int64_data());
+    case DType::u32:
+    case DType::u64:
+      return body(proto.uint64_data());
     default:
       return body(proto.int32_data());
   }
+}
+
+// 16-bit floats lie in the integer field by their bits.
+template <class T, class Element>
+T from_field(Element element) {
+  if constexpr (std::is_class_v<T>) {
+    T half;
+    half.bits = static_cast<uint16_t>(element);
+    return half;
+  } else {
+    return static_cast<T>(element);
+  }
+}
+template <class T>
+auto to_field(T element) {
+  if constexpr (std::is_class_v<T>)
+    return element.bits;
+  else
+    return element;
 }
 
 bool is_external(const Proto& proto) { return proto.data_location() == Proto::EXTERNAL; }
@@ -93,9 +123,9 @@ Tensor from_field(const Proto& proto, const Type& type) {
       throw Error("has ", field.size(), " elements, but ", text_of(type), " needs ", type.elements());
     }
     Tensor tensor(type);
-    visit(type.dtype, [&](auto zero) {
+    visit_stored(type.dtype, [&](auto zero) {
       using T = decltype(zero);
-      std::ranges::transform(field, tensor.as<T>().begin(), [](auto element) { return static_cast<T>(element); });
+      std::ranges::transform(field, tensor.as<T>().begin(), [](auto element) { return from_field<T>(element); });
     });
     return tensor;
   });
@@ -164,7 +194,7 @@ DType dtype_of(int32_t data_type) {
   for (const auto& [dtype, number] : kDataTypes)
     if (number == data_type) return dtype;
   throw Error("the element type ", data_type_name(data_type),
-              " is not supported; FLOAT, DOUBLE, INT8, INT16, INT32, INT64, UINT8 and BOOL are");
+              " is not supported; floats of 16, 32 and 64 bits, integers of 8 to 64 bits and BOOL are");
 }
 
 int32_t data_type_of(DType dtype) {
@@ -210,8 +240,8 @@ void overwrite(Proto& proto, const Tensor& tensor) {
   }
   visit_field(proto, type.dtype, [&](auto& field) {
     field.Clear();
-    visit(type.dtype, [&](auto zero) {
-      for (const auto element : tensor.as<decltype(zero)>()) field.Add(element);
+    visit_stored(type.dtype, [&](auto zero) {
+      for (const auto element : tensor.as<decltype(zero)>()) field.Add(to_field(element));
     });
   });
 }

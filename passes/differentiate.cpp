@@ -17,7 +17,9 @@ std::vector<bool> depends_on(const Graph& graph, const std::vector<ValueId>& wan
     bool any = false;
     for (const ValueId input : graph[id].inputs) any |= input.valid() && depends[input.index];
     for (const ValueId output : graph[id].outputs) {
-      if (any && output.valid() && is_float(graph.type_of(output).dtype)) depends[output.index] = true;
+      if (!any || !output.valid()) continue;
+      const DType dtype = graph.type_of(output).dtype;
+      if (is_float(dtype) || is_half(dtype)) depends[output.index] = true;
     }
   }
   return depends;

@@ -14,14 +14,18 @@ struct DTypeName {
   std::string_view numpy;
   DType dtype;
 };
-constexpr std::array<DTypeName, 8> kDTypeNames = {{{"<f4", DType::f32},
-                                                   {"<f8", DType::f64},
-                                                   {"|i1", DType::i8},
-                                                   {"<i2", DType::i16},
-                                                   {"<i4", DType::i32},
-                                                   {"<i8", DType::i64},
-                                                   {"|u1", DType::u8},
-                                                   {"|b1", DType::boolean}}};
+constexpr std::array<DTypeName, 12> kDTypeNames = {{{"<f4", DType::f32},
+                                                    {"<f8", DType::f64},
+                                                    {"<f2", DType::f16},
+                                                    {"|i1", DType::i8},
+                                                    {"<i2", DType::i16},
+                                                    {"<i4", DType::i32},
+                                                    {"<i8", DType::i64},
+                                                    {"|u1", DType::u8},
+                                                    {"<u2", DType::u16},
+                                                    {"<u4", DType::u32},
+                                                    {"<u8", DType::u64},
+                                                    {"|b1", DType::boolean}}};
 
 // A scanner of the few Python literals that occur in the dictionary.
 class Scanner {

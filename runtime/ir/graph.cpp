@@ -81,10 +81,11 @@ ValueId Graph::find(std::string_view value_name) const {
 }
 
 std::string Graph::unused_name(const std::string& base) const {
-  if (!find(base).valid()) return base;
-  for (int i = 2;; ++i) {
-    std::string candidate = cat(base, ".", i);
-    if (!find(candidate).valid()) return candidate;
+  const auto is_free = [&](const std::string& text) { return !find(text).valid() && !reserved_.contains(text); };
+  if (is_free(base)) return base;
+  for (int& suffix = last_suffix_.try_emplace(base, 1).first->second;;) {
+    std::string candidate = cat(base, ".", ++suffix);
+    if (is_free(candidate)) return candidate;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "runtime/ir/attrs.h"
@@ -104,8 +105,11 @@ class Graph {
 
   // None when there is no such value.
   ValueId find(std::string_view name) const;
-  // `base`, or `base.2`, `base.3` ... when it is taken.
+  // `base`, or `base.2`, `base.3` ... when it is taken or reserved.
   std::string unused_name(const std::string& base) const;
+  // Keeps unused_name from giving a name away to which a value will come.
+  void reserve_name(std::string text) { reserved_.insert(std::move(text)); }
+  void release_names() { reserved_.clear(); }
   void rename(ValueId value, std::string name);
 
  private:
@@ -117,6 +121,8 @@ class Graph {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   std::unordered_map<std::string, ValueId, Hash, std::equal_to<>> by_name_;
+  std::unordered_set<std::string> reserved_;
+  mutable std::unordered_map<std::string, int> last_suffix_;  // given to a base: where the search goes on
 };
 
 // The live nodes, every node after those it reads from, forward before backward before update, otherwise in the order

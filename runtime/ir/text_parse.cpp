@@ -122,11 +122,13 @@ class Parser {
   Tensor tensor(const Type& type) {
     Tensor result(type);
     expect("{");
-    visit(type.dtype, [&](auto zero) {
+    visit_stored(type.dtype, [&](auto zero) {
       using T = decltype(zero);
       for (T& element : result.as<T>()) {
         if constexpr (std::is_floating_point_v<T>) {
           element = real<T>();
+        } else if constexpr (std::is_class_v<T>) {
+          element = T(real<float>());
         } else {
           element = static_cast<T>(integer());
         }

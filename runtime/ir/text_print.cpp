@@ -143,12 +143,14 @@ std::string text_of(const Attr& attr) {
 std::string elements_text(const Tensor& tensor, int64_t elide_above) {
   if (tensor.type().elements() > elide_above) return "{...}";
   std::string text = "{";
-  visit(tensor.type().dtype, [&](auto zero) {
+  visit_stored(tensor.type().dtype, [&](auto zero) {
     using T = decltype(zero);
     for (const T element : tensor.as<T>()) {
       if (text.size() > 1) text += ", ";
       if constexpr (std::is_floating_point_v<T>) {
         text += real_text(element);
+      } else if constexpr (std::is_class_v<T>) {
+        text += real_text(static_cast<float>(element));
       } else {
         text += std::to_string(+element);
       }

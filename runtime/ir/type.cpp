@@ -13,14 +13,19 @@ struct DTypeFacts {
   std::string_view name;
   int64_t bytes;
 };
-constexpr std::array<DTypeFacts, 8> kDTypes = {{{DType::f32, "f32", 4},
-                                                {DType::f64, "f64", 8},
-                                                {DType::i8, "i8", 1},
-                                                {DType::i16, "i16", 2},
-                                                {DType::i32, "i32", 4},
-                                                {DType::i64, "i64", 8},
-                                                {DType::u8, "u8", 1},
-                                                {DType::boolean, "bool", 1}}};
+constexpr std::array<DTypeFacts, 13> kDTypes = {{{DType::f32, "f32", 4},
+                                                 {DType::f64, "f64", 8},
+                                                 {DType::f16, "f16", 2},
+                                                 {DType::bf16, "bf16", 2},
+                                                 {DType::i8, "i8", 1},
+                                                 {DType::i16, "i16", 2},
+                                                 {DType::i32, "i32", 4},
+                                                 {DType::i64, "i64", 8},
+                                                 {DType::u8, "u8", 1},
+                                                 {DType::u16, "u16", 2},
+                                                 {DType::u32, "u32", 4},
+                                                 {DType::u64, "u64", 8},
+                                                 {DType::boolean, "bool", 1}}};
 
 const DTypeFacts& facts(DType dtype) { return kDTypes[static_cast<size_t>(dtype)]; }
 
@@ -29,7 +34,8 @@ const DTypeFacts& facts(DType dtype) { return kDTypes[static_cast<size_t>(dtype)
 std::string_view name_of(DType dtype) { return facts(dtype).name; }
 int64_t bytes_of(DType dtype) { return facts(dtype).bytes; }
 bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
-bool is_integer(DType dtype) { return !is_float(dtype) && dtype != DType::boolean; }
+bool is_half(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; }
+bool is_integer(DType dtype) { return !is_float(dtype) && !is_half(dtype) && dtype != DType::boolean; }
 
 DType dtype_named(std::string_view name) {
   for (const DTypeFacts& row : kDTypes)

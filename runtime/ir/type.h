@@ -2,37 +2,50 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "runtime/ir/half.h"
 
 namespace marvin {
 
-enum class DType : uint8_t { f32, f64, i8, i16, i32, i64, u8, boolean };
+// Nothing computes in f16 and bf16: values of these are stored, and cast to and from others.
+enum class DType : uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64, boolean };
 
 // "f32", "i64", "bool" ...: the text form.
 std::string_view name_of(DType dtype);
 // The inverse of name_of. Throws Error on an unknown name.
 DType dtype_named(std::string_view name);
 int64_t bytes_of(DType dtype);
-bool is_float(DType dtype);
+bool is_float(DType dtype);    // f32 and f64: what derivatives are computed in
+bool is_half(DType dtype);     // f16 and bf16
 bool is_integer(DType dtype);  // boolean is not
 
 template <class T>
 struct DTypeOf;
 template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
 template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
+template <> struct DTypeOf<Float16> { static constexpr DType value = DType::f16; };
+template <> struct DTypeOf<BFloat16> { static constexpr DType value = DType::bf16; };
 template <> struct DTypeOf<int8_t> { static constexpr DType value = DType::i8; };
 template <> struct DTypeOf<int16_t> { static constexpr DType value = DType::i16; };
 template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::i32; };
 template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::i64; };
 template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::u8; };
+template <> struct DTypeOf<uint16_t> { static constexpr DType value = DType::u16; };
+template <> struct DTypeOf<uint32_t> { static constexpr DType value = DType::u32; };
+template <> struct DTypeOf<uint64_t> { static constexpr DType value = DType::u64; };
 template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
 
-// Calls `body(T{})` with the C++ type that holds `dtype`.
+// Calls `body(T{})` with the C++ type that computes `dtype`. Throws std::logic_error on f16 and bf16.
 template <class Body>
 decltype(auto) visit(DType dtype, Body&& body) {
   switch (dtype) {
+    case DType::f16:
+    case DType::bf16: throw std::logic_error("nothing computes in 16-bit floats");
     case DType::f32: return body(float{});
     case DType::f64: return body(double{});
     case DType::i8: return body(int8_t{});
@@ -40,8 +53,19 @@ decltype(auto) visit(DType dtype, Body&& body) {
     case DType::i32: return body(int32_t{});
     case DType::i64: return body(int64_t{});
     case DType::u8: return body(uint8_t{});
+    case DType::u16: return body(uint16_t{});
+    case DType::u32: return body(uint32_t{});
+    case DType::u64: return body(uint64_t{});
     default: return body(bool{});
   }
+}
+
+// The same with the C++ type that stores `dtype`: Float16 and BFloat16 too.
+template <class Body>
+decltype(auto) visit_stored(DType dtype, Body&& body) {
+  if (dtype == DType::f16) return body(Float16{});
+  if (dtype == DType::bf16) return body(BFloat16{});
+  return visit(dtype, std::forward<Body>(body));
 }
 
 // Extents, outermost first. A scalar has none. Every extent is known and not negative.

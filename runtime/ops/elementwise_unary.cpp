@@ -56,13 +56,29 @@ To converted(From x) {
   }
 }
 
+template <class T>
+constexpr bool kIsHalf = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
+
+template <class From, class To>
 void run_cast(const KernelArgs& args) {
-  visit(args.in_type(0).dtype, [&](auto from) {
-    visit(args.out_type().dtype, [&](auto to) {
-      using From = decltype(from);
-      using To = decltype(to);
-      map([](From x) { return converted<To>(x); }, args.input<From>(0), args.output<To>(), args.out_type().elements());
-    });
+  const auto cast = [](From x) {
+    if constexpr (kIsHalf<From> && kIsHalf<To>)
+      return To(static_cast<float>(x));
+    else if constexpr (kIsHalf<From>)
+      return converted<To>(static_cast<float>(x));
+    else if constexpr (std::is_same_v<From, double> && std::is_same_v<To, Float16>)
+      return To(x);
+    else if constexpr (kIsHalf<To>)
+      return To(static_cast<float>(x));
+    else
+      return converted<To>(x);
+  };
+  map(cast, args.input<From>(0), args.output<To>(), args.out_type().elements());
+}
+
+void run_cast(const KernelArgs& args) {
+  visit_stored(args.in_type(0).dtype, [&](auto from) {
+    visit_stored(args.out_type().dtype, [&](auto to) { run_cast<decltype(from), decltype(to)>(args); });
   });
 }
 
@@ -198,14 +214,15 @@ const OpDef kCast = {
     .name = "Cast",
     .doc =
         "x as elements of the type `to` (a number of onnx.TensorProto.DataType). Floats are cut off towards zero, and "
-        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits",
+        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits. The gradient of a 16-bit float is f32",
     .defaults = {},
     .required = {"to"},
     .infer = [](const InferContext& context) -> std::vector<Type> {
       return {Type{dtype_of_onnx(context.attrs.integer("to")), context.shape(0)}};
     },
     .gradient = [](GradContext& c) -> std::vector<ValueId> {
-      return {c.build("Cast", {c.grad()}, {{"to", onnx_number_of(c.type(c.in(0)).dtype)}})};
+      const DType dtype = c.type(c.in(0)).dtype;
+      return {c.cast(c.grad(), is_half(dtype) ? DType::f32 : dtype)};
     },
     .kernels = {{.name = "cast", .run = run_cast}},
     .in_place = true,

@@ -15,6 +15,7 @@
 
 #include "runtime/ir/error.h"
 #include "runtime/ir/graph.h"
+#include "runtime/ops/builder.h"
 #include "runtime/precision/fixed_point.h"
 
 namespace marvin {
@@ -42,12 +43,11 @@ struct InferContext {
 // ---- Gradients ------------------------------------------------------------------------------------------------------
 
 // What a gradient rule reads, and the pen it writes with. Rules build nodes of the same op vocabulary.
-class GradContext {
+class GradContext : public Builder {
  public:
   // output_gradients: one per output of the node, none where nothing downstream depends on it.
   // wanted: one per input, whether its gradient is needed.
-  GradContext(Graph& graph, NodeId node, std::vector<ValueId> output_gradients, std::vector<bool> wanted)
-      : graph_(graph), id_(node), node_(graph[node]), output_gradients_(std::move(output_gradients)), wanted_(std::move(wanted)) {}
+  GradContext(Graph& graph, NodeId node, std::vector<ValueId> output_gradients, std::vector<bool> wanted);
 
   ValueId in(size_t i) const { return i < node_.inputs.size() ? node_.inputs[i] : ValueId{}; }
   ValueId out(size_t i) const { return i < node_.outputs.size() ? node_.outputs[i] : ValueId{}; }
@@ -56,33 +56,32 @@ class GradContext {
   ValueId grad(size_t i = 0) const { return output_gradients_[i]; }
   bool wants(size_t i) const { return i < wanted_.size() && wanted_[i]; }
   const Attrs& attrs() const { return node_.attrs; }
-  // By value: building nodes moves the graph's tables.
-  Type type(ValueId value) const { return graph_.type_of(value); }
-  Shape shape(ValueId value) const { return graph_.type_of(value).shape; }
-  // The value's constant elements, null where it is not constant.
-  const Tensor* constant(ValueId value) const;
   size_t input_count() const { return node_.inputs.size(); }
   size_t output_count() const { return node_.outputs.size(); }
 
-  // Adds a node (phase backward) with one output and returns it.
-  ValueId build(std::string_view op, std::vector<ValueId> inputs, Attrs attrs = {});
-  // The same for several outputs; false leaves an output out.
-  std::vector<ValueId> build_many(std::string_view op, std::vector<ValueId> inputs, Attrs attrs,
-                                  const std::vector<bool>& outputs);
-  ValueId constant(Tensor data);
-  ValueId constant_shape(const Shape& shape);  // an i64 vector
-  // A scalar constant of the value's element type.
-  ValueId scalar_like(ValueId value, double number);
-  // Sums `value` down to `shape`, undoing a broadcast; `value` itself when it has that shape.
-  ValueId sum_to(ValueId value, const Shape& shape);
-  ValueId reshape(ValueId value, const Shape& shape);
-
  private:
-  Graph& graph_;
   NodeId id_;
   Node node_;  // a copy: building nodes moves the graph's
   std::vector<ValueId> output_gradients_;
   std::vector<bool> wanted_;
+};
+
+// ---- Ops that are compositions of others -------------------------------------------------------------------------------
+
+// What an op that is written out as others reads, and the pen it writes with. Attributes are complete.
+class ExpandContext : public Builder {
+ public:
+  ExpandContext(Graph& graph, Node node, std::vector<std::string> outputs);
+
+  ValueId in(size_t i) const { return i < node_.inputs.size() ? node_.inputs[i] : ValueId{}; }
+  size_t input_count() const { return node_.inputs.size(); }
+  const Attrs& attrs() const { return node_.attrs; }
+  size_t output_count() const { return outputs_.size(); }
+  bool wants(size_t output) const { return output < outputs_.size() && !outputs_[output].empty(); }
+
+ private:
+  Node node_;
+  std::vector<std::string> outputs_;
 };
 
 // ---- Kernels --------------------------------------------------------------------------------------------------------
@@ -156,6 +155,9 @@ struct OpDef {
   Attrs defaults;                            // every legal attribute with its default
   std::vector<std::string_view> required;    // legal attributes without a default
   std::vector<Type> (*infer)(const InferContext&) = nullptr;
+  // Writes the op out as others when it enters a graph, one value per output; such an op has no inference, gradient and
+  // kernels of its own, and is never in a graph.
+  std::vector<ValueId> (*expand)(ExpandContext&) = nullptr;
   // One gradient per input, none where there is none. Null: no gradient passes.
   std::vector<ValueId> (*gradient)(GradContext&) = nullptr;
   std::vector<Kernel> kernels;               // cheapest first; the last one admits everything that infer lets through
@@ -165,6 +167,7 @@ struct OpDef {
   int64_t (*macs)(const KernelQuery&) = nullptr;  // multiply-accumulates of a product
   bool view = false;                         // output 0 is the bytes of input 0 with another shape: no kernel runs
   bool in_place = false;                     // elementwise: an output may be written over an input of its type
+  bool random = false;                       // draws random numbers: never folded
   bool types_only = false;                   // the output depends on the operands' types alone (Shape, Size)
 };
 
@@ -179,16 +182,28 @@ std::span<const OpDef* const> all_ops();
 std::vector<Type> infer_types(const Graph& graph, const OpDef& op, std::span<const ValueId> inputs, Attrs& attrs,
                               size_t output_count);
 
-// Adds a node with inferred types and complete attributes. An empty output name leaves that output out.
+// Adds a node with inferred types and complete attributes. An empty output name leaves that output out. Throws
+// std::logic_error for an op that is a composition of others.
 NodeId append(Graph& graph, Node node, const std::vector<std::string>& output_names);
+
+// The same for every op: where it is a composition of others, adds those. Returns the outputs, named as given.
+std::vector<ValueId> emit(Graph& graph, Node node, const std::vector<std::string>& output_names);
+
+// Gives values their names, one each; "" for those that nobody asks for. A value older than `first_new` (an index) keeps
+// its own: a copy gets the name. Throws Error when a value that has a name is none.
+std::vector<ValueId> name_values(Graph& graph, std::span<const ValueId> values, const std::vector<std::string>& names,
+                                 size_t first_new);
 
 // Evaluates one op on tensors with its last (reference) admissible kernel; null operands are left out.
 std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inputs, const Attrs& attrs,
                              size_t output_count);
 
-// Turns the node's outputs into constants when all that it reads is constant (or its op needs types alone) and the
-// result is no larger than `limit_bytes`. Says whether it did.
+// Turns the node's outputs into constants when all that it reads is constant (or its op needs types alone), it draws no
+// random numbers and the result is no larger than `limit_bytes`. Says whether it did.
 bool fold(Graph& graph, NodeId node, int64_t limit_bytes = int64_t{1} << 26);
+
+// The same for the nodes that made these values.
+void fold_producers(Graph& graph, std::span<const ValueId> values);
 
 // The text form with ops' defaults left out, and back with types and defaults inferred.
 std::string to_text(const Graph& graph, int64_t elide_above = int64_t{1} << 40);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <unordered_map>
 
 #include "runtime/ops/list.h"
@@ -73,20 +74,28 @@ void check_rank(const Type& type) {
   if (type.rank() > kMaxRank) throw Error("more than ", kMaxRank, " axes are not supported: ", text_of(type));
 }
 
-std::vector<Type> infer_from(const OpDef& op, std::span<const InferContext::Operand> operands, Attrs& attrs,
-                             size_t output_count) {
-  complete_attrs(op, attrs);
+// `operands`: whether each is present.
+void check_counts(const OpDef& op, const std::vector<bool>& operands, size_t output_count) {
   size_t present = operands.size();
-  while (present > 0 && !operands[present - 1].type) --present;
+  while (present > 0 && !operands[present - 1]) --present;
   if (static_cast<int>(present) < op.min_inputs || static_cast<int>(present) > op.max_inputs) {
     throw Error("takes ", op.min_inputs, op.min_inputs == op.max_inputs ? "" : cat(" to ", op.max_inputs),
                 " inputs, not ", present);
   }
   for (size_t i = 0; i < static_cast<size_t>(op.min_inputs); ++i)
-    if (!operands[i].type) throw Error("operand ", i, " is missing");
+    if (!operands[i]) throw Error("operand ", i, " is missing");
   if (static_cast<int>(output_count) > op.max_outputs) {
     throw Error("has at most ", op.max_outputs, " outputs, not ", output_count);
   }
+}
+
+std::vector<Type> infer_from(const OpDef& op, std::span<const InferContext::Operand> operands, Attrs& attrs,
+                             size_t output_count) {
+  if (!op.infer) throw std::logic_error(cat(op.name, " is a composition of others: emit() writes it"));
+  complete_attrs(op, attrs);
+  std::vector<bool> present;
+  for (const InferContext::Operand& operand : operands) present.push_back(operand.type != nullptr);
+  check_counts(op, present, output_count);
   for (const InferContext::Operand& operand : operands)
     if (operand.type) check_rank(*operand.type);
   std::vector<Type> types =
@@ -116,6 +125,36 @@ NodeId append(Graph& graph, Node node, const std::vector<std::string>& output_na
   const std::vector<Type> types =
       infer_types(graph, op_named(node.op), node.inputs, node.attrs, output_names.size());
   return graph.add_node(std::move(node), output_names, types);
+}
+
+std::vector<ValueId> name_values(Graph& graph, std::span<const ValueId> values, const std::vector<std::string>& names,
+                                 size_t first_new) {
+  std::vector<ValueId> named;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const ValueId value = i < values.size() ? values[i] : ValueId{};
+    if (names[i].empty()) {
+      named.emplace_back();
+      continue;
+    }
+    if (!value.valid()) throw Error("output '", names[i], "' is not supported");
+    const bool is_free = value.index >= first_new && std::ranges::find(named, value) == named.end();
+    if (is_free) graph.rename(value, names[i]);
+    named.push_back(is_free ? value
+                            : graph[append(graph, {.op = "Identity", .inputs = {value}}, {names[i]})].outputs[0]);
+  }
+  return named;
+}
+
+std::vector<ValueId> emit(Graph& graph, Node node, const std::vector<std::string>& output_names) {
+  const OpDef& op = op_named(node.op);
+  if (!op.expand) return graph[append(graph, std::move(node), output_names)].outputs;
+  complete_attrs(op, node.attrs);
+  std::vector<bool> present;
+  for (const ValueId input : node.inputs) present.push_back(input.valid());
+  check_counts(op, present, output_names.size());
+  const size_t first_new = graph.value_count();
+  ExpandContext context(graph, std::move(node), output_names);
+  return name_values(graph, op.expand(context), output_names, first_new);
 }
 
 std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inputs, const Attrs& given,
@@ -165,7 +204,7 @@ std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inp
 bool fold(Graph& graph, NodeId id, int64_t limit_bytes) {
   const Node& node = graph[id];
   const OpDef& op = op_named(node.op);
-  if (op.kernels.empty() && !op.view) return false;
+  if (op.random || (op.kernels.empty() && !op.view)) return false;
   std::vector<Tensor> placeholders(node.inputs.size());
   std::vector<const Tensor*> inputs;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -186,6 +225,11 @@ bool fold(Graph& graph, NodeId id, int64_t limit_bytes) {
   return true;
 }
 
+void fold_producers(Graph& graph, std::span<const ValueId> values) {
+  for (const ValueId value : values)
+    if (value.valid() && graph[value].kind == ValueKind::computed) fold(graph, graph[value].producer);
+}
+
 std::string to_text(const Graph& graph, int64_t elide_above) {
   const auto defaults = [](std::string_view name) {
     const OpDef* op = find_op(name);
@@ -197,9 +241,9 @@ std::string to_text(const Graph& graph, int64_t elide_above) {
 Graph from_text(std::string_view text) {
   return parse(text, [](Graph& graph, Node node, const std::vector<std::string>& names,
                         const std::vector<std::optional<Type>>& written) {
-    const NodeId id = append(graph, std::move(node), names);
+    const std::vector<ValueId> outputs = emit(graph, std::move(node), names);
     for (size_t i = 0; i < written.size(); ++i) {
-      const ValueId output = graph[id].outputs[i];
+      const ValueId output = outputs[i];
       if (written[i] && *written[i] != graph.type_of(output)) {
         throw Error("'", graph[output].name, "' is ", text_of(graph.type_of(output)), ", not ", text_of(*written[i]));
       }

@@ -11,7 +11,7 @@ void require_float(const InferContext& context, size_t operand) {
 
 void require_numeric(const InferContext& context, size_t operand) {
   const Type& type = context.type(operand);
-  if (type.dtype == DType::boolean) throw Error("operand ", operand, " must be of numbers, not ", text_of(type));
+  if (!is_float(type.dtype) && !is_integer(type.dtype)) throw Error("operand ", operand, " must be of numbers, not ", text_of(type));
 }
 
 void require_same_dtype(const InferContext& context, size_t first, size_t second) {
@@ -48,7 +48,7 @@ std::vector<Type> same_bool_type(const InferContext& context) {
 namespace {
 
 // By DType: the numbers of onnx.TensorProto.DataType.
-constexpr std::array<int64_t, 8> kOnnxNumbers = {1, 11, 3, 5, 6, 7, 2, 9};
+constexpr std::array<int64_t, 13> kOnnxNumbers = {1, 11, 10, 16, 3, 5, 6, 7, 2, 4, 12, 13, 9};
 
 }  // namespace
 

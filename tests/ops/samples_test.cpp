@@ -100,17 +100,19 @@ std::vector<Tensor> run_kernel(const Kernel& kernel, const KernelQuery& query, s
 
 }  // namespace
 
-TEST_CASE("every op has a doc, a sample and either kernels or a view") {
+TEST_CASE("every op has a doc, a sample, and kernels, a view or an expansion") {
   std::set<std::string> sampled;
   for (const Sample& sample : all_samples()) {
     const Graph graph = from_text(sample.graph);
     for (const NodeId node : live_nodes(graph)) sampled.insert(graph[node].op);
+    for (const OpDef* op : all_ops())
+      if (op->expand && sample.graph.find(cat("= ", op->name, "(")) != std::string_view::npos) sampled.insert(std::string(op->name));
   }
   for (const OpDef* op : all_ops()) {
     INFO(op->name);
     CHECK(!op->doc.empty());
-    CHECK(op->infer != nullptr);
-    CHECK((op->view || !op->kernels.empty()));
+    CHECK((op->infer == nullptr) == (op->expand != nullptr));
+    CHECK((op->expand || op->view || !op->kernels.empty()));
     CHECK(sampled.contains(std::string(op->name)));
     for (const Kernel& kernel : op->kernels) CHECK(kernel.run != nullptr);
   }
