@@ -153,7 +153,7 @@ int64_t weight_grad_bytes(const TapConv& conv, const ExactProduct& product, int6
 }  // namespace
 
 ConvWeightGradExact::ConvWeightGradExact(const ConvShape& shape, ExactProduct product)
-    : conv_(forward_taps(shape, WeightOrder::o_i_kh_kw)),
+    : conv_(forward_taps(shape, WeightOrder::o_i_k)),
       identity_(output_taps(shape)),
       product_(product),
       threads_(omp_get_max_threads()) {

@@ -28,7 +28,7 @@ struct ExactProduct {
 // out = float32(exact sum) * scale + bias, forward and input gradient.
 class ConvExact {
  public:
-  // convs: forward_taps(shape, o_kh_kw_i), or input_grad_taps of the same; operand a is the source, b the weights.
+  // convs: forward_taps(shape, o_k_i), or input_grad_taps of the same; operand a is the source, b the weights.
   // Plans for the threads that OpenMP would use now.
   ConvExact(std::vector<TapConv> convs, ExactProduct product);
   int64_t scratch_bytes() const { return scratch_bytes_; }

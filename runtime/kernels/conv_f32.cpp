@@ -68,7 +68,7 @@ void ConvF32::run(const float* source, const float* weights, const float* bias, 
 }
 
 ConvWeightGradF32::ConvWeightGradF32(const ConvShape& shape)
-    : conv_(forward_taps(shape, WeightOrder::o_i_kh_kw)),
+    : conv_(forward_taps(shape, WeightOrder::o_i_k)),
       identity_(output_taps(shape)),
       threads_(omp_get_max_threads()) {
   tile_ = std::min(std::clamp<int64_t>(kColumnElements / conv_.depth(), 256, 1024), conv_.pixels());

@@ -13,7 +13,7 @@ namespace marvin {
 // out = source * weights + bias, forward and input gradient.
 class ConvF32 {
  public:
-  // convs: forward_taps(shape, o_i_kh_kw), or input_grad_taps of the same. Plans for the threads that OpenMP would use
+  // convs: forward_taps(shape, o_i_k), or input_grad_taps of the same. Plans for the threads that OpenMP would use
   // now.
   explicit ConvF32(std::vector<TapConv> convs);
   int64_t scratch_bytes() const { return scratch_bytes_; }

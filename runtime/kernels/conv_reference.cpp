@@ -1,3 +1,4 @@
+#include <optional>
 #include <type_traits>
 
 #include "runtime/kernels/conv.h"
@@ -5,26 +6,26 @@
 namespace marvin {
 namespace {
 
-// Where the elements of an image [n][channels][h][w] are.
-struct ImageStrides {
-  int64_t n, channel, h, w;
-};
+// Along depth, height and width.
+using Place = std::array<int64_t, 3>;
 
-template <class T>
-ImageStrides image_strides(int64_t channels, int64_t h, int64_t w) {
-  if (std::is_floating_point_v<T>) return {channels * h * w, h * w, w, 1};
-  return {h * w * channels, 1, w * channels, channels};
-}
-
+// Where the elements of an image [n][channels][d][h][w] are.
 template <class T>
 struct Image {
   const T* data;
-  ImageStrides stride;
+  int64_t step_n, step_channel;
+  Place steps;
 
-  Image(const T* elements, int64_t channels, int64_t h, int64_t w)
-      : data(elements), stride(image_strides<T>(channels, h, w)) {}
-  T at(int64_t n, int64_t channel, int64_t h, int64_t w) const {
-    return data[n * stride.n + channel * stride.channel + h * stride.h + w * stride.w];
+  // A member of ConvAxis says how long the axes are.
+  Image(const T* elements, int64_t channels, const ConvShape& s, int64_t ConvAxis::*extent) : data(elements) {
+    const int64_t d = s.axes[0].*extent, h = s.axes[1].*extent, w = s.axes[2].*extent;
+    step_n = channels * d * h * w;
+    step_channel = std::is_floating_point_v<T> ? d * h * w : 1;
+    const int64_t pixel = std::is_floating_point_v<T> ? 1 : channels;
+    steps = {h * w * pixel, w * pixel, pixel};
+  }
+  T at(int64_t n, int64_t channel, const Place& place) const {
+    return data[n * step_n + channel * step_channel + place[0] * steps[0] + place[1] * steps[1] + place[2] * steps[2]];
   }
 };
 
@@ -32,67 +33,75 @@ struct Image {
 template <class T>
 using Total = std::conditional_t<std::is_floating_point_v<T>, double, int128_t>;
 
-// Calls body(i, tap) for every tap whose input position i for output position `out` is inside [0, extent).
-template <class Body>
-void for_taps(int64_t out, int64_t stride, int64_t dilation, int64_t pad, int64_t taps, int64_t extent, Body body) {
-  for (int64_t tap = 0; tap < taps; ++tap) {
-    const int64_t i = out * stride + tap * dilation - pad;
-    if (i >= 0 && i < extent) body(i, tap);
+Place place_of(const ConvShape& s, int64_t index, int64_t ConvAxis::*extent) {
+  const int64_t h = s.axes[1].*extent, w = s.axes[2].*extent;
+  return {index / w / h, index / w % h, index % w};
+}
+
+// The input that an output reads through a tap.
+std::optional<Place> input_at(const ConvShape& s, const Place& out, const Place& tap) {
+  Place in;
+  for (size_t i = 0; i < 3; ++i) {
+    const ConvAxis& axis = s.axes[i];
+    in[i] = out[i] * axis.stride + tap[i] * axis.dilation - axis.pad;
+    if (in[i] < 0 || in[i] >= axis.in) return {};
   }
+  return in;
+}
+
+// The output that reads an input through a tap.
+std::optional<Place> output_at(const ConvShape& s, const Place& in, const Place& tap) {
+  Place out;
+  for (size_t i = 0; i < 3; ++i) {
+    const ConvAxis& axis = s.axes[i];
+    const int64_t scaled = in[i] + axis.pad - tap[i] * axis.dilation;
+    out[i] = scaled / axis.stride;
+    if (scaled < 0 || scaled % axis.stride != 0 || out[i] >= axis.out) return {};
+  }
+  return out;
 }
 
 template <class A, class B>
 void forward(const ConvShape& s, const A* x_data, const B* w_data, float scale, const float* bias, float* y) {
-  const Image<A> x(x_data, s.c, s.h, s.w);
-  const Image<B> w(w_data, s.group_c(), s.kh, s.kw);
+  const Image<A> x(x_data, s.c, s, &ConvAxis::in);
+  const Image<B> w(w_data, s.group_c(), s, &ConvAxis::kernel);
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t n = 0; n < s.n; ++n) {
     for (int64_t o = 0; o < s.o; ++o) {
       const int64_t first_c = o / s.group_o() * s.group_c();
-      for (int64_t oh = 0; oh < s.oh; ++oh) {
-        for (int64_t ow = 0; ow < s.ow; ++ow) {
-          Total<A> sum = 0;
-          for_taps(oh, s.stride_h, s.dilation_h, s.pad_top, s.kh, s.h, [&](int64_t h, int64_t kh) {
-            for_taps(ow, s.stride_w, s.dilation_w, s.pad_left, s.kw, s.w, [&](int64_t i, int64_t kw) {
-              for (int64_t c = 0; c < s.group_c(); ++c)
-                sum += static_cast<Total<A>>(x.at(n, first_c + c, h, i)) * w.at(o, c, kh, kw);
-            });
-          });
-          y[((n * s.o + o) * s.oh + oh) * s.ow + ow] = static_cast<float>(sum) * scale + (bias ? bias[o] : 0.0f);
+      for (int64_t pixel = 0; pixel < s.out_pixels(); ++pixel) {
+        const Place out = place_of(s, pixel, &ConvAxis::out);
+        Total<A> sum = 0;
+        for (int64_t t = 0; t < s.taps(); ++t) {
+          const Place tap = place_of(s, t, &ConvAxis::kernel);
+          const std::optional<Place> in = input_at(s, out, tap);
+          for (int64_t c = 0; in && c < s.group_c(); ++c)
+            sum += static_cast<Total<A>>(x.at(n, first_c + c, *in)) * w.at(o, c, tap);
         }
+        y[(n * s.o + o) * s.out_pixels() + pixel] = static_cast<float>(sum) * scale + (bias ? bias[o] : 0.0f);
       }
     }
   }
 }
 
-// Calls body(out, tap) for every tap through which output position `out` inside [0, extent) reads input position i.
-template <class Body>
-void for_readers(int64_t i, int64_t stride, int64_t dilation, int64_t pad, int64_t taps, int64_t extent, Body body) {
-  for (int64_t tap = 0; tap < taps; ++tap) {
-    const int64_t scaled = i + pad - tap * dilation;
-    if (scaled >= 0 && scaled % stride == 0 && scaled / stride < extent) body(scaled / stride, tap);
-  }
-}
-
 template <class A, class B>
 void input_grad(const ConvShape& s, const A* dy_data, const B* w_data, float scale, float* dx) {
-  const Image<A> dy(dy_data, s.o, s.oh, s.ow);
-  const Image<B> w(w_data, s.group_c(), s.kh, s.kw);
+  const Image<A> dy(dy_data, s.o, s, &ConvAxis::out);
+  const Image<B> w(w_data, s.group_c(), s, &ConvAxis::kernel);
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t n = 0; n < s.n; ++n) {
     for (int64_t c = 0; c < s.c; ++c) {
       const int64_t first_o = c / s.group_c() * s.group_o();
-      for (int64_t h = 0; h < s.h; ++h) {
-        for (int64_t i = 0; i < s.w; ++i) {
-          Total<A> sum = 0;
-          for_readers(h, s.stride_h, s.dilation_h, s.pad_top, s.kh, s.oh, [&](int64_t oh, int64_t kh) {
-            for_readers(i, s.stride_w, s.dilation_w, s.pad_left, s.kw, s.ow, [&](int64_t ow, int64_t kw) {
-              for (int64_t o = first_o; o < first_o + s.group_o(); ++o)
-                sum += static_cast<Total<A>>(dy.at(n, o, oh, ow)) * w.at(o, c % s.group_c(), kh, kw);
-            });
-          });
-          dx[((n * s.c + c) * s.h + h) * s.w + i] = static_cast<float>(sum) * scale;
+      for (int64_t pixel = 0; pixel < s.in_pixels(); ++pixel) {
+        const Place in = place_of(s, pixel, &ConvAxis::in);
+        Total<A> sum = 0;
+        for (int64_t t = 0; t < s.taps(); ++t) {
+          const Place tap = place_of(s, t, &ConvAxis::kernel);
+          const std::optional<Place> out = output_at(s, in, tap);
+          for (int64_t o = first_o; out && o < first_o + s.group_o(); ++o)
+            sum += static_cast<Total<A>>(dy.at(n, o, *out)) * w.at(o, c % s.group_c(), tap);
         }
+        dx[(n * s.c + c) * s.in_pixels() + pixel] = static_cast<float>(sum) * scale;
       }
     }
   }
@@ -100,27 +109,22 @@ void input_grad(const ConvShape& s, const A* dy_data, const B* w_data, float sca
 
 template <class A, class B>
 void weight_grad(const ConvShape& s, const A* x_data, const B* dy_data, float scale, float* dw) {
-  const Image<A> x(x_data, s.c, s.h, s.w);
-  const Image<B> dy(dy_data, s.o, s.oh, s.ow);
+  const Image<A> x(x_data, s.c, s, &ConvAxis::in);
+  const Image<B> dy(dy_data, s.o, s, &ConvAxis::out);
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t o = 0; o < s.o; ++o) {
     for (int64_t c = 0; c < s.group_c(); ++c) {
-      const int64_t in = o / s.group_o() * s.group_c() + c;
-      for (int64_t kh = 0; kh < s.kh; ++kh) {
-        for (int64_t kw = 0; kw < s.kw; ++kw) {
-          Total<A> sum = 0;
-          for (int64_t n = 0; n < s.n; ++n) {
-            for (int64_t oh = 0; oh < s.oh; ++oh) {
-              const int64_t h = oh * s.stride_h + kh * s.dilation_h - s.pad_top;
-              if (h < 0 || h >= s.h) continue;
-              for (int64_t ow = 0; ow < s.ow; ++ow) {
-                const int64_t i = ow * s.stride_w + kw * s.dilation_w - s.pad_left;
-                if (i >= 0 && i < s.w) sum += static_cast<Total<A>>(x.at(n, in, h, i)) * dy.at(n, o, oh, ow);
-              }
-            }
-          }
-          dw[((o * s.group_c() + c) * s.kh + kh) * s.kw + kw] = static_cast<float>(sum) * scale;
+      const int64_t channel = o / s.group_o() * s.group_c() + c;
+      for (int64_t t = 0; t < s.taps(); ++t) {
+        const Place tap = place_of(s, t, &ConvAxis::kernel);
+        Total<A> sum = 0;
+        for (int64_t pixel = 0; pixel < s.out_pixels(); ++pixel) {
+          const Place out = place_of(s, pixel, &ConvAxis::out);
+          const std::optional<Place> in = input_at(s, out, tap);
+          for (int64_t n = 0; in && n < s.n; ++n)
+            sum += static_cast<Total<A>>(x.at(n, channel, *in)) * dy.at(n, o, out);
         }
+        dw[(o * s.group_c() + c) * s.taps() + t] = static_cast<float>(sum) * scale;
       }
     }
   }

@@ -9,31 +9,37 @@
 namespace marvin {
 namespace {
 
-TapAxis forward_axis(int64_t source, int64_t out, int64_t taps, int64_t stride, int64_t dilation, int64_t pad) {
-  return {
-      .source = source, .extent = out, .count = out, .step = stride, .offset = -pad, .spacing = dilation, .taps = taps};
+TapAxis forward_axis(const ConvAxis& axis) {
+  return {.source = axis.in,
+          .extent = axis.out,
+          .count = axis.out,
+          .step = axis.stride,
+          .offset = -axis.pad,
+          .spacing = axis.dilation,
+          .taps = axis.kernel};
 }
 
 // One axis of dx per residue. Position i reads dy at (i + pad - tap * dilation) / stride where that divides: taps with
 // the same residue, in descending order so that the source position ascends.
-std::vector<TapAxis> input_grad_axes(int64_t extent, int64_t source, int64_t kernel, int64_t stride, int64_t dilation,
-                                     int64_t pad) {
+std::vector<TapAxis> input_grad_axes(const ConvAxis& conv) {
   std::vector<TapAxis> axes;
-  const int64_t common = std::gcd(stride, dilation);
-  for (int64_t first = 0; first < std::min(stride, extent); ++first) {
-    TapAxis axis{.source = source,
-                 .extent = extent,
+  const int64_t stride = conv.stride;
+  const int64_t common = std::gcd(stride, conv.dilation);
+  for (int64_t first = 0; first < std::min(stride, conv.in); ++first) {
+    TapAxis axis{.source = conv.out,
+                 .extent = conv.in,
                  .first = first,
                  .out_step = stride,
-                 .count = (extent - first + stride - 1) / stride,
-                 .spacing = dilation / common,
+                 .count = (conv.in - first + stride - 1) / stride,
+                 .spacing = conv.dilation / common,
                  .taps = 0,
                  .tap_step = -(stride / common)};
-    for (int64_t tap = 0; tap < kernel; ++tap) {
-      if ((first + pad - tap * dilation) % stride != 0) continue;
+    for (int64_t tap = 0; tap < conv.kernel; ++tap) {
+      const int64_t scaled = first + conv.pad - tap * conv.dilation;
+      if (scaled % stride != 0) continue;
       ++axis.taps;
       axis.first_tap = tap;
-      axis.offset = (first + pad - tap * dilation) / stride;
+      axis.offset = scaled / stride;
     }
     axes.push_back(axis);
   }
@@ -41,45 +47,58 @@ std::vector<TapAxis> input_grad_axes(int64_t extent, int64_t source, int64_t ker
 }
 
 WeightStrides weight_strides(const ConvShape& s, WeightOrder order) {
-  const int64_t per_o = s.group_c() * s.kh * s.kw;
-  if (order == WeightOrder::o_i_kh_kw) return {s.group_o() * per_o, per_o, s.kh * s.kw, s.kw, 1};
-  return {s.group_o() * per_o, per_o, 1, s.kw * s.group_c(), s.group_c()};
+  const int64_t per_o = s.group_c() * s.taps();
+  const int64_t h = s.axes[1].kernel, w = s.axes[2].kernel;
+  const bool channels_last = order == WeightOrder::o_k_i;
+  const int64_t tap = channels_last ? s.group_c() : 1;
+  return {s.group_o() * per_o, per_o, channels_last ? 1 : s.taps(), {h * w * tap, w * tap, tap}};
 }
 
-// Calls body(tap row, tap column, offset of its first weight) for every tap of an output channel's weights.
+// Calls body(tap, offset of its first weight) for every tap of an output channel's weights.
 template <class Body>
 void for_packed(const TapConv& conv, int64_t group, int64_t out, Body body) {
+  const auto& [d, h, w] = conv.axes;
   const WeightStrides& stride = conv.weights;
-  for (int64_t th = 0; th < conv.h.taps; ++th) {
-    for (int64_t tw = 0; tw < conv.w.taps; ++tw) {
-      body(th * conv.w.taps + tw, group * stride.group + out * stride.out +
-                                      (conv.h.first_tap + th * conv.h.tap_step) * stride.h +
-                                      (conv.w.first_tap + tw * conv.w.tap_step) * stride.w);
-    }
+  const int64_t first = group * stride.group + out * stride.out;
+  for (int64_t tap = 0; tap < conv.taps(); ++tap) {
+    const int64_t td = tap / w.taps / h.taps, th = tap / w.taps % h.taps, tw = tap % w.taps;
+    body(tap, first + (d.first_tap + td * d.tap_step) * stride.axes[0] +
+                  (h.first_tap + th * h.tap_step) * stride.axes[1] + (w.first_tap + tw * w.tap_step) * stride.axes[2]);
   }
 }
 
 // A run of output pixels in one row.
 struct Segment {
-  int64_t n, a, b, size;  // image, row, first column
+  int64_t n, z, a, b, size;  // image, plane, row, first column
 };
+
+// The first source pixel of a row that tap (td, th) of a segment reads, counted from the image's; -1 outside.
+inline int64_t source_row(const TapConv& conv, const Segment& segment, int64_t td, int64_t th) {
+  const auto& [d, h, w] = conv.axes;
+  const int64_t plane = segment.z * d.step + d.offset + td * d.spacing;
+  const int64_t row = segment.a * h.step + h.offset + th * h.spacing;
+  if (plane < 0 || plane >= d.source || row < 0 || row >= h.source) return -1;
+  return (plane * h.source + row) * w.source;
+}
 
 // Calls body(segment, its first pixel) for the rows that [begin, end) consists of.
 template <class Body>
 inline __attribute__((always_inline)) void for_segments(const TapConv& conv, int64_t begin, int64_t end, Body body) {
-  const int64_t width = conv.w.count;
+  const int64_t planes = conv.axes[0].count, rows = conv.axes[1].count, width = conv.axes[2].count;
   int64_t b = begin % width;
-  int64_t a = begin / width % conv.h.count;
-  int64_t n = begin / width / conv.h.count;
+  int64_t a = begin / width % rows;
+  int64_t z = begin / width / rows % planes;
+  int64_t n = begin / width / rows / planes;
   for (int64_t p = begin; p < end;) {
     const int64_t size = std::min(width - b, end - p);
-    body(Segment{n, a, b, size}, p);
+    body(Segment{n, z, a, b, size}, p);
     p += size;
     b = 0;
-    if (++a == conv.h.count) {
-      a = 0;
-      ++n;
-    }
+    if (++a < rows) continue;
+    a = 0;
+    if (++z < planes) continue;
+    z = 0;
+    ++n;
   }
 }
 
@@ -117,8 +136,7 @@ TapConv forward_taps(const ConvShape& s, WeightOrder order) {
           .groups = s.groups,
           .in = s.group_c(),
           .out = s.group_o(),
-          .h = forward_axis(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top),
-          .w = forward_axis(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left),
+          .axes = {forward_axis(s.axes[0]), forward_axis(s.axes[1]), forward_axis(s.axes[2])},
           .weights = weight_strides(s, order)};
 }
 
@@ -126,18 +144,25 @@ std::vector<TapConv> input_grad_taps(const ConvShape& s, WeightOrder order) {
   WeightStrides strides = weight_strides(s, order);
   std::swap(strides.out, strides.in);
   std::vector<TapConv> convs;
-  for (const TapAxis& h : input_grad_axes(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top)) {
-    for (const TapAxis& w : input_grad_axes(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left)) {
-      convs.push_back(
-          {.n = s.n, .groups = s.groups, .in = s.group_o(), .out = s.group_c(), .h = h, .w = w, .weights = strides});
+  for (const TapAxis& d : input_grad_axes(s.axes[0])) {
+    for (const TapAxis& h : input_grad_axes(s.axes[1])) {
+      for (const TapAxis& w : input_grad_axes(s.axes[2])) {
+        convs.push_back({.n = s.n,
+                         .groups = s.groups,
+                         .in = s.group_o(),
+                         .out = s.group_c(),
+                         .axes = {d, h, w},
+                         .weights = strides});
+      }
     }
   }
   return convs;
 }
 
 TapConv output_taps(const ConvShape& s) {
-  return forward_taps({.n = s.n, .c = s.o, .h = s.oh, .w = s.ow, .o = s.o, .oh = s.oh, .ow = s.ow, .groups = s.groups},
-                      WeightOrder::o_kh_kw_i);
+  ConvShape identity{.n = s.n, .c = s.o, .o = s.o, .groups = s.groups};
+  for (size_t i = 0; i < 3; ++i) identity.axes[i].in = identity.axes[i].out = s.axes[i].out;
+  return forward_taps(identity, WeightOrder::o_k_i);
 }
 
 template <class T, class F>
@@ -169,7 +194,8 @@ void unpack_weights(const TapConv& conv, const Total* partials, int64_t count, f
 }
 
 void gather_channels_last(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, void* columns) {
-  const TapAxis h = conv.h, w = conv.w;
+  const TapAxis d = conv.axes[0], h = conv.axes[1], w = conv.axes[2];
+  const int64_t image_pixels = conv.source_pixels();
   const int64_t pixel_bytes = conv.groups * conv.in * source.bytes;
   const int64_t tap_bytes = conv.in * source.bytes;
   const int64_t row_bytes = w.taps * tap_bytes;
@@ -180,44 +206,46 @@ void gather_channels_last(const TapConv& conv, int64_t group, Words source, int6
     for (int64_t b = segment.b; b < segment.b + segment.size; ++b) {
       const int64_t column = b * w.step + w.offset;
       const auto [low, high] = inside(w.spacing, column, w.source, 0, w.taps);
-      for (int64_t th = 0; th < h.taps; ++th, to += row_bytes) {
-        const int64_t row = segment.a * h.step + h.offset + th * h.spacing;
-        if (row < 0 || row >= h.source) {
-          zero_run(to, row_bytes);
-          continue;
+      for (int64_t td = 0; td < d.taps; ++td) {
+        for (int64_t th = 0; th < h.taps; ++th, to += row_bytes) {
+          const int64_t row = source_row(conv, segment, td, th);
+          if (row < 0) {
+            zero_run(to, row_bytes);
+            continue;
+          }
+          const std::byte* from = words + (segment.n * image_pixels + row + column) * pixel_bytes;
+          zero_run(to, low * tap_bytes);
+          if (one_run) {
+            copy_run(from + low * pixel_bytes, (high - low) * tap_bytes, to + low * tap_bytes);
+          } else {
+            for (int64_t tw = low; tw < high; ++tw)
+              copy_run(from + tw * w.spacing * pixel_bytes, tap_bytes, to + tw * tap_bytes);
+          }
+          zero_run(to + high * tap_bytes, (w.taps - high) * tap_bytes);
         }
-        const std::byte* from = words + ((segment.n * h.source + row) * w.source + column) * pixel_bytes;
-        zero_run(to, low * tap_bytes);
-        if (one_run) {
-          copy_run(from + low * pixel_bytes, (high - low) * tap_bytes, to + low * tap_bytes);
-        } else {
-          for (int64_t tw = low; tw < high; ++tw)
-            copy_run(from + tw * w.spacing * pixel_bytes, tap_bytes, to + tw * tap_bytes);
-        }
-        zero_run(to + high * tap_bytes, (w.taps - high) * tap_bytes);
       }
     }
   });
 }
 
 void gather_rows(const TapConv& conv, int64_t group, const float* source, int64_t begin, int64_t end, float* columns) {
-  const TapAxis& h = conv.h;
-  const TapAxis& w = conv.w;
-  const int64_t plane = h.source * w.source;
+  const TapAxis &h = conv.axes[1], &w = conv.axes[2];
+  const int64_t image_pixels = conv.source_pixels();
   for (int64_t k = 0; k < conv.depth(); ++k) {
     const int64_t channel = group * conv.in + k % conv.in;
     const int64_t tw = k / conv.in % w.taps;
-    const int64_t th = k / conv.in / w.taps;
+    const int64_t th = k / conv.in / w.taps % h.taps;
+    const int64_t td = k / conv.in / w.taps / h.taps;
     const int64_t offset = w.offset + tw * w.spacing;
     float* line = columns + k * (end - begin);
     for_segments(conv, begin, end, [&](const Segment& segment, int64_t p) {
       float* to = line + (p - begin);
-      const int64_t row = segment.a * h.step + h.offset + th * h.spacing;
-      if (row < 0 || row >= h.source) {
+      const int64_t row = source_row(conv, segment, td, th);
+      if (row < 0) {
         std::fill_n(to, segment.size, 0.0f);
         return;
       }
-      const float* from = source + (segment.n * conv.groups * conv.in + channel) * plane + row * w.source;
+      const float* from = source + (segment.n * conv.groups * conv.in + channel) * image_pixels + row;
       const auto [low, high] = inside(w.step, offset, w.source, segment.b, segment.b + segment.size);
       std::fill_n(to, low - segment.b, 0.0f);
       if (w.step == 1) {
@@ -236,7 +264,8 @@ template <class Total>
 MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Total* tile, int64_t begin, int64_t end,
                                 float scale, const float* bias, float* out) {
   const int64_t channels = conv.groups * conv.out;
-  const int64_t plane = conv.h.extent * conv.w.extent;
+  const auto& [d, h, w] = conv.axes;
+  const int64_t plane = conv.plane();
   const int64_t size = end - begin;
   for (int64_t o = 0; o < conv.out; ++o) {
     const int64_t channel = group * conv.out + o;
@@ -255,11 +284,10 @@ MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Total*
     }
     for_segments(
         conv, begin, end, [&](const Segment& segment, int64_t) __attribute__((always_inline)) {
-          float* to = out + (segment.n * channels + channel) * plane +
-                      (conv.h.first + segment.a * conv.h.out_step) * conv.w.extent + conv.w.first +
-                      segment.b * conv.w.out_step;
-          for (int64_t i = 0; i < segment.size; ++i)
-            to[i * conv.w.out_step] = static_cast<float>(from[i]) * scale + shift;
+          const int64_t row = (d.first + segment.z * d.out_step) * h.extent + h.first + segment.a * h.out_step;
+          const int64_t step = w.out_step;
+          float* to = out + (segment.n * channels + channel) * plane + row * w.extent + w.first + segment.b * step;
+          for (int64_t i = 0; i < segment.size; ++i) to[i * step] = static_cast<float>(from[i]) * scale + shift;
           from += segment.size;
         });
   }
@@ -277,37 +305,49 @@ class PixelWalk {
         results_(results),
         zeros_(zeros),
         channels_(convs[0].groups * convs[0].out),
-        steps_h_(convs[0].h.out_step),
-        steps_w_(convs[0].w.out_step),
-        residues_w_(std::min(steps_w_, convs[0].w.extent)) {}
+        depth_(convs[0].axes[0]),
+        height_(convs[0].axes[1]),
+        width_(convs[0].axes[2]) {}
 
   // The channels of the next pixel.
   const float* next() {
-    const size_t part = static_cast<size_t>(residue_h_ * residues_w_ + residue_w_);
+    const size_t part = static_cast<size_t>(
+        (depth_.residue * height_.residues + height_.residue) * width_.residues + width_.residue);
     const TapConv& conv = convs_[part];
-    const float* pixel = conv.taps() == 0 ? zeros_ : results_[part] + (a_ * conv.w.count + b_) * channels_;
-    if (++residue_w_ == steps_w_) {
-      residue_w_ = 0;
-      ++b_;
-    }
-    if (++w_ == conv.w.extent) next_row();
+    const int64_t row = depth_.index * conv.axes[1].count + height_.index;
+    const float* pixel =
+        conv.taps() == 0 ? zeros_ : results_[part] + (row * conv.axes[2].count + width_.index) * channels_;
+    if (width_.advance() && height_.advance()) depth_.advance();
     return pixel;
   }
 
  private:
-  void next_row() {
-    w_ = residue_w_ = b_ = 0;
-    if (++residue_h_ == steps_h_) {
-      residue_h_ = 0;
-      ++a_;
+  // A position along one axis: which convolution computes it, and as which of its results.
+  struct Axis {
+    int64_t extent, step, residues;
+    int64_t position = 0, residue = 0, index = 0;
+
+    explicit Axis(const TapAxis& axis)
+        : extent(axis.extent), step(axis.out_step), residues(std::min(axis.out_step, axis.extent)) {}
+    // Whether it came round.
+    bool advance() {
+      if (++position == extent) {
+        position = residue = index = 0;
+        return true;
+      }
+      if (++residue == step) {
+        residue = 0;
+        ++index;
+      }
+      return false;
     }
-  }
+  };
 
   std::span<const TapConv> convs_;
   std::span<const float* const> results_;
   const float* zeros_;
-  int64_t channels_, steps_h_, steps_w_, residues_w_;
-  int64_t w_ = 0, residue_h_ = 0, residue_w_ = 0, a_ = 0, b_ = 0;
+  int64_t channels_;
+  Axis depth_, height_, width_;
 };
 
 // to[channel * to_stride + i] = pixels[i][channel] * scale + shift[channel] for a square block.
@@ -339,7 +379,7 @@ inline void transpose_block(const float* const* pixels, int64_t first_channel, f
 void scatter_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
                            int64_t image, float scale, const float* bias, float* out) {
   const int64_t channels = convs[0].groups * convs[0].out;
-  const int64_t plane = convs[0].h.extent * convs[0].w.extent;
+  const int64_t plane = convs[0].plane();
   float* to = out + image * channels * plane;
   PixelWalk walk(convs, results, zeros);
   constexpr float kNoBias[kBlock] = {};
@@ -358,12 +398,13 @@ void scatter_channels_last(std::span<const TapConv> convs, std::span<const float
 }
 
 void scatter_zeros(const TapConv& conv, float* out) {
-  const int64_t planes = conv.n * conv.groups * conv.out;
-  for (int64_t i = 0; i < planes; ++i) {
-    for (int64_t a = 0; a < conv.h.count; ++a) {
-      float* row = out + (i * conv.h.extent + conv.h.first + a * conv.h.out_step) * conv.w.extent + conv.w.first;
-      for (int64_t b = 0; b < conv.w.count; ++b) row[b * conv.w.out_step] = 0.0f;
-    }
+  const auto& [d, h, w] = conv.axes;
+  const int64_t images = conv.n * conv.groups * conv.out;
+  for (int64_t i = 0; i < images * d.count * h.count; ++i) {
+    const int64_t image = i / h.count / d.count, z = i / h.count % d.count, a = i % h.count;
+    const int64_t plane = image * d.extent + d.first + z * d.out_step;
+    float* row = out + (plane * h.extent + h.first + a * h.out_step) * w.extent + w.first;
+    for (int64_t b = 0; b < w.count; ++b) row[b * w.out_step] = 0.0f;
   }
 }
 

@@ -3,56 +3,33 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/kernels/moments.h"
 #include "runtime/kernels/parallel.h"
 
 namespace marvin {
 namespace {
 
-constexpr int64_t kBlock = 1024;
-
-// Sums are interleaved by 32, so that results are the same for every vector width; written as vectors to stay in
-// registers.
-typedef float Lanes __attribute__((vector_size(64)));
-constexpr int64_t kLanes = 16;
-typedef float LanesInMemory __attribute__((vector_size(64), aligned(4), may_alias));
-const LanesInMemory& lanes_at(const float* x) { return *reinterpret_cast<const LanesInMemory*>(x); }
-
-[[gnu::always_inline]] inline float sum_of(const Lanes& a, const Lanes& b) {
-  const Lanes both = a + b;
-  float sum = 0;
-  for (int64_t lane = 0; lane < kLanes; ++lane) sum += both[lane];
-  return sum;
-}
-
 // ---- Blocks ---------------------------------------------------------------------------------------------------------
-
-// Elements of one channel: `rows` rows of `length`, which begin every `step` elements.
-struct Block {
-  const float* x;
-  int64_t rows, length, step;
-
-  int64_t count() const { return rows * length; }
-};
 
 // The blocks of one channel: a piece of a plane where planes are large, else as many whole planes as fit.
 class ChannelBlocks {
  public:
   explicit ChannelBlocks(const ChannelShape& shape)
-      : shape_(shape), planes_(std::max<int64_t>(1, kBlock / std::max<int64_t>(1, shape.inner))) {}
+      : shape_(shape), planes_(std::max<int64_t>(1, MomentsBlock::kElements / std::max<int64_t>(1, shape.inner))) {}
 
   // Calls body(plane, first element, planes, elements of each).
   template <class Body>
   void each(Body&& body) const {
     for (int64_t n = 0; n < shape_.batch; n += planes_) {
       const int64_t planes = std::min(planes_, shape_.batch - n);
-      for (int64_t first = 0; first < shape_.inner; first += kBlock) {
-        body(n, first, planes, std::min(kBlock, shape_.inner - first));
+      for (int64_t first = 0; first < shape_.inner; first += MomentsBlock::kElements) {
+        body(n, first, planes, std::min(MomentsBlock::kElements, shape_.inner - first));
       }
     }
   }
 
   // Where the block's elements are, or a copy in `room` where many short rows would be slow.
-  Block at(const float* x, int64_t channel, int64_t n, int64_t first, int64_t planes, int64_t length,
+  MomentsBlock at(const float* x, int64_t channel, int64_t n, int64_t first, int64_t planes, int64_t length,
            float* room) const {
     const int64_t step = shape_.channels * shape_.inner;
     const float* from = x + n * step + channel * shape_.inner + first;
@@ -68,71 +45,9 @@ class ChannelBlocks {
 
 // ---- Statistics -----------------------------------------------------------------------------------------------------
 
-struct Moments {
-  double count = 0, mean = 0, squares = 0;  // squares: sum (x - mean)^2
-
-  // Chan, Golub and LeVeque (1979).
-  void add(const Moments& other) {
-    const double total = count + other.count, delta = other.mean - mean;
-    mean += delta * (other.count / total);
-    squares += other.squares + delta * delta * (count * other.count / total);
-    count = total;
-  }
-};
-
-MARVIN_CLONES float block_sum(const Block& block) {
-  Lanes a = {}, b = {};
-  float rest = 0;
-  for (int64_t row = 0; row < block.rows; ++row) {
-    const float* x = block.x + row * block.step;
-    int64_t i = 0;
-    for (; i + 2 * kLanes <= block.length; i += 2 * kLanes) {
-      a += lanes_at(x + i);
-      b += lanes_at(x + i + kLanes);
-    }
-    for (; i < block.length; ++i) rest += x[i];
-  }
-  return sum_of(a, b) + rest;
-}
-
-struct Deviations {
-  float sum = 0, squares = 0;
-};
-
-MARVIN_CLONES Deviations block_deviations(const Block& block, float center) {
-  Lanes sum_a = {}, sum_b = {}, squares_a = {}, squares_b = {};
-  Deviations rest;
-  for (int64_t row = 0; row < block.rows; ++row) {
-    const float* x = block.x + row * block.step;
-    int64_t i = 0;
-    for (; i + 2 * kLanes <= block.length; i += 2 * kLanes) {
-      const Lanes a = lanes_at(x + i) - center, b = lanes_at(x + i + kLanes) - center;
-      sum_a += a;
-      sum_b += b;
-      squares_a += a * a;
-      squares_b += b * b;
-    }
-    for (; i < block.length; ++i) {
-      const float d = x[i] - center;
-      rest.sum += d;
-      rest.squares += d * d;
-    }
-  }
-  return {sum_of(sum_a, sum_b) + rest.sum, sum_of(squares_a, squares_b) + rest.squares};
-}
-
-// The corrected two-pass algorithm on a block, which is in the cache the second time.
-Moments moments_of(const Block& block) {
-  const double count = static_cast<double>(block.count());
-  const float center = block_sum(block) / static_cast<float>(block.count());
-  const Deviations deviations = block_deviations(block, center);
-  const double shift = deviations.sum / count;
-  return {count, center + shift, std::max(0.0, deviations.squares - shift * deviations.sum)};
-}
-
 Moments channel_moments(const ChannelBlocks& blocks, const float* x, int64_t channel) {
   Moments total;
-  float room[kBlock];
+  float room[MomentsBlock::kElements];
   blocks.each([&](auto... where) { total.add(moments_of(blocks.at(x, channel, where..., room))); });
   return total;
 }
@@ -141,7 +56,7 @@ struct GradientSums {
   double dy = 0, dy_x = 0;  // sum dy, sum dy * (x - mean)
 };
 
-MARVIN_CLONES void add_block(const Block& dys, const Block& xs, float mean, GradientSums& total) {
+MARVIN_CLONES void add_block(const MomentsBlock& dys, const MomentsBlock& xs, float mean, GradientSums& total) {
   Lanes sum_a = {}, sum_b = {}, product_a = {}, product_b = {};
   float sum = 0, product = 0;
   for (int64_t row = 0; row < dys.rows; ++row) {
@@ -165,7 +80,7 @@ MARVIN_CLONES void add_block(const Block& dys, const Block& xs, float mean, Grad
 
 GradientSums channel_sums(const ChannelBlocks& blocks, const float* dy, const float* x, int64_t channel, float mean) {
   GradientSums total;
-  float dy_room[kBlock], x_room[kBlock];
+  float dy_room[MomentsBlock::kElements], x_room[MomentsBlock::kElements];
   blocks.each([&](auto... where) {
     add_block(blocks.at(dy, channel, where..., dy_room), blocks.at(x, channel, where..., x_room), mean, total);
   });

@@ -23,19 +23,26 @@ struct Descriptors {
   Dims strides, dilates, pad_begin, pad_end;
 
   explicit Descriptors(const ConvShape& s)
-      : x({s.n, s.c, s.h, s.w}, memory::data_type::f32, memory::format_tag::any),
+      : x(dims({s.n, s.c}, s, &ConvAxis::in), memory::data_type::f32, memory::format_tag::any),
         w(weight_dims(s), memory::data_type::f32, memory::format_tag::any),
         bias({s.o}, memory::data_type::f32, memory::format_tag::x),
-        y({s.n, s.o, s.oh, s.ow}, memory::data_type::f32, memory::format_tag::any),
-        strides{s.stride_h, s.stride_w},
-        dilates{s.dilation_h - 1, s.dilation_w - 1},
-        pad_begin{s.pad_top, s.pad_left},
-        pad_end{(s.oh - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1 - s.h - s.pad_top,
-                (s.ow - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1 - s.w - s.pad_left} {}
+        y(dims({s.n, s.o}, s, &ConvAxis::out), memory::data_type::f32, memory::format_tag::any),
+        strides(dims({}, s, &ConvAxis::stride)) {
+    for (const ConvAxis& axis : s.spatial()) {
+      dilates.push_back(axis.dilation - 1);
+      pad_begin.push_back(axis.pad);
+      pad_end.push_back(axis.pad_end());
+    }
+  }
 
+  // `first`, then a member of every spatial axis.
+  static Dims dims(Dims first, const ConvShape& s, int64_t ConvAxis::*member) {
+    for (const ConvAxis& axis : s.spatial()) first.push_back(axis.*member);
+    return first;
+  }
   static Dims weight_dims(const ConvShape& s) {
-    if (s.groups == 1) return {s.o, s.c, s.kh, s.kw};
-    return {s.groups, s.group_o(), s.group_c(), s.kh, s.kw};
+    if (s.groups == 1) return dims({s.o, s.c}, s, &ConvAxis::kernel);
+    return dims({s.groups, s.group_o(), s.group_c()}, s, &ConvAxis::kernel);
   }
 };
 
@@ -114,6 +121,9 @@ ImageBlocks blocks_of(const ConvShape& s, ConvPass pass) {
 }  // namespace
 
 bool ConvF32Onednn::admits(const ConvShape& shape, ConvPass pass) {
+  // oneDNN cannot express an input whose last positions a whole stride of no window reads.
+  for (const ConvAxis& axis : shape.axes)
+    if (axis.pad_end() <= -axis.stride) return false;
   for (const int64_t images : blocks_of(shape, pass).sizes()) {
     const Descriptors d(of_images(shape, images));
     if (!forward_of(d, false)) return false;

@@ -20,8 +20,21 @@ int64_t pad_end(const TapAxis& axis) {
 // Whether oneDNN can express the axis: no source position is skipped before the first one read.
 bool is_plain(const TapAxis& axis) { return axis.offset <= 0 && pad_end(axis) > -axis.step; }
 
+// Height and width, after the depth unless that is of extent 1.
+std::span<const TapAxis> spatial(const TapConv& c) {
+  const TapAxis& depth = c.axes[0];
+  const bool is_flat = depth.source == 1 && depth.count == 1 && depth.taps == 1 && depth.offset == 0;
+  return std::span(c.axes).subspan(is_flat ? 1 : 0);
+}
+
+// `first`, then a member of every spatial axis.
+Dims dims_of(Dims first, const TapConv& c, int64_t TapAxis::*member) {
+  for (const TapAxis& axis : spatial(c)) first.push_back(axis.*member);
+  return first;
+}
+
 memory::desc weights_of(const TapConv& c, Dims strides = {}) {
-  Dims dims = {c.out, c.in, c.h.taps, c.w.taps};
+  Dims dims = dims_of({c.out, c.in}, c, &TapAxis::taps);
   if (c.groups > 1) dims.insert(dims.begin(), c.groups);
   if (strides.empty()) return {dims, memory::data_type::s8, memory::format_tag::any};
   if (c.groups > 1) strides.insert(strides.begin(), c.out * strides[0]);
@@ -30,29 +43,36 @@ memory::desc weights_of(const TapConv& c, Dims strides = {}) {
 
 // As pack_weights leaves them.
 memory::desc packed_weights(const TapConv& c) {
-  const int64_t row = c.w.taps * c.in;
-  return weights_of(c, {c.h.taps * row, 1, row, c.in});
+  const auto& [d, h, w] = c.axes;
+  Dims strides = {c.depth(), 1, h.taps * w.taps * c.in, w.taps * c.in, c.in};
+  if (spatial(c).size() == 2) strides.erase(strides.begin() + 2);
+  return weights_of(c, strides);
 }
 
 // The convolution of so many images with weights of this layout.
 dnnl::convolution_forward::primitive_desc describe(const TapConv& c, int64_t images, const memory::desc& weights) {
-  const auto dilation = [](const TapAxis& axis) { return axis.taps == 1 ? 0 : axis.spacing - 1; };
+  const memory::format_tag tag = spatial(c).size() == 2 ? memory::format_tag::nhwc : memory::format_tag::ndhwc;
+  Dims dilations, pads_begin, pads_end;
+  for (const TapAxis& axis : spatial(c)) {
+    dilations.push_back(axis.taps == 1 ? 0 : axis.spacing - 1);
+    pads_begin.push_back(-axis.offset);
+    pads_end.push_back(pad_end(axis));
+  }
   const dnnl::convolution_forward::desc desc(
       dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-      memory::desc({images, c.groups * c.in, c.h.source, c.w.source}, memory::data_type::s8, memory::format_tag::nhwc),
-      weights,
-      memory::desc({images, c.groups * c.out, c.h.count, c.w.count}, memory::data_type::f32, memory::format_tag::nhwc),
-      {c.h.step, c.w.step}, {dilation(c.h), dilation(c.w)}, {-c.h.offset, -c.w.offset}, {pad_end(c.h), pad_end(c.w)});
+      memory::desc(dims_of({images, c.groups * c.in}, c, &TapAxis::source), memory::data_type::s8, tag), weights,
+      memory::desc(dims_of({images, c.groups * c.out}, c, &TapAxis::count), memory::data_type::f32, tag),
+      dims_of({}, c, &TapAxis::step), dilations, pads_begin, pads_end);
   return {desc, onednn_user_scratchpad(), onednn_engine(), true};
 }
 
-int64_t result_elements(const TapConv& c) { return c.h.count * c.w.count * c.groups * c.out; }
-int64_t source_elements(const TapConv& c) { return c.h.source * c.w.source * c.groups * c.in; }
+int64_t result_elements(const TapConv& c) { return c.image_pixels() * c.groups * c.out; }
+int64_t source_elements(const TapConv& c) { return c.source_pixels() * c.groups * c.in; }
 
 // With the results of all convolutions of a block in the cache, and their way out.
 ImageBlocks blocks_of(const std::vector<TapConv>& convs) {
   const TapConv& c = convs[0];
-  const int64_t out_elements = c.h.extent * c.w.extent * c.groups * c.out;
+  const int64_t out_elements = c.plane() * c.groups * c.out;
   return blocks_in_cache(c.n, source_elements(c) + 2 * out_elements * static_cast<int64_t>(sizeof(float)));
 }
 
@@ -69,7 +89,7 @@ bool ConvS8Onednn::admits(const std::vector<TapConv>& convs) {
   if (!onednn_int8_is_exact()) return false;
   for (const TapConv& conv : convs) {
     if (conv.taps() == 0) continue;
-    if (!int32_is_exact(conv.depth(), 8, 8) || !is_plain(conv.h) || !is_plain(conv.w)) return false;
+    if (!int32_is_exact(conv.depth(), 8, 8) || !std::ranges::all_of(conv.axes, is_plain)) return false;
     for (const int64_t images : blocks_of(convs).sizes())
       if (!is_compiled(describe(conv, images, weights_of(conv)))) return false;
   }

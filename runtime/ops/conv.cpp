@@ -1,4 +1,4 @@
-// Convolutions of images n c h w and sequences n c w, and their two gradients: in float32, and in fixed point.
+// Convolutions over one to three axes and their two gradients: in float32, and in fixed point.
 #include <algorithm>
 
 #include "runtime/kernels/conv_exact.h"
@@ -6,45 +6,15 @@
 #include "runtime/kernels/onednn_conv.h"
 #include "runtime/kernels/onednn_conv_s8.h"
 #include "runtime/ops/list.h"
+#include "runtime/ops/windows.h"
 
 namespace marvin {
 namespace {
 
 // ---- Inference ------------------------------------------------------------------------------------------------------
 
-// `count` numbers of a list attribute, or that many times `implied` when it is empty.
-std::vector<int64_t> numbers(const Attrs& attrs, std::string_view name, size_t count, int64_t implied, int64_t lowest) {
-  std::vector<int64_t> values = attrs.integers(name);
-  if (values.empty()) values.assign(count, implied);
-  if (values.size() != count) throw Error(name, " lists ", values.size(), " numbers, not ", count);
-  for (const int64_t value : values)
-    if (value < lowest) throw Error(name, " must be at least ", lowest, ", not ", value);
-  return values;
-}
-
-struct Axis {
-  int64_t out = 1, pad = 0, stride = 1, dilation = 1;
-};
-
-// One spatial axis: the output's extent and the padding before it, by ONNX's rules for auto_pad.
-Axis spatial_axis(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad_begin, int64_t pad_end,
-                  const std::string& auto_pad) {
-  const int64_t span = (kernel - 1) * dilation + 1;
-  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
-    const int64_t out = (in + stride - 1) / stride;
-    const int64_t pad = std::max<int64_t>(0, (out - 1) * stride + span - in);
-    return {out, auto_pad == "SAME_UPPER" ? pad / 2 : pad - pad / 2, stride, dilation};
-  }
-  if (auto_pad == "VALID") pad_begin = pad_end = 0;
-  const int64_t padded = in + pad_begin + pad_end;
-  if (span > padded) throw Error("the kernel spans ", span, " but the padded input has only ", padded);
-  return {(padded - span) / stride + 1, pad_begin, stride, dilation};
-}
-
 void check_weights(const Shape& x, const Shape& w, int64_t group) {
-  if (x.size() != 3 && x.size() != 4) {
-    throw Error("x must be [n,c,w] or [n,c,h,w], not [", text_of(x), "]; other convolutions are not supported");
-  }
+  if (x.size() < 3 || x.size() > 5) throw Error("x must be [n,c] and one to three axes, not [", text_of(x), "]");
   if (w.size() != x.size()) throw Error("w of shape [", text_of(w), "] must have ", x.size(), " axes like x");
   if (elements(x) == 0 || elements(w) == 0) throw Error("x [", text_of(x), "] or w [", text_of(w), "] is empty");
   if (group < 1) throw Error("group must be at least 1, not ", group);
@@ -56,46 +26,32 @@ void check_weights(const Shape& x, const Shape& w, int64_t group) {
   }
 }
 
-// The sizes of a convolution of x by w. A sequence is an image of height 1.
+// The sizes of a convolution of x by w.
 ConvShape conv_shape(const Shape& x, const Shape& w, const Attrs& attrs) {
   const int64_t group = attrs.integer("group");
   check_weights(x, w, group);
-  const size_t rank = x.size() - 2;
-  const std::vector<int64_t> strides = numbers(attrs, "strides", rank, 1, 1);
-  const std::vector<int64_t> dilations = numbers(attrs, "dilations", rank, 1, 1);
-  const std::vector<int64_t> pads = numbers(attrs, "pads", 2 * rank, 0, 0);
   const std::vector<int64_t>& kernel = attrs.integers("kernel_shape");
   if (!kernel.empty() && !std::equal(kernel.begin(), kernel.end(), w.begin() + 2, w.end())) {
     throw Error("kernel_shape [", text_of(kernel), "] is not that of w [", text_of(w), "]");
   }
-  const std::string& auto_pad = attrs.string("auto_pad");
-  if (auto_pad != "NOTSET" && auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER" && auto_pad != "VALID") {
-    throw Error("auto_pad must be NOTSET, SAME_UPPER, SAME_LOWER or VALID, not '", auto_pad, "'");
+  const std::vector<Window> windows = windows_over(std::span(x).subspan(2), std::span(w).subspan(2), attrs);
+  ConvShape shape{.n = x[0], .c = x[1], .o = w[0], .groups = group};
+  for (size_t i = 0; i < windows.size(); ++i) {
+    const Window& window = windows[i];
+    shape.axes[3 - windows.size() + i] = {.in = window.in,
+                                          .kernel = window.kernel,
+                                          .out = window.out,
+                                          .stride = window.stride,
+                                          .dilation = window.dilation,
+                                          .pad = window.pad_begin};
   }
-  const auto axis = [&](size_t i) {
-    return spatial_axis(x[i + 2], w[i + 2], strides[i], dilations[i], pads[i], pads[i + rank], auto_pad);
-  };
-  const Axis rows = rank == 2 ? axis(0) : Axis{}, columns = axis(rank - 1);
-  return {.n = x[0],
-          .c = x[1],
-          .h = rank == 2 ? x[2] : 1,
-          .w = x.back(),
-          .o = w[0],
-          .kh = rank == 2 ? w[2] : 1,
-          .kw = w.back(),
-          .oh = rows.out,
-          .ow = columns.out,
-          .groups = group,
-          .stride_h = rows.stride,
-          .stride_w = columns.stride,
-          .dilation_h = rows.dilation,
-          .dilation_w = columns.dilation,
-          .pad_top = rows.pad,
-          .pad_left = columns.pad};
+  return shape;
 }
 
 Shape y_shape(const ConvShape& s, size_t rank) {
-  return rank == 3 ? Shape{s.n, s.o, s.ow} : Shape{s.n, s.o, s.oh, s.ow};
+  Shape shape = {s.n, s.o};
+  for (size_t i = 5 - rank; i < 3; ++i) shape.push_back(s.axes[i].out);
+  return shape;
 }
 
 bool is_word(const Type& type) {
@@ -213,7 +169,7 @@ std::vector<TapConv> taps_of(const KernelQuery& query, WeightOrder order) {
 template <ConvPass kPass>
 int64_t conv_macs(const KernelQuery& query) {
   const ConvShape s = shape_of<kPass>(query);
-  return s.y_elements() * s.group_c() * s.kh * s.kw;
+  return s.y_elements() * s.group_c() * s.taps();
 }
 
 bool has_f32(const KernelQuery& query) { return is_f32(*query.in[0]); }
@@ -266,11 +222,11 @@ Kernel s8_onednn(std::string_view name) {
           .backend = Backend::onednn,
           .admits =
               [](const KernelQuery& query) {
-                return has_bytes(query) && ConvS8Onednn::admits(taps_of<kPass>(query, WeightOrder::o_kh_kw_i));
+                return has_bytes(query) && ConvS8Onednn::admits(taps_of<kPass>(query, WeightOrder::o_k_i));
               },
           .prepare =
               [](const KernelQuery& query) {
-                return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_kh_kw_i)));
+                return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_k_i)));
               },
           .run =
               [](const KernelArgs& args) {
@@ -288,7 +244,7 @@ Kernel f32_openblas(std::string_view name) {
               [](const KernelQuery& query) {
                 if constexpr (kPass == ConvPass::weight_grad)
                   return prepared(ConvWeightGradF32(shape_of<kPass>(query)));
-                return prepared(ConvF32(taps_of<kPass>(query, WeightOrder::o_i_kh_kw)));
+                return prepared(ConvF32(taps_of<kPass>(query, WeightOrder::o_i_k)));
               },
           .run =
               [](const KernelArgs& args) {
@@ -314,7 +270,7 @@ Kernel exact_openblas(std::string_view name) {
                 if constexpr (kPass == ConvPass::weight_grad) {
                   return prepared(ConvWeightGradExact(shape_of<kPass>(query), product));
                 } else {
-                  return prepared(ConvExact(taps_of<kPass>(query, WeightOrder::o_kh_kw_i), product));
+                  return prepared(ConvExact(taps_of<kPass>(query, WeightOrder::o_k_i), product));
                 }
               },
           .run =
@@ -359,7 +315,7 @@ const Attrs kDefaults = {{"auto_pad", std::string("NOTSET")},
 const OpDef kConv = {
     .name = "Conv",
     .doc =
-        "y[n,o,oh,ow] = x[n,c,h,w] convolved by w[o,c/group,kh,kw] + b[o]; the same for n c w. Quantized operands give "
+        "y[n,o,...] = x[n,c,...] convolved by w[o,c/group,...] over one to three axes, + b[o]. Quantized operands give "
         "float32(exact sum) * 2^-(fl_x + fl_w) + b.",
     .min_inputs = 2,
     .max_inputs = 3,
@@ -380,7 +336,7 @@ const OpDef kConv = {
 const OpDef kConvInputGrad = {
     .name = "ConvInputGrad",
     .doc =
-        "dx of shape input_shape from dy[n,o,oh,ow] and w[o,c/group,kh,kw]: the gradient of a Conv with the same other "
+        "dx of shape input_shape from dy[n,o,...] and w[o,c/group,...]: the gradient of a Conv with the same other "
         "attributes. Quantized operands as in Conv.",
     .min_inputs = 2,
     .max_inputs = 2,
@@ -402,7 +358,7 @@ const OpDef kConvInputGrad = {
 const OpDef kConvWeightGrad = {
     .name = "ConvWeightGrad",
     .doc =
-        "dw of shape weight_shape from x[n,c,h,w] and dy[n,o,oh,ow]: the gradient of a Conv with the same other "
+        "dw of shape weight_shape from x[n,c,...] and dy[n,o,...]: the gradient of a Conv with the same other "
         "attributes. Quantized operands as in Conv.",
     .min_inputs = 2,
     .max_inputs = 2,

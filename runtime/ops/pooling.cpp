@@ -2,8 +2,10 @@
 #include "runtime/kernels/pooling.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "runtime/ops/list.h"
+#include "runtime/ops/windows.h"
 
 namespace marvin {
 namespace {
@@ -13,54 +15,21 @@ void require_image(const Type& type) {
   if (type.rank() < 3 || type.rank() > 5) throw Error("takes [n,c] and one to three axes, not ", text_of(type));
 }
 
-// A list attribute with an entry per axis (or per end), or `implied` for each where it is left out.
-std::vector<int64_t> per_axis(const Attrs& attrs, std::string_view name, size_t count, int64_t implied, int64_t least) {
-  if (!attrs.has(name) || attrs.integers(name).empty()) return std::vector<int64_t>(count, implied);
-  const std::vector<int64_t>& list = attrs.integers(name);
-  if (list.size() != count) throw Error("'", name, "' has ", list.size(), " entries, not ", count);
-  for (const int64_t entry : list)
-    if (entry < least) throw Error("'", name, "' has an entry ", entry, ", below ", least);
-  return list;
-}
-
-// Sets pads and output extent as https://onnx.ai/onnx/operators/onnx__MaxPool.html says.
-void complete(PoolAxis& axis, const std::string& auto_pad, bool ceil_mode) {
-  const int64_t window = (axis.kernel - 1) * axis.dilation + 1;
-  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
-    axis.out = (axis.in + axis.stride - 1) / axis.stride;
-    const int64_t pads = std::max<int64_t>(0, (axis.out - 1) * axis.stride + window - axis.in);
-    axis.pad_begin = auto_pad == "SAME_UPPER" ? pads / 2 : pads - pads / 2;
-    axis.pad_end = pads - axis.pad_begin;
-    return;
-  }
-  if (auto_pad == "VALID") axis.pad_begin = axis.pad_end = 0;
-  const int64_t room = axis.in + axis.pad_begin + axis.pad_end - window;
-  if (room < 0) throw Error("a window of ", window, " does not fit an axis of ", axis.in, " with its padding");
-  axis.out = (room + (ceil_mode ? axis.stride - 1 : 0)) / axis.stride + 1;
-}
-
 // The windows over an input [n,c,...]. Axes that the input lacks are of extent 1.
 Pool pool_over(const Shape& in, const Attrs& attrs) {
-  const size_t count = in.size() - 2;
-  const std::string& auto_pad = attrs.string("auto_pad");
-  if (auto_pad != "NOTSET" && auto_pad != "VALID" && auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER") {
-    throw Error("auto_pad is NOTSET, VALID, SAME_UPPER or SAME_LOWER, not ", auto_pad);
-  }
-  const std::vector<int64_t> kernel = per_axis(attrs, "kernel_shape", count, 0, 1);
-  const std::vector<int64_t> strides = per_axis(attrs, "strides", count, 1, 1);
-  const std::vector<int64_t> dilations = per_axis(attrs, "dilations", count, 1, 1);
-  const std::vector<int64_t> pads = per_axis(attrs, "pads", 2 * count, 0, 0);
-  if (attrs.integers("kernel_shape").empty()) throw Error("'kernel_shape' is empty");
+  const std::vector<Window> windows = windows_over(std::span(in).subspan(2), attrs.integers("kernel_shape"), attrs);
   Pool pool{.planes = in[0] * in[1]};
-  for (size_t i = 0; i < count; ++i) {
-    PoolAxis& axis = pool.axes[3 - count + i];
-    axis = {.in = in[2 + i],
-            .kernel = kernel[i],
-            .stride = strides[i],
-            .dilation = dilations[i],
-            .pad_begin = pads[i],
-            .pad_end = pads[count + i]};
-    complete(axis, auto_pad, attrs.integer("ceil_mode") != 0);
+  if (elements(attrs.integers("kernel_shape")) > std::numeric_limits<int32_t>::max()) throw Error("the window is too large");
+  for (size_t i = 0; i < windows.size(); ++i) {
+    const Window& window = windows[i];
+    if (window.pad_end < 0) throw Error("pads must be at least 0, not ", window.pad_end);
+    pool.axes[3 - windows.size() + i] = {.in = window.in,
+                                         .out = window.out,
+                                         .kernel = window.kernel,
+                                         .stride = window.stride,
+                                         .dilation = window.dilation,
+                                         .pad_begin = window.pad_begin,
+                                         .pad_end = window.pad_end};
   }
   return pool;
 }

@@ -330,7 +330,7 @@ TEST_CASE("Conv refuses what it cannot compute with the reason") {
   CHECK_THAT(refused(xw, "strides=[0,1]"), Contains("strides must be at least 1"));
   CHECK_THAT(refused(xw, "kernel_shape=[5,5]"), Contains("kernel_shape [5,5] is not that of w"));
   CHECK_THAT(refused(xw, "auto_pad=\"SAME\""), Contains("auto_pad must be"));
-  CHECK_THAT(refused("input %x: f32[1,2,3,4,5] input %w: f32[2,2,3,3,3]", ""), Contains("not supported"));
+  CHECK_THAT(refused("input %x: f32[1,2,3,4,5,6] input %w: f32[2,2,3,3,3,3]", ""), Contains("one to three axes"));
   CHECK_THAT(refused("input %x: f32[1,2,3,4] input %w: i8[2,2,3,3]:channels_last", ""), Contains("cannot convolve"));
   CHECK_THAT(refused("input %x: i8[1,2,3,4] input %w: i8[2,2,3,3]", ""), Contains("channels_last"));
 }

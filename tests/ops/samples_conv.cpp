@@ -19,6 +19,19 @@ std::span<const Sample> conv_samples() {
       {.name = "Conv, sequence",
        .graph = "graph g { input %x: f32[2,3,9] parameter %w: f32[4,3,3] parameter %b: f32[4] "
                 "%y = Conv(%x, %w, %b) {strides=[2], pads=[1,1], kernel_shape=[3]} output %y }"},
+      {.name = "Conv, sequence, grouped, dilated, SAME_LOWER",
+       .graph = "graph g { input %x: f32[2,4,9] parameter %w: f32[2,2,3] "
+                "%y = Conv(%x, %w) {strides=[2], dilations=[2], group=2, auto_pad=\"SAME_LOWER\"} output %y }"},
+      {.name = "Conv, volume",
+       .graph = "graph g { input %x: f32[2,3,4,5,4] parameter %w: f32[4,3,2,3,2] parameter %b: f32[4] "
+                "%y = Conv(%x, %w, %b) {pads=[1,1,0,0,1,1], strides=[2,1,2]} output %y }"},
+      {.name = "Conv, volume, grouped, dilated",
+       .graph = "graph g { input %x: f32[1,4,5,4,6] parameter %w: f32[2,2,2,1,3] "
+                "%y = Conv(%x, %w) {group=2, dilations=[3,1,2], pads=[0,0,2,1,0,2]} output %y }"},
+      {.name = "Conv, volume, quantized",
+       .graph = "graph g { input %x: i8[2,3,4,5,6]:channels_last input %w: i8[4,3,2,3,3]:channels_last input %b: f32[4] "
+                "%y = Conv(%x, %w, %b) {pads=[1,1,1,1,1,1], strides=[2,1,2]} output %y }",
+       .differentiable = false},
       {.name = "Conv, quantized",
        .graph = "graph g { input %x: i8[2,3,5,6]:channels_last input %w: i8[4,3,3,3]:channels_last input %b: f32[4] "
                 "%y = Conv(%x, %w, %b) {pads=[1,1,1,1]} output %y }",
@@ -33,6 +46,18 @@ std::span<const Sample> conv_samples() {
       {.name = "ConvInputGrad, quantized",
        .graph = "graph g { input %dy: i8[1,4,3,3]:channels_last input %w: i8[4,2,3,3]:channels_last "
                 "%dx = ConvInputGrad(%dy, %w) {input_shape=[1,2,6,6], pads=[1,1,1,1], strides=[2,2]} output %dx }",
+       .differentiable = false},
+      {.name = "ConvInputGrad, rows that no output reads",
+       .graph = "graph g { input %dy: f32[2,2,3,2] parameter %w: f32[2,3,2,3] "
+                "%dx = ConvInputGrad(%dy, %w) {input_shape=[2,3,9,6], pads=[0,1,-1,-1], strides=[3,2]} output %dx }"},
+      {.name = "ConvInputGrad, volume, quantized",
+       .graph = "graph g { input %dy: i8[1,4,2,3,3]:channels_last input %w: i8[4,2,3,2,3]:channels_last "
+                "%dx = ConvInputGrad(%dy, %w) {input_shape=[1,2,4,4,6], pads=[1,0,1,1,0,1], strides=[2,1,2]} "
+                "output %dx }",
+       .differentiable = false},
+      {.name = "ConvWeightGrad, volume, quantized",
+       .graph = "graph g { input %x: i8[2,4,3,5,5]:channels_last input %dy: i16[2,6,2,3,3]:channels_last "
+                "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[6,2,2,3,3], group=2} output %dw }",
        .differentiable = false},
       {.name = "ConvWeightGrad",
        .graph = "graph g { input %x: f32[2,4,5,5] input %dy: f32[2,6,3,3] "
