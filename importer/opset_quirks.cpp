@@ -110,6 +110,31 @@ void constant_of_shape_to_expand(ModelNode& node, Builder& builder) {
   node.op = "Expand";
 }
 
+// Opset 10's Resize had the operands x and scales, and coordinates as they are.
+void resize_of_opset_10(ModelNode& node, Builder&) {
+  node.inputs.insert(node.inputs.begin() + std::min<size_t>(1, node.inputs.size()), ValueId{});
+  node.attrs.set("coordinate_transformation_mode", std::string("asymmetric"));
+  node.attrs.set("nearest_mode", std::string("floor"));
+}
+
+void scales_to_operand(ModelNode& node, Builder& builder) {
+  const std::vector<float> scales = take<std::vector<float>>(node, "scales", {});
+  set_operand(node, 1, builder.constant(Tensor::of<float>({static_cast<int64_t>(scales.size())}, scales)));
+}
+
+// Before opset 21 scale and bias had an element per group.
+void group_scales_to_channels(ModelNode& node, Builder& builder) {
+  const Shape x = builder.shape(operand(node, 0));
+  const int64_t groups = node.attrs.has("num_groups") ? node.attrs.integer("num_groups") : 0;
+  if (x.size() < 2 || groups < 1 || x[1] % groups != 0) throw Error("num_groups does not divide the channels");
+  for (const size_t i : {size_t{1}, size_t{2}}) {
+    if (builder.shape(operand(node, i)) != Shape{groups}) throw Error("operand ", i, " must have ", groups, " elements");
+    const ValueId column = builder.reshape(node.inputs[i], {groups, 1});
+    const ValueId rows = builder.build("Expand", {column, builder.constant_shape({groups, x[1] / groups})});
+    node.inputs[i] = builder.reshape(rows, {x[1]});
+  }
+}
+
 struct Quirk {
   std::string_view op;
   int64_t first_opset, last_opset;
@@ -122,15 +147,18 @@ constexpr Quirk kQuirks[] = {
     {"Clip", 7, 10, clip_bounds_to_operands},
     {"ConstantOfShape", 9, kMaxOpset, constant_of_shape_to_expand},
     {"Dropout", 7, 11, dropout_ratio_to_operand},
+    {"GroupNormalization", 18, 20, group_scales_to_channels},
     {"Hardmax", 7, 12, softmax_of_matrix},
     {"LogSoftmax", 7, 12, softmax_of_matrix},
     {"Pad", 7, 10, pads_to_operands},
     {"ReduceSum", 7, 12, axes_to_operand},
+    {"Resize", 10, 10, resize_of_opset_10},
     {"Slice", 7, 9, slice_bounds_to_operands},
     {"Softmax", 7, 12, softmax_of_matrix},
     {"Split", 7, 12, split_to_operand},
     {"Squeeze", 7, 12, axes_to_operand},
     {"TopK", 7, 9, k_to_operand},
+    {"Upsample", 7, 8, scales_to_operand},
     {"Unsqueeze", 7, 12, axes_to_operand},
 };
 

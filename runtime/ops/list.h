@@ -7,6 +7,8 @@
 #define MARVIN_OPS(op) \
   /* conv.cpp */ \
   op(Conv) op(ConvInputGrad) op(ConvWeightGrad) \
+  /* conv_transpose.cpp */ \
+  op(ConvTranspose) \
   /* matmul.cpp */ \
   op(Gemm) op(MatMul) \
   /* pooling.cpp */ \
@@ -14,6 +16,9 @@
   op(GlobalAveragePoolGrad) \
   /* normalization.cpp */ \
   op(BatchNormalization) op(BatchNormalizationGrad) \
+  /* row_normalization.cpp */ \
+  op(Normalization) op(NormalizationGrad) op(LayerNormalization) op(RMSNormalization) op(InstanceNormalization) \
+  op(GroupNormalization) \
   /* dropout.cpp */ \
   op(Dropout) op(DropoutGrad) \
   /* softmax.cpp */ \
@@ -21,6 +26,8 @@
   /* loss.cpp */ \
   op(SoftmaxCrossEntropyLoss) op(SoftmaxCrossEntropyLossGrad) \
   op(NegativeLogLikelihoodLoss) op(NegativeLogLikelihoodLossGrad) \
+  /* resize.cpp */ \
+  op(Interpolate) op(Resize) op(Upsample) \
   /* optimizer.cpp */ \
   op(SGD) op(Adam) \
   /* quantize.cpp */   \

@@ -32,13 +32,14 @@ std::span<const Sample> dropout_samples();
 std::span<const Sample> softmax_samples();
 std::span<const Sample> loss_samples();
 std::span<const Sample> optimizer_samples();
+std::span<const Sample> resize_samples();
 
 inline std::vector<Sample> all_samples() {
   std::vector<Sample> all;
   for (const std::span<const Sample> family :
        {quantize_samples(), shape_samples(), index_samples(), reduce_samples(), elementwise_samples(), matmul_samples(),
         conv_samples(), pooling_samples(), normalization_samples(), dropout_samples(), softmax_samples(), loss_samples(),
-        optimizer_samples()}) {
+        optimizer_samples(), resize_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

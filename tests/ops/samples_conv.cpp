@@ -40,6 +40,21 @@ std::span<const Sample> conv_samples() {
        .graph = "graph g { input %x: i16[2,3,5,6]:channels_last input %w: i32[4,3,3,3]:channels_last "
                 "%y = Conv(%x, %w) {strides=[2,2]} output %y }",
        .differentiable = false},
+      {.name = "ConvTranspose",
+       .graph = "graph g { input %x: f32[2,4,3,4] parameter %w: f32[4,3,3,2] parameter %b: f32[3] "
+                "%y = ConvTranspose(%x, %w, %b) {strides=[2,3], pads=[1,0,1,1]} output %y }"},
+      {.name = "ConvTranspose, sequence, grouped, dilated, output_padding of a whole stride",
+       .graph = "graph g { input %x: f32[1,4,5] parameter %w: f32[4,3,3] "
+                "%y = ConvTranspose(%x, %w) {group=2, strides=[2], dilations=[3], output_padding=[2]} output %y }"},
+      {.name = "ConvTranspose, volume",
+       .graph = "graph g { input %x: f32[1,2,2,3,2] parameter %w: f32[2,2,2,3,2] "
+                "%y = ConvTranspose(%x, %w) {strides=[2,1,2], pads=[0,1,0,1,1,0], kernel_shape=[2,3,2]} output %y }"},
+      {.name = "ConvTranspose, output_shape",
+       .graph = "graph g { input %x: f32[1,1,3,3] parameter %w: f32[1,2,3,3] "
+                "%y = ConvTranspose(%x, %w) {strides=[3,2], output_shape=[10,6]} output %y }"},
+      {.name = "ConvTranspose, SAME_UPPER",
+       .graph = "graph g { input %x: f32[1,1,3,3] parameter %w: f32[1,2,3,3] "
+                "%y = ConvTranspose(%x, %w) {strides=[2,2], auto_pad=\"SAME_UPPER\"} output %y }"},
       {.name = "ConvInputGrad",
        .graph = "graph g { input %dy: f32[1,4,3,3] parameter %w: f32[4,2,3,3] "
                 "%dx = ConvInputGrad(%dy, %w) {input_shape=[1,2,6,6], pads=[1,1,1,1], strides=[2,2]} output %dx }"},

@@ -50,6 +50,83 @@ std::span<const Sample> normalization_samples() {
          output %dx output %ds output %db })",
        .low = 0.1f,
        .differentiable = false},
+      {.name = "Normalization, one scale per element, both statistics read",
+       .graph = R"(graph g {
+         input %x: f32[3,5,8]
+         parameter %scale: f32[8]
+         parameter %bias: f32[8]
+         %y, %mean, %inv_std = Normalization(%x, %scale, %bias) {epsilon=0.1}
+         output %y output %mean output %inv_std })",
+       .tolerance = 5e-3},
+      {.name = "Normalization, long rows, no scale",
+       .graph = R"(graph g {
+         input %x: f32[2,37,40]
+         %y = Normalization(%x) {axis=1, epsilon=0.1}
+         output %y })",
+       .tolerance = 1e-2},
+      {.name = "Normalization, not centered, per row",
+       .graph = R"(graph g {
+         input %x: f32[2,3,4,5]
+         parameter %scale: f32[2,3,1,1]
+         %y, _, %inv_std = Normalization(%x, %scale) {axis=-2, centered=0, epsilon=0.1}
+         output %y output %inv_std })",
+       .tolerance = 5e-3},
+      {.name = "NormalizationGrad",
+       .graph = R"(graph g {
+         input %dy: f32[4,6]
+         input %x: f32[4,6]
+         input %inv_std: f32[4,1]
+         input %mean: f32[4,1]
+         input %scale: f32[6]
+         %dx, %ds, %db = NormalizationGrad(%dy, %x, %inv_std, %mean, %scale) {axis=1}
+         output %dx output %ds output %db })",
+       .differentiable = false},
+      {.name = "LayerNormalization",
+       .graph = R"(graph g {
+         input %x: f32[70,9]
+         parameter %scale: f32[9]
+         parameter %bias: f32[9]
+         %y, %mean, %inv_std = LayerNormalization(%x, %scale, %bias) {epsilon=0.1}
+         output %y output %mean output %inv_std })",
+       .tolerance = 5e-3},
+      {.name = "LayerNormalization, two axes, a scale for the inner one, no bias",
+       .graph = R"(graph g {
+         input %x: f32[2,3,4]
+         parameter %scale: f32[4]
+         %y = LayerNormalization(%x, %scale) {axis=1, epsilon=0.1}
+         output %y })",
+       .tolerance = 5e-3},
+      {.name = "RMSNormalization",
+       .graph = R"(graph g {
+         input %x: f32[2,3,5]
+         parameter %scale: f32[5]
+         %y = RMSNormalization(%x, %scale) {epsilon=0.1}
+         output %y })",
+       .tolerance = 5e-3},
+      {.name = "InstanceNormalization",
+       .graph = R"(graph g {
+         input %x: f32[2,3,4,5]
+         parameter %scale: f32[3]
+         parameter %bias: f32[3]
+         %y = InstanceNormalization(%x, %scale, %bias) {epsilon=0.1}
+         output %y })",
+       .tolerance = 5e-3},
+      {.name = "GroupNormalization",
+       .graph = R"(graph g {
+         input %x: f32[2,6,3,2]
+         parameter %scale: f32[6]
+         parameter %bias: f32[6]
+         %y = GroupNormalization(%x, %scale, %bias) {num_groups=2, epsilon=0.1}
+         output %y })",
+       .tolerance = 5e-3},
+      {.name = "GroupNormalization of vectors",
+       .graph = R"(graph g {
+         input %x: f32[3,6]
+         parameter %scale: f32[6]
+         parameter %bias: f32[6]
+         %y = GroupNormalization(%x, %scale, %bias) {num_groups=2, epsilon=0.1}
+         output %y })",
+       .tolerance = 5e-3},
   };
   return samples;
 }
