@@ -33,11 +33,35 @@ void each_position(const LossArgs<T>& args, const T* dloss, Body&& body) {
 #pragma omp parallel for schedule(static) if (args.positions() * args.classes >= kParallelElements)
   for (int64_t i = 0; i < args.positions(); ++i) {
     const int64_t label = args.label(i);
-    if (label == args.ignore_index) {
+    if (label == args.ignore_index)
       body(i, int64_t{-1}, T{0});
-    } else {
-      body(i, label, (args.reduction == Reduction::none ? dloss[i] : common) * args.weight(label));
-    }
+    else
+      body(i, label, args.reduction == Reduction::none ? dloss[i] : common);
+  }
+}
+
+template <class T>
+T position_loss(const LossArgs<T>& args, const T* log_prob, int64_t position, int64_t label) {
+  const T exact = -log_prob[args.selected(position, label)] * args.weight(label);
+  if (args.smoothing == 0) return exact;
+  double all = 0;
+  for (int64_t c = 0; c < args.classes; ++c) {
+    all -= static_cast<double>(args.weight(c)) * static_cast<double>(log_prob[args.selected(position, c)]);
+  }
+  const double mean = all / static_cast<double>(args.classes), share = args.smoothing;
+  return static_cast<T>((1 - share) * static_cast<double>(exact) + share * mean);
+}
+
+// The gradient at one position with smoothing: target[c] of every class is what the loss multiplies -log_prob with.
+template <class T>
+void smoothed_grad(const LossArgs<T>& args, int64_t position, int64_t label, T factor, const T* log_prob, T* dx) {
+  const T even = args.smoothing / static_cast<T>(args.classes), own = (1 - args.smoothing) * args.weight(label);
+  T total = own;
+  for (int64_t c = 0; c < args.classes; ++c) total += even * args.weight(c);
+  for (int64_t c = 0; c < args.classes; ++c) {
+    const int64_t at = args.selected(position, c);
+    const T target = even * args.weight(c) + (c == label ? own : T{0});
+    dx[at] = factor * (total * std::exp(log_prob[at]) - target);
   }
 }
 
@@ -49,7 +73,7 @@ void nll_loss(const LossArgs<T>& args, const T* log_prob, T* loss) {
   for (int64_t i = 0; i < args.positions(); ++i) {
     const int64_t label = args.label(i);
     const bool ignored = label == args.ignore_index;
-    const T term = ignored ? T{0} : -log_prob[args.selected(i, label)] * args.weight(label);
+    const T term = ignored ? T{0} : position_loss(args, log_prob, i, label);
     if (args.reduction == Reduction::none) loss[i] = term;
     sum += static_cast<double>(term);
   }
@@ -61,16 +85,18 @@ template <class T>
 void nll_loss_grad(const LossArgs<T>& args, const T* dloss, T* dx) {
   std::fill_n(dx, args.positions() * args.classes, T{0});
   each_position(args, dloss, [&](int64_t position, int64_t label, T factor) {
-    if (label >= 0) dx[args.selected(position, label)] = -factor;
+    if (label >= 0) dx[args.selected(position, label)] = -factor * args.weight(label);
   });
 }
 
 template <class T>
 void cross_entropy_grad(const LossArgs<T>& args, const T* dloss, const T* log_prob, T* dx) {
   each_position(args, dloss, [&](int64_t position, int64_t label, T factor) {
+    if (label >= 0 && args.smoothing != 0) return smoothed_grad(args, position, label, factor, log_prob, dx);
+    const T scale = label < 0 ? T{0} : factor * args.weight(label);
     int64_t at = args.selected(position, 0);
     for (int64_t c = 0; c < args.classes; ++c, at += args.inner) {
-      dx[at] = label < 0 ? T{0} : factor * (std::exp(log_prob[at]) - (c == label ? T{1} : T{0}));
+      dx[at] = label < 0 ? T{0} : scale * (std::exp(log_prob[at]) - (c == label ? T{1} : T{0}));
     }
   });
 }

@@ -16,6 +16,7 @@ struct LossArgs {
   const void* labels = nullptr;
   bool wide_labels = true;     // int64, else int32
   const T* weights = nullptr;  // per class; null: all one
+  T smoothing = 0;             // share of every label that is spread evenly over all classes
 
   int64_t positions() const { return n * inner; }
   int64_t label(int64_t position) const {
@@ -28,17 +29,18 @@ struct LossArgs {
   }
 };
 
-// loss: -weight * log_prob at the label of every position, or their sum, or their sum divided by the sum of the weights
-// (both in float64, in order).
+// loss: -weight * log_prob at the label of every position, of which a share `smoothing` is replaced by the mean of that
+// over all classes; or the sum of these; or their sum divided by the sum of the labels' weights (both in float64, in
+// order).
 template <class T>
 void nll_loss(const LossArgs<T>& args, const T* log_prob, T* loss);
 
-// dx, the gradient by log_prob.
+// dx, the gradient by log_prob, without smoothing.
 template <class T>
 void nll_loss_grad(const LossArgs<T>& args, const T* dloss, T* dx);
 
 // dx, the gradient by the scores whose log-softmax log_prob is: dloss * weight * (exp(log_prob) - [c is the label]),
-// over the sum of the weights for the mean. dx may be log_prob.
+// or what follows from it with smoothing, over the sum of the labels' weights for the mean. dx may be log_prob.
 template <class T>
 void cross_entropy_grad(const LossArgs<T>& args, const T* dloss, const T* log_prob, T* dx);
 

@@ -48,17 +48,31 @@ void check_loss_gradient(const InferContext& context, const Type& loss) {
     throw Error("the loss's gradient is ", text_of(context.type(0)), ", not ", text_of(loss));
 }
 
+// Labels are data: only now is it known whether they are in range.
+template <class T>
+void check_range(const LossArgs<T>& args) {
+  for (int64_t i = 0; i < args.positions(); ++i) {
+    const int64_t label = args.label(i);
+    if (label == args.ignore_index || (label >= 0 && label < args.classes)) continue;
+    throw Error("label ", i, " is ", label, ", out of the range of ", args.classes, " classes");
+  }
+}
+
 template <class T>
 LossArgs<T> loss_args(const KernelArgs& args, const Shape& scores, size_t labels) {
   const SoftmaxShape shape = over_classes(scores);
-  return {.n = shape.outer,
-          .classes = shape.axis,
-          .inner = shape.inner,
-          .reduction = reduction_of(args.attrs()),
-          .ignore_index = args.attrs().integer("ignore_index"),
-          .labels = args.in[labels],
-          .wide_labels = args.in_type(labels).dtype == DType::i64,
-          .weights = args.input<T>(labels + 1)};
+  const Attrs& attrs = args.attrs();
+  const LossArgs<T> loss = {.n = shape.outer,
+                            .classes = shape.axis,
+                            .inner = shape.inner,
+                            .reduction = reduction_of(attrs),
+                            .ignore_index = attrs.integer("ignore_index"),
+                            .labels = args.in[labels],
+                            .wide_labels = args.in_type(labels).dtype == DType::i64,
+                            .weights = args.input<T>(labels + 1),
+                            .smoothing = attrs.has("label_smoothing") ? attrs.real("label_smoothing") : 0};
+  check_range(loss);
+  return loss;
 }
 
 Attrs loss_attrs(GradContext& context) {
@@ -68,12 +82,21 @@ Attrs loss_attrs(GradContext& context) {
 
 // ---- SoftmaxCrossEntropyLoss ----------------------------------------------------------------------------------------
 
+Attrs cross_entropy_attrs() {
+  return {{"reduction", std::string("mean")}, {"ignore_index", kIgnoreNothing}, {"label_smoothing", 0.0f}};
+}
+
+void check_smoothing(const Attrs& attrs) {
+  const float share = attrs.real("label_smoothing");
+  if (!(share >= 0 && share <= 1)) throw Error("label_smoothing is in [0, 1], not ", share);
+}
+
 std::vector<ValueId> cross_entropy_gradient(GradContext& context) {
   ValueId dx;
   const ValueId log_prob = context.require_out(1);
   if (context.grad(0).valid()) {
     dx = context.build("SoftmaxCrossEntropyLossGrad", {context.grad(0), log_prob, context.in(1), context.in(2)},
-                       loss_attrs(context));
+                       context.attrs());
   }
   if (context.grad(1).valid()) {
     const ValueId other = context.build("LogSoftmaxGrad", {context.grad(1), log_prob}, {{"axis", int64_t{1}}});
@@ -97,12 +120,14 @@ const OpDef kSoftmaxCrossEntropyLoss = {
     .doc =
         "loss = -weights[label] * log_softmax(scores)[label] per position, or the sum of these, or the sum "
         "divided by that of the weights (reduction none, sum, mean); log_prob = log_softmax(scores) over axis 1. "
-        "Labels equal to ignore_index count for nothing; weights, one per class, are constants to the gradient",
+        "Labels equal to ignore_index count for nothing; weights, one per class, are constants to the gradient. "
+        "label_smoothing, which ONNX has not, is the share of every label that is spread evenly over all classes",
     .min_inputs = 2,
     .max_inputs = 3,
     .max_outputs = 2,
-    .defaults = {{"reduction", std::string("mean")}, {"ignore_index", kIgnoreNothing}},
+    .defaults = cross_entropy_attrs(),
     .infer = [](const InferContext& context) -> std::vector<Type> {
+      check_smoothing(context.attrs);
       return {check_labels(context, context.type(0), 1), context.type(0)};
     },
     .gradient = cross_entropy_gradient,
@@ -122,8 +147,9 @@ const OpDef kSoftmaxCrossEntropyLossGrad = {
     .doc = "the gradient of SoftmaxCrossEntropyLoss by its scores, from dloss, log_prob, labels and weights",
     .min_inputs = 3,
     .max_inputs = 4,
-    .defaults = {{"reduction", std::string("mean")}, {"ignore_index", kIgnoreNothing}},
+    .defaults = cross_entropy_attrs(),
     .infer = [](const InferContext& context) -> std::vector<Type> {
+      check_smoothing(context.attrs);
       check_loss_gradient(context, check_labels(context, context.type(1), 2));
       return {context.type(1)};
     },

@@ -34,6 +34,14 @@ std::span<const Sample> loss_samples() {
          output %log_prob })",
        .low = -3,
        .high = 3},
+      {.name = "SoftmaxCrossEntropyLoss, smoothed",
+       .graph = R"(graph g {
+         input %x: f32[2,5,3] input %labels: i64[2,3]
+         constant %weights: f32[5] = {0.5, 1, 2, 0.25, 3}
+         %loss = SoftmaxCrossEntropyLoss(%x, %labels, %weights) {label_smoothing=0.2, ignore_index=1}
+         output %loss })",
+       .low = -3,
+       .high = 3},
       {.name = "SoftmaxCrossEntropyLossGrad",
        .graph = R"(graph g {
          input %d: f32[5] input %log_prob: f32[5,4] input %labels: i64[5]
