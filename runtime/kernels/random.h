@@ -2,7 +2,9 @@
 // a backward pass draws again what the forward pass drew. Loops over consecutive indices vectorise.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <numbers>
 
 namespace marvin {
 
@@ -43,6 +45,15 @@ constexpr uint32_t random_bits(RandomRow row, uint32_t index) {
 // 32 uniform bits for element `index` of a stream.
 constexpr uint32_t random_bits(uint64_t key, uint64_t index) {
   return random_bits(random_row(key, index), static_cast<uint32_t>(index));
+}
+
+// A number in [0, 1) for element `index` of a stream.
+constexpr double random_uniform(uint64_t key, uint64_t index) { return random_bits(key, index) * 0x1p-32; }
+
+// A standard normal number for element `index` of a stream (Box and Muller, 1958).
+inline double random_normal(uint64_t key, uint64_t index) {
+  const double radius = std::sqrt(-2 * std::log(1 - random_uniform(key, 2 * index)));
+  return radius * std::cos(2 * std::numbers::pi * random_uniform(key, 2 * index + 1));
 }
 
 }  // namespace marvin

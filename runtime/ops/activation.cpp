@@ -9,23 +9,6 @@
 namespace marvin {
 namespace {
 
-// dx = f(dy, x) or f(dy, y): operands of one shape.
-template <class F>
-void run_float_gradient(const KernelArgs& args) {
-  visit_float(args.in_type(0).dtype, [&](auto zero) {
-    using T = decltype(zero);
-    map(F{}, args.input<T>(0), args.input<T>(1), args.output<T>(), args.out_type().elements());
-  });
-}
-
-std::vector<Type> infer_float_gradient(const InferContext& context) {
-  require_float(context, 0);
-  if (context.type(0) != context.type(1)) {
-    throw Error("takes two operands of one type, not ", text_of(context.type(0)), " and ", text_of(context.type(1)));
-  }
-  return {context.type(0)};
-}
-
 struct LogisticSigmoid {
   template <class T>
   T operator()(T x) const {
@@ -50,21 +33,41 @@ struct Leaky {
   float alpha;
 };
 
-struct ExponentialLinear {
-  explicit ExponentialLinear(const Attrs& attrs) : alpha(attrs.real("alpha")) {}
-  template <class T>
-  T operator()(T x) const {
-    return x < 0 ? static_cast<T>(alpha) * std::expm1(x) : x;
-  }
-  float alpha;
-};
-
 // ln(exp(x) + 1) without overflow.
 struct SoftRectified {
   template <class T>
   T operator()(T x) const {
     return (x > 0 ? x : T{0}) + std::log1p(std::exp(-std::abs(x)));
   }
+};
+
+struct SoftSignum {
+  template <class T>
+  T operator()(T x) const {
+    return x / (T{1} + std::abs(x));
+  }
+};
+
+struct Thresholded {
+  explicit Thresholded(const Attrs& attrs) : alpha(attrs.real("alpha")) {}
+  template <class T>
+  T operator()(T x) const {
+    return x <= alpha ? T{0} : x;
+  }
+  float alpha;
+};
+
+// In double for integers, whose values a float may not hold.
+struct Shrunk {
+  explicit Shrunk(const Attrs& attrs) : lambd(attrs.real("lambd")), bias(attrs.real("bias")) {}
+  template <class T>
+  T operator()(T x) const {
+    using Wide = std::conditional_t<std::is_same_v<T, float>, float, double>;
+    const Wide wide = static_cast<Wide>(x), shift = static_cast<Wide>(bias);
+    const Wide shrunk = wide < -lambd ? wide + shift : wide > lambd ? wide - shift : wide != wide ? wide : Wide{0};
+    return static_cast<T>(shrunk);
+  }
+  float lambd, bias;
 };
 
 template <class T>
@@ -181,9 +184,7 @@ const OpDef kRelu = {
     .name = "Relu",
     .doc = "y = max(x, 0)",
     .infer = same_numeric_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> {
-      return {c.build("ReluGrad", {c.grad(), c.out(0)})};
-    },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("ReluGrad", {c.grad(), c.out(0)})}; },
     .kernels = {{.name = "relu", .run = run_numeric<Rectified>}},
     .in_place = true,
 };
@@ -222,19 +223,6 @@ const OpDef kPRelu = {
     .in_place = true,
 };
 
-const OpDef kElu = {
-    .name = "Elu",
-    .doc = "y = x where x >= 0, else alpha (e^x - 1)",
-    .defaults = {{"alpha", 1.0f}},
-    .infer = same_float_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> {
-      const ValueId slope = add(c, c.out(0), c.attrs().real("alpha"));
-      return {c.build("Where", {compare(c, "Greater", c.in(0), 0), c.grad(), mul(c, c.grad(), slope)})};
-    },
-    .kernels = {{.name = "elu", .run = run_float<ExponentialLinear>}},
-    .in_place = true,
-};
-
 const OpDef kSigmoid = {
     .name = "Sigmoid",
     .doc = "y = 1 / (1 + e^-x)",
@@ -270,6 +258,44 @@ const OpDef kSoftplus = {
     .in_place = true,
 };
 
+const OpDef kSoftsign = {
+    .name = "Softsign",
+    .doc = "y = x / (1 + |x|)",
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const ValueId scale = add(c, c.build("Abs", {c.in(0)}), 1);
+      return {c.build("Div", {c.grad(), mul(c, scale, scale)})};
+    },
+    .kernels = {{.name = "softsign", .run = run_float<SoftSignum>}},
+    .in_place = true,
+};
+
+const OpDef kThresholdedRelu = {
+    .name = "ThresholdedRelu",
+    .doc = "y = x where x > alpha, else 0",
+    .defaults = {{"alpha", 1.0f}},
+    .infer = same_float_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const ValueId passes = compare(c, "Greater", c.in(0), c.attrs().real("alpha"));
+      return {c.build("Where", {passes, c.grad(), c.scalar_like(c.grad(), 0)})};
+    },
+    .kernels = {{.name = "thresholded_relu", .run = run_float<Thresholded>}},
+    .in_place = true,
+};
+
+const OpDef kShrink = {
+    .name = "Shrink",
+    .doc = "y = x + bias where x < -lambd, x - bias where x > lambd, else 0",
+    .defaults = {{"lambd", 0.5f}, {"bias", 0.0f}},
+    .infer = same_numeric_type,
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const ValueId passes = compare(c, "Greater", c.build("Abs", {c.in(0)}), c.attrs().real("lambd"));
+      return {c.build("Where", {passes, c.grad(), c.scalar_like(c.grad(), 0)})};
+    },
+    .kernels = {{.name = "shrink", .run = run_numeric<Shrunk>}},
+    .in_place = true,
+};
+
 const OpDef kHardSigmoid = {
     .name = "HardSigmoid",
     .doc = "y = max(0, min(1, alpha x + beta))",
@@ -288,9 +314,7 @@ const OpDef kHardSwish = {
     .name = "HardSwish",
     .doc = "y = x max(0, min(1, x / 6 + 1/2))",
     .infer = same_float_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> {
-      return {c.build("HardSwishGrad", {c.grad(), c.in(0)})};
-    },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("HardSwishGrad", {c.grad(), c.in(0)})}; },
     .kernels = {{.name = "hard_swish", .run = run_float<HardSwishOf>}},
     .in_place = true,
 };

@@ -1,5 +1,6 @@
-// Comparisons, logic and the choice between two operands; all broadcast.
+// Comparisons, logic, tests, and the choice between two operands; all broadcast.
 #include <functional>
+#include <limits>
 
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/list.h"
@@ -89,6 +90,29 @@ std::vector<ValueId> where_gradient(GradContext& context) {
   return gradients;
 }
 
+std::vector<Type> infer_test(const InferContext& context) {
+  require_float(context, 0);
+  return {Type{DType::boolean, context.shape(0)}};
+}
+
+template <class F>
+void run_test(const KernelArgs& args) {
+  visit_float(args.in_type(0).dtype, [&](auto zero) {
+    map(functor<F>(args.attrs()), args.input<decltype(zero)>(0), args.output<bool>(), args.out_type().elements());
+  });
+}
+
+struct IsInfinite {
+  explicit IsInfinite(const Attrs& attrs)
+      : above(attrs.integer("detect_positive") != 0), below(attrs.integer("detect_negative") != 0) {}
+  template <class T>
+  bool operator()(T x) const {
+    constexpr T kInfinity = std::numeric_limits<T>::infinity();
+    return (above && x == kInfinity) || (below && x == -kInfinity);
+  }
+  bool above, below;
+};
+
 }  // namespace
 
 const OpDef kEqual = {
@@ -120,6 +144,23 @@ const OpDef kWhere = {
     .gradient = where_gradient,
     .kernels = {{.name = "where", .run = run_where}},
     .in_place = true,
+};
+
+const OpDef kIsNaN = {
+    .name = "IsNaN",
+    .doc = "y = whether x is not a number, as bools",
+    .infer = infer_test,
+    .gradient = no_gradient,
+    .kernels = {{.name = "is_nan", .run = run_test<decltype([](auto x) { return x != x; })>}},
+};
+
+const OpDef kIsInf = {
+    .name = "IsInf",
+    .doc = "y = whether x is infinite, as bools; of one sign alone if detect_negative or detect_positive is 0",
+    .defaults = {{"detect_negative", int64_t{1}}, {"detect_positive", int64_t{1}}},
+    .infer = infer_test,
+    .gradient = no_gradient,
+    .kernels = {{.name = "is_inf", .run = run_test<IsInfinite>}},
 };
 
 }  // namespace marvin

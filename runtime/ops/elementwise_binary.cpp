@@ -1,6 +1,7 @@
-// Arithmetic on two or more operands that broadcast against each other: y[i] = f(a[i], b[i]).
+// Arithmetic on two operands that broadcast against each other: y[i] = f(a[i], b[i]).
 #include <cmath>
 
+#include "runtime/kernels/convert.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/list.h"
 
@@ -9,35 +10,27 @@ namespace {
 
 // ---- Functions ------------------------------------------------------------------------------------------------------
 
-// Integers wrap around, as two's complement does, without C++'s undefined overflow.
-template <class T, class F>
-T wrapping(T a, T b, F f) {
-  if constexpr (std::is_integral_v<T>) {
-    using U = std::make_unsigned_t<T>;
-    return static_cast<T>(static_cast<U>(f(uint64_t{static_cast<U>(a)}, uint64_t{static_cast<U>(b)})));
-  } else {
-    return f(a, b);
-  }
-}
-
 struct Plus {
   template <class T>
   T operator()(T a, T b) const {
-    return wrapping(a, b, [](auto x, auto y) { return x + y; });
+    return static_cast<T>(a + b);
   }
 };
 
 struct Minus {
   template <class T>
   T operator()(T a, T b) const {
-    return wrapping(a, b, [](auto x, auto y) { return x - y; });
+    return static_cast<T>(a - b);
   }
 };
 
 struct Times {
   template <class T>
   T operator()(T a, T b) const {
-    return wrapping(a, b, [](auto x, auto y) { return x * y; });
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(uint64_t{a} * uint64_t{b});  // not int, to which u16 is promoted and which overflows
+    else
+      return a * b;
   }
 };
 
@@ -47,24 +40,31 @@ struct Over {
   T operator()(T a, T b) const {
     if constexpr (std::is_integral_v<T>) {
       if (b == 0) return 0;
-      if (std::is_signed_v<T> && b == static_cast<T>(-1)) return Minus{}(T{0}, a);
+      if (std::is_signed_v<T> && b == static_cast<T>(-1)) return static_cast<T>(0 - static_cast<uint64_t>(a));
     }
     return static_cast<T>(a / b);
   }
 };
 
-// A NaN among the operands is the result.
-struct Greatest {
+// With the dividend's sign.
+struct TruncatedRemainder {
   template <class T>
   T operator()(T a, T b) const {
-    return a > b || a != a ? a : b;
+    if constexpr (std::is_floating_point_v<T>) {
+      return std::fmod(a, b);
+    } else {
+      if (b == 0 || (std::is_signed_v<T> && b == static_cast<T>(-1))) return 0;
+      return static_cast<T>(a % b);
+    }
   }
 };
 
-struct Least {
+// Of integers, with the divisor's sign.
+struct FlooredRemainder {
   template <class T>
   T operator()(T a, T b) const {
-    return a < b || a != a ? a : b;
+    const T rest = TruncatedRemainder{}(a, b);
+    return rest != 0 && (rest < 0) != (b < 0) ? static_cast<T>(rest + b) : rest;
   }
 };
 
@@ -76,110 +76,108 @@ std::vector<Type> infer_arithmetic(const InferContext& context) {
   return {Type{context.type(0).dtype, broadcast(context.shape(0), context.shape(1))}};
 }
 
-template <class F>
-void run_arithmetic(const KernelArgs& args) {
-  visit_numeric(args.out_type().dtype, [&](auto zero) {
-    using T = decltype(zero);
-    map_broadcast(F{}, args.input<T>(0), args.input<T>(1), args.output<T>(), broadcast_loop(args));
-  });
+template <class F, class T>
+void apply(const KernelArgs& args) {
+  map_broadcast(F{}, args.input<T>(0), args.input<T>(1), args.output<T>(), broadcast_loop(args));
 }
 
+// For functions that depend on the sign of integers.
+template <class F>
+void run_arithmetic(const KernelArgs& args) {
+  visit_numeric(args.out_type().dtype, [&](auto zero) { apply<F, decltype(zero)>(args); });
+}
+
+// For functions of their bits.
+template <class F>
+void run_modular_arithmetic(const KernelArgs& args) {
+  visit_modular(args.out_type().dtype, [&](auto zero) { apply<F, decltype(zero)>(args); });
+}
+
+// ---- Mod ------------------------------------------------------------------------------------------------------------
+
+std::vector<Type> infer_mod(const InferContext& context) {
+  const std::vector<Type> types = infer_arithmetic(context);
+  if (is_float(types[0].dtype) && context.attrs.integer("fmod") == 0) throw Error("takes floats with fmod=1 alone");
+  return types;
+}
+
+void run_mod(const KernelArgs& args) {
+  if (args.attrs().integer("fmod") != 0) return run_arithmetic<TruncatedRemainder>(args);
+  visit_integer(args.out_type().dtype, [&](auto zero) { apply<FlooredRemainder, decltype(zero)>(args); });
+}
+
+// ---- Pow ------------------------------------------------------------------------------------------------------------
+
 // By repeated squaring; a negative exponent gives the reciprocal cut off towards zero.
-template <class T>
-T integer_power(T base, int64_t exponent) {
+template <class A, class B>
+A integer_power(A base, B exponent) {
   if (exponent < 0) {
-    if (base == static_cast<T>(-1)) return static_cast<T>(exponent % 2 == 0 ? 1 : -1);
-    return base == 1 ? T{1} : T{0};
+    if (base == -1) return exponent % 2 == 0 ? 1 : -1;
+    return base == 1 ? 1 : 0;
   }
-  T result = 1;
-  for (; exponent > 0; exponent /= 2) {
-    if (exponent % 2 == 1) result = Times{}(result, base);
-    base = Times{}(base, base);
-  }
-  return result;
+  uint64_t result = 1, square = static_cast<uint64_t>(base);
+  for (uint64_t rest = static_cast<uint64_t>(exponent); rest > 0; rest /= 2, square *= square)
+    if (rest % 2 == 1) result *= square;
+  return static_cast<A>(result);
 }
 
 template <class A, class B>
 A power(A a, B b) {
   if constexpr (std::is_integral_v<A> && std::is_integral_v<B>)
-    return integer_power(a, static_cast<int64_t>(b));
-  else if constexpr (std::is_same_v<A, float> && std::is_same_v<B, float>)
+    return integer_power(a, b);
+  else if constexpr (std::is_same_v<A, B>)
     return std::pow(a, b);
   else
-    return static_cast<A>(std::pow(static_cast<double>(a), static_cast<double>(b)));
+    return converted<A>(std::pow(static_cast<double>(a), static_cast<double>(b)));
+}
+
+// Calls `body(A{})` with the type of Pow's base.
+template <class Body>
+void visit_base(DType dtype, Body&& body) {
+  if (is_float(dtype)) return visit_float(dtype, body);
+  dtype == DType::i32 ? body(int32_t{}) : body(int64_t{});
 }
 
 std::vector<Type> infer_pow(const InferContext& context) {
   require_numeric(context, 0);
   require_numeric(context, 1);
-  return {Type{context.type(0).dtype, broadcast(context.shape(0), context.shape(1))}};
+  const Type& base = context.type(0);
+  if (!is_float(base.dtype) && base.dtype != DType::i32 && base.dtype != DType::i64)
+    throw Error("the base must be of floats, i32 or i64, not ", text_of(base));
+  return {Type{base.dtype, broadcast(context.shape(0), context.shape(1))}};
 }
 
-// Squares, the powers that models are full of, go at the speed of memory.
 template <class A, class B>
-void run_power(const A* a, const B* b, bool squares, A* y, const StridedLoop<2>& loop) {
+void run_power(const KernelArgs& args) {
+  const A* a = args.input<A>(0);
+  const B* b = args.input<B>(1);
+  A* y = args.output<A>();
+  const StridedLoop<2> loop = broadcast_loop(args);
   parallel_blocks(loop.count(), kElementwiseBlock, [&](int64_t begin, int64_t end) {
     loop.walk(begin, end, [&](int64_t i, const auto& at, int64_t n) {
-      if (squares) return map_run(Times{}, a + at[0], true, a + at[0], true, y + i, n);
       for (int64_t k = 0; k < n; ++k) y[i + k] = power(a[at[0] + k * loop.step(0)], b[at[1] + k * loop.step(1)]);
     });
   });
 }
 
+bool is_square(const KernelArgs& args) {
+  bool square = false;
+  if (args.in_type(1).elements() == 1) {
+    visit_numeric(args.in_type(1).dtype, [&](auto zero) { square = *args.input<decltype(zero)>(1) == 2; });
+  }
+  return square;
+}
+
 void run_pow(const KernelArgs& args) {
-  visit_numeric(args.in_type(0).dtype, [&](auto base) {
-    visit_numeric(args.in_type(1).dtype, [&](auto exponent) {
-      using A = decltype(base);
-      using B = decltype(exponent);
-      const B* b = args.input<B>(1);
-      const bool squares = args.in_type(1).elements() == 1 && *b == B{2};
-      run_power(args.input<A>(0), b, squares, args.output<A>(), broadcast_loop(args));
+  // Squares, the powers that models are full of, go at the speed of memory.
+  if (is_square(args)) {
+    return visit_modular(args.in_type(0).dtype, [&](auto zero) {
+      using T = decltype(zero);
+      map([](T x) { return Times{}(x, x); }, args.input<T>(0), args.output<T>(), args.out_type().elements());
     });
-  });
-}
-
-// ---- Any number of operands -----------------------------------------------------------------------------------------
-
-std::vector<Type> infer_variadic(const InferContext& context) {
-  require_numeric(context, 0);
-  Shape shape = context.shape(0);
-  for (size_t i = 1; i < context.operands.size(); ++i) {
-    require_same_dtype(context, 0, i);
-    shape = broadcast(shape, context.shape(i));
   }
-  return {Type{context.type(0).dtype, shape}};
-}
-
-std::vector<Type> infer_float_variadic(const InferContext& context) {
-  require_float(context, 0);
-  return infer_variadic(context);
-}
-
-// y = x0, then y = f(y, xi) for the others.
-template <class F, class T>
-void accumulate(const KernelArgs& args) {
-  const Shape &shape = args.out_type().shape, &first = args.in_type(0).shape;
-  const T* x = args.input<T>(0);
-  T* y = args.output<T>();
-  map_broadcast([](T a, T) { return a; }, x, x, y, broadcast_loop<2>(shape, {first, first}));
-  for (size_t i = 1; i < args.in.size(); ++i) {
-    const StridedLoop<2> loop = broadcast_loop<2>(shape, {shape, args.in_type(i).shape});
-    map_broadcast(F{}, static_cast<const T*>(y), args.input<T>(i), y, loop);
-  }
-}
-
-template <class F>
-void run_variadic(const KernelArgs& args) {
-  visit_numeric(args.out_type().dtype, [&](auto zero) { accumulate<F, decltype(zero)>(args); });
-}
-
-void run_mean(const KernelArgs& args) {
-  visit_float(args.out_type().dtype, [&](auto zero) {
-    using T = decltype(zero);
-    accumulate<Plus, T>(args);
-    T* y = args.output<T>();
-    const T count = static_cast<T>(args.in.size());
-    map([count](T sum) { return sum / count; }, static_cast<const T*>(y), y, args.out_type().elements());
+  visit_base(args.in_type(0).dtype, [&](auto base) {
+    visit_numeric(args.in_type(1).dtype, [&](auto exponent) { run_power<decltype(base), decltype(exponent)>(args); });
   });
 }
 
@@ -189,15 +187,12 @@ ValueId sum_to_input(GradContext& context, size_t i, ValueId value) {
   return context.sum_to(value, context.shape(context.in(i)));
 }
 
-// The same gradient for every operand.
-std::vector<ValueId> sums_to_inputs(GradContext& context, ValueId gradient) {
-  std::vector<ValueId> gradients(context.input_count());
-  for (size_t i = 0; i < gradients.size(); ++i)
-    if (context.wants(i)) gradients[i] = sum_to_input(context, i, gradient);
+std::vector<ValueId> add_gradient(GradContext& context) {
+  std::vector<ValueId> gradients(2);
+  for (const size_t i : {0, 1})
+    if (context.wants(i)) gradients[i] = sum_to_input(context, i, context.grad());
   return gradients;
 }
-
-std::vector<ValueId> sum_gradient(GradContext& context) { return sums_to_inputs(context, context.grad()); }
 
 std::vector<ValueId> sub_gradient(GradContext& context) {
   std::vector<ValueId> gradients(2);
@@ -223,14 +218,22 @@ std::vector<ValueId> div_gradient(GradContext& context) {
   return gradients;
 }
 
-ValueId cast_like(GradContext& context, ValueId value, ValueId like) {
-  if (context.type(value).dtype == context.type(like).dtype) return value;
-  return context.build("Cast", {value}, {{"to", onnx_number_of(context.type(like).dtype)}});
+// The quotient cut off towards zero is (a - y) / b, and d y = d a - quotient d b.
+std::vector<ValueId> mod_gradient(GradContext& context) {
+  std::vector<ValueId> gradients(2);
+  if (context.wants(0)) gradients[0] = sum_to_input(context, 0, context.grad());
+  if (context.wants(1)) {
+    const ValueId multiple = context.build("Sub", {context.in(0), context.out(0)});
+    const ValueId quotient = context.build("Round", {context.build("Div", {multiple, context.in(1)})});
+    gradients[1] = context.build("Neg", {sum_to_input(context, 1, mul(context, context.grad(), quotient))});
+  }
+  return gradients;
 }
 
 // d a^b = b a^(b-1) da + a^b ln(a) db. There is no da where b is 0, and no db where a is 0, as in PyTorch.
 std::vector<ValueId> pow_gradient(GradContext& context) {
-  const ValueId a = context.in(0), b = cast_like(context, context.in(1), a), zero = context.scalar_like(a, 0);
+  const ValueId a = context.in(0), b = context.cast(context.in(1), context.type(a).dtype),
+                zero = context.scalar_like(a, 0);
   std::vector<ValueId> gradients(2);
   if (context.wants(0)) {
     const ValueId slope = mul(context, b, context.build("Pow", {a, add(context, b, -1)}));
@@ -241,21 +244,8 @@ std::vector<ValueId> pow_gradient(GradContext& context) {
     const ValueId slope = mul(context, context.out(0), context.build("Log", {a}));
     const ValueId finite = context.build("Where", {compare(context, "Equal", a, 0), zero, slope});
     const ValueId sum = sum_to_input(context, 1, mul(context, context.grad(), finite));
-    gradients[1] = cast_like(context, sum, context.in(1));
+    gradients[1] = context.cast(sum, context.type(context.in(1)).dtype);
   }
-  return gradients;
-}
-
-// Operands that tie share the gradient evenly.
-std::vector<ValueId> extreme_gradient(GradContext& context) {
-  std::vector<ValueId> masks;
-  for (size_t i = 0; i < context.input_count(); ++i) {
-    masks.push_back(cast_like(context, context.build("Equal", {context.in(i), context.out(0)}), context.out(0)));
-  }
-  const ValueId share = context.build("Div", {context.grad(), context.build("Sum", masks)});
-  std::vector<ValueId> gradients(masks.size());
-  for (size_t i = 0; i < masks.size(); ++i)
-    if (context.wants(i)) gradients[i] = sum_to_input(context, i, mul(context, masks[i], share));
   return gradients;
 }
 
@@ -267,8 +257,8 @@ const OpDef kAdd = {
     .min_inputs = 2,
     .max_inputs = 2,
     .infer = infer_arithmetic,
-    .gradient = sum_gradient,
-    .kernels = {{.name = "add", .run = run_arithmetic<Plus>}},
+    .gradient = add_gradient,
+    .kernels = {{.name = "add", .run = run_modular_arithmetic<Plus>}},
     .in_place = true,
 };
 
@@ -279,7 +269,7 @@ const OpDef kSub = {
     .max_inputs = 2,
     .infer = infer_arithmetic,
     .gradient = sub_gradient,
-    .kernels = {{.name = "sub", .run = run_arithmetic<Minus>}},
+    .kernels = {{.name = "sub", .run = run_modular_arithmetic<Minus>}},
     .in_place = true,
 };
 
@@ -290,7 +280,7 @@ const OpDef kMul = {
     .max_inputs = 2,
     .infer = infer_arithmetic,
     .gradient = mul_gradient,
-    .kernels = {{.name = "mul", .run = run_arithmetic<Times>}},
+    .kernels = {{.name = "mul", .run = run_modular_arithmetic<Times>}},
     .in_place = true,
 };
 
@@ -305,6 +295,18 @@ const OpDef kDiv = {
     .in_place = true,
 };
 
+const OpDef kMod = {
+    .name = "Mod",
+    .doc = "y = the remainder of a / b, broadcast: with b's sign, or with a's if fmod; x mod 0 is 0 for integers",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .defaults = {{"fmod", int64_t{0}}},
+    .infer = infer_mod,
+    .gradient = mod_gradient,
+    .kernels = {{.name = "mod", .run = run_mod}},
+    .in_place = true,
+};
+
 const OpDef kPow = {
     .name = "Pow",
     .doc = "y = a^b in a's element type, broadcast",
@@ -314,44 +316,6 @@ const OpDef kPow = {
     .gradient = pow_gradient,
     .kernels = {{.name = "pow", .run = run_pow}},
     .in_place = true,
-};
-
-const OpDef kMax = {
-    .name = "Max",
-    .doc = "The greatest of all operands, broadcast. Ties share the gradient evenly",
-    .max_inputs = kVariadic,
-    .infer = infer_variadic,
-    .gradient = extreme_gradient,
-    .kernels = {{.name = "max", .run = run_variadic<Greatest>}},
-};
-
-const OpDef kMin = {
-    .name = "Min",
-    .doc = "The least of all operands, broadcast. Ties share the gradient evenly",
-    .max_inputs = kVariadic,
-    .infer = infer_variadic,
-    .gradient = extreme_gradient,
-    .kernels = {{.name = "min", .run = run_variadic<Least>}},
-};
-
-const OpDef kSum = {
-    .name = "Sum",
-    .doc = "The sum of all operands, broadcast",
-    .max_inputs = kVariadic,
-    .infer = infer_float_variadic,
-    .gradient = sum_gradient,
-    .kernels = {{.name = "sum", .run = run_variadic<Plus>}},
-};
-
-const OpDef kMean = {
-    .name = "Mean",
-    .doc = "The mean of all operands, broadcast",
-    .max_inputs = kVariadic,
-    .infer = infer_float_variadic,
-    .gradient = [](GradContext& context) -> std::vector<ValueId> {
-      return sums_to_inputs(context, mul(context, context.grad(), 1.0 / static_cast<double>(context.input_count())));
-    },
-    .kernels = {{.name = "mean", .run = run_mean}},
 };
 
 }  // namespace marvin

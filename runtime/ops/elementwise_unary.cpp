@@ -1,6 +1,5 @@
 // Ops that work element by element on one operand: y[i] = f(x[i]). Activations are in activation.cpp.
 #include <cmath>
-#include <limits>
 
 #include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
@@ -22,10 +21,7 @@ struct Absolute {
 struct Negative {
   template <class T>
   T operator()(T x) const {
-    if constexpr (std::is_integral_v<T>)
-      return static_cast<T>(0 - static_cast<uint64_t>(x));
-    else
-      return -x;
+    return static_cast<T>(-x);
   }
 };
 
@@ -35,52 +31,6 @@ struct Signum {
     return x > 0 ? T{1} : x < 0 ? static_cast<T>(-1) : x;  // x: 0, or NaN
   }
 };
-
-// ---- Cast -----------------------------------------------------------------------------------------------------------
-
-// Floats beyond an integer's range become the nearest integer of the range, NaN becomes 0.
-template <class To, class From>
-To converted(From x) {
-  if constexpr (std::is_same_v<To, bool>) {
-    return x != From{};
-  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    // Both limits are exact in double, or the upper one rounds up to the first number beyond.
-    constexpr double kLow = static_cast<double>(std::numeric_limits<To>::lowest());
-    constexpr double kHigh = static_cast<double>(std::numeric_limits<To>::max());
-    const double wide = static_cast<double>(x);
-    if (wide <= kLow) return std::numeric_limits<To>::lowest();
-    if (wide >= kHigh) return std::numeric_limits<To>::max();
-    return wide != wide ? To{0} : static_cast<To>(wide);
-  } else {
-    return static_cast<To>(x);
-  }
-}
-
-template <class T>
-constexpr bool kIsHalf = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
-
-template <class From, class To>
-void run_cast(const KernelArgs& args) {
-  const auto cast = [](From x) {
-    if constexpr (kIsHalf<From> && kIsHalf<To>)
-      return To(static_cast<float>(x));
-    else if constexpr (kIsHalf<From>)
-      return converted<To>(static_cast<float>(x));
-    else if constexpr (std::is_same_v<From, double> && std::is_same_v<To, Float16>)
-      return To(x);
-    else if constexpr (kIsHalf<To>)
-      return To(static_cast<float>(x));
-    else
-      return converted<To>(x);
-  };
-  map(cast, args.input<From>(0), args.output<To>(), args.out_type().elements());
-}
-
-void run_cast(const KernelArgs& args) {
-  visit_stored(args.in_type(0).dtype, [&](auto from) {
-    visit_stored(args.out_type().dtype, [&](auto to) { run_cast<decltype(from), decltype(to)>(args); });
-  });
-}
 
 }  // namespace
 
@@ -100,7 +50,7 @@ const OpDef kNeg = {
     .doc = "y = -x",
     .infer = same_numeric_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("Neg", {c.grad()})}; },
-    .kernels = {{.name = "neg", .run = run_numeric<Negative>}},
+    .kernels = {{.name = "neg", .run = run_modular<Negative>}},
     .in_place = true,
 };
 
@@ -148,9 +98,7 @@ const OpDef kLog = {
     .name = "Log",
     .doc = "y = the natural logarithm of x",
     .infer = same_float_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> {
-      return {c.build("Div", {c.grad(), c.in(0)})};
-    },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("Div", {c.grad(), c.in(0)})}; },
     .kernels = {{.name = "log", .run = run_float<decltype([](auto x) { return std::log(x); })>}},
     .in_place = true,
 };
@@ -163,11 +111,12 @@ const OpDef kErf = {
       const ValueId bell = c.build("Exp", {c.build("Neg", {mul(c, c.in(0), c.in(0))})});
       return {mul(c, c.grad(), mul(c, bell, 2 / std::sqrt(std::acos(-1.0))))};
     },
-    .kernels = {{.name = "erf", .run = run_float<decltype([](auto x) { return std::erf(x); })>}},
+    .kernels = {{.name = "erf", .run = run_float<decltype([](auto x) { return vector_erf(x); })>}},
     .in_place = true,
 };
 
-// ---- Rounding, logic, types -----------------------------------------------------------------------------------------
+// ---- Rounding and logic
+// -----------------------------------------------------------------------------------------------
 
 const OpDef kFloor = {
     .name = "Floor",
@@ -207,24 +156,6 @@ const OpDef kNot = {
                        map([](bool x) { return !x; }, args.input<bool>(0), args.output<bool>(),
                            args.out_type().elements());
                      }}},
-    .in_place = true,
-};
-
-const OpDef kCast = {
-    .name = "Cast",
-    .doc =
-        "x as elements of the type `to` (a number of onnx.TensorProto.DataType). Floats are cut off towards zero, and "
-        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits. The gradient of a 16-bit float is f32",
-    .defaults = {},
-    .required = {"to"},
-    .infer = [](const InferContext& context) -> std::vector<Type> {
-      return {Type{dtype_of_onnx(context.attrs.integer("to")), context.shape(0)}};
-    },
-    .gradient = [](GradContext& c) -> std::vector<ValueId> {
-      const DType dtype = c.type(c.in(0)).dtype;
-      return {c.cast(c.grad(), is_half(dtype) ? DType::f32 : dtype)};
-    },
-    .kernels = {{.name = "cast", .run = run_cast}},
     .in_place = true,
 };
 

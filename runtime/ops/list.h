@@ -42,16 +42,41 @@
   op(Pad) op(PadGrad) \
   /* elementwise_unary.cpp */ \
   op(Abs) op(Neg) op(Sign) op(Reciprocal) op(Sqrt) op(Exp) op(Log) op(Erf) op(Floor) op(Ceil) op(Round) op(Not) \
-  op(Cast) \
+  /* trigonometry.cpp */ \
+  op(Sin) op(Cos) op(Tan) op(Asin) op(Acos) op(Atan) op(Sinh) op(Cosh) op(Asinh) op(Acosh) op(Atanh) \
+  /* cast.cpp */ \
+  op(Cast) op(CastLike) \
   /* activation.cpp */ \
-  op(Relu) op(ReluGrad) op(LeakyRelu) op(PRelu) op(Elu) op(Sigmoid) op(Tanh) op(Softplus) op(HardSigmoid) \
-  op(HardSwish) op(HardSwishGrad) op(Clip) op(ClipGrad) \
+  op(Relu) op(ReluGrad) op(LeakyRelu) op(PRelu) op(Sigmoid) op(Tanh) op(Softplus) op(Softsign) op(ThresholdedRelu) \
+  op(Shrink) op(HardSigmoid) op(HardSwish) op(HardSwishGrad) op(Clip) op(ClipGrad) \
+  /* elu.cpp */ \
+  op(Elu) op(Celu) op(Selu) \
+  /* gelu.cpp */ \
+  op(Gelu) op(GeluGrad) op(Mish) op(MishGrad) op(Swish) op(SwishGrad) \
   /* elementwise_binary.cpp */ \
-  op(Add) op(Sub) op(Mul) op(Div) op(Pow) op(Max) op(Min) op(Sum) op(Mean) \
+  op(Add) op(Sub) op(Mul) op(Div) op(Mod) op(Pow) \
+  /* elementwise_variadic.cpp */ \
+  op(Max) op(Min) op(Sum) op(Mean) \
+  /* bitwise.cpp */ \
+  op(BitwiseAnd) op(BitwiseOr) op(BitwiseXor) op(BitwiseNot) op(BitShift) \
   /* compare.cpp */ \
-  op(Equal) op(Greater) op(GreaterOrEqual) op(Less) op(LessOrEqual) op(And) op(Or) op(Xor) op(Where) \
+  op(Equal) op(Greater) op(GreaterOrEqual) op(Less) op(LessOrEqual) op(And) op(Or) op(Xor) op(Where) op(IsNaN) \
+  op(IsInf) \
   /* reduce.cpp */ \
-  op(ReduceSum) op(ReduceMean) op(ReduceSumSquare) op(ReduceL2) op(ReduceMax) op(ReduceMin) op(ArgMax) op(ArgMin)
+  op(ReduceSum) op(ReduceMean) op(ReduceSumSquare) op(ReduceL1) op(ReduceL2) op(ReduceLogSum) op(ReduceLogSumExp) \
+  op(ReduceProd) \
+  /* reduce_extreme.cpp */ \
+  op(ReduceMax) op(ReduceMin) op(ArgMax) op(ArgMin) op(Hardmax) \
+  /* cumulative.cpp */ \
+  op(CumSum) \
+  /* axis_normalization.cpp */ \
+  op(MeanVarianceNormalization) op(LpNormalization) \
+  /* determinant.cpp */ \
+  op(Det) op(DetGrad) \
+  /* random.cpp */ \
+  op(RandomNormal) op(RandomNormalLike) op(RandomUniform) op(RandomUniformLike) op(Bernoulli) op(Multinomial) \
+  /* generator.cpp */ \
+  op(EyeLike) op(HannWindow) op(HammingWindow) op(BlackmanWindow) op(MelWeightMatrix)
 
 namespace marvin {
 

@@ -11,7 +11,13 @@ void require_float(const InferContext& context, size_t operand) {
 
 void require_numeric(const InferContext& context, size_t operand) {
   const Type& type = context.type(operand);
-  if (!is_float(type.dtype) && !is_integer(type.dtype)) throw Error("operand ", operand, " must be of numbers, not ", text_of(type));
+  if (!is_float(type.dtype) && !is_integer(type.dtype))
+    throw Error("operand ", operand, " must be of numbers, not ", text_of(type));
+}
+
+void require_integer(const InferContext& context, size_t operand) {
+  const Type& type = context.type(operand);
+  if (!is_integer(type.dtype)) throw Error("operand ", operand, " must be of integers, not ", text_of(type));
 }
 
 void require_same_dtype(const InferContext& context, size_t first, size_t second) {

@@ -16,6 +16,7 @@ std::vector<Type> same_bool_type(const InferContext& context);
 // Throws Error unless the operand has one of these element types.
 void require_float(const InferContext& context, size_t operand);
 void require_numeric(const InferContext& context, size_t operand);
+void require_integer(const InferContext& context, size_t operand);
 // Throws Error unless operands `first` and `second` have the same element type, as most ONNX ops want.
 void require_same_dtype(const InferContext& context, size_t first, size_t second);
 
@@ -42,6 +43,32 @@ void visit_float(DType dtype, Body&& body) {
   visit(dtype, [&](auto zero) {
     if constexpr (std::is_floating_point_v<decltype(zero)>) body(zero);
   });
+}
+
+// visit(), for integers alone.
+template <class Body>
+void visit_integer(DType dtype, Body&& body) {
+  visit_numeric(dtype, [&](auto zero) {
+    if constexpr (std::is_integral_v<decltype(zero)>) body(zero);
+  });
+}
+
+// Calls `body(T{})` with the unsigned type as wide as the integers `dtype`: for functions of bits, among them sums and
+// products in two's complement, which do not depend on the sign.
+template <class Body>
+void visit_unsigned(DType dtype, Body&& body) {
+  switch (bytes_of(dtype)) {
+    case 1: return body(uint8_t{});
+    case 2: return body(uint16_t{});
+    case 4: return body(uint32_t{});
+    default: return body(uint64_t{});
+  }
+}
+
+// visit_float() for floats, visit_unsigned() for integers.
+template <class Body>
+void visit_modular(DType dtype, Body&& body) {
+  is_float(dtype) ? visit_float(dtype, body) : visit_unsigned(dtype, body);
 }
 
 // A gradient of zero: training may pass the op, but no derivative does.

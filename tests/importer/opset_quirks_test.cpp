@@ -41,6 +41,14 @@ TEST_CASE("axes become an operand before opset 13 and stay as they are from then
   }
 }
 
+TEST_CASE("axes of the other reductions become an operand before opset 18") {
+  for (const std::string op : {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+                               "ReduceMin", "ReduceProd", "ReduceSumSquare"}) {
+    CHECK(Bench(op, {{"axes", std::vector<int64_t>{-1}}}).apply(17).constant(1) == integers({-1}));
+    CHECK(Bench(op).apply(18).node.inputs.size() == 1);
+  }
+}
+
 TEST_CASE("Split's lengths become an operand before opset 13") {
   CHECK(Bench("Split", {{"axis", int64_t{1}}, {"split", std::vector<int64_t>{1, 2}}}).apply(11).constant(1) ==
         integers({1, 2}));
@@ -129,8 +137,6 @@ TEST_CASE("ConstantOfShape is an Expand of its value") {
 }
 
 TEST_CASE("an attribute of the wrong type is an error") {
-  CHECK_THAT(error_of([] {
-               Bench("Squeeze", {{"axes", int64_t{1}}}).apply(12);
-             }),
+  CHECK_THAT(error_of([] { Bench("Squeeze", {{"axes", int64_t{1}}}).apply(12); }),
              Contains("'axes' has the wrong type"));
 }

@@ -29,12 +29,13 @@ double largest_error(F f, Exact exact) {
 
 }  // namespace
 
-TEST_CASE("vector_exp and vector_tanh are within two units in the last place") {
+TEST_CASE("vector_exp, vector_tanh and vector_erf are within two units in the last place") {
   CHECK(largest_error([](float x) { return vector_exp(x); }, [](double x) { return std::exp(x); }) < 1.5);
   CHECK(largest_error([](float x) { return vector_tanh(x); }, [](double x) { return std::tanh(x); }) < 2);
+  CHECK(largest_error([](float x) { return vector_erf(x); }, [](double x) { return std::erf(x); }) < 1.5);
 }
 
-TEST_CASE("vector_exp and vector_tanh keep NaN and reach their limits") {
+TEST_CASE("vector_exp, vector_tanh and vector_erf keep NaN and reach their limits") {
   CHECK(vector_exp(kInfinity) == kInfinity);
   CHECK(vector_exp(-kInfinity) == 0);
   CHECK(vector_exp(0.0f) == 1);
@@ -43,6 +44,9 @@ TEST_CASE("vector_exp and vector_tanh keep NaN and reach their limits") {
   CHECK(std::signbit(vector_tanh(-0.0f)));
   CHECK(std::isnan(vector_exp(std::numeric_limits<float>::quiet_NaN())));
   CHECK(std::isnan(vector_tanh(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(vector_erf(kInfinity) == 1);
+  CHECK(vector_erf(-4.0f) == -1);
+  CHECK(std::isnan(vector_erf(std::numeric_limits<float>::quiet_NaN())));
 }
 
 }  // namespace marvin

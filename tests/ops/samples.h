@@ -14,7 +14,7 @@ struct Sample {
   std::string_view graph;  // text form; types of computed values may be left out
   float low = -1;          // float inputs and parameters are drawn from [low, high)
   float high = 1;
-  double tolerance = 2e-3;  // of gradients, relative to the largest one
+  double tolerance = 2e-3;     // of gradients, relative to the largest one
   bool differentiable = true;  // false: no numeric check (the op has no gradient, or a deliberate one)
 };
 
@@ -24,6 +24,8 @@ std::span<const Sample> shape_samples();
 std::span<const Sample> index_samples();
 std::span<const Sample> reduce_samples();
 std::span<const Sample> elementwise_samples();
+std::span<const Sample> activation_samples();
+std::span<const Sample> generator_samples();
 std::span<const Sample> matmul_samples();
 std::span<const Sample> conv_samples();
 std::span<const Sample> pooling_samples();
@@ -37,9 +39,10 @@ std::span<const Sample> resize_samples();
 inline std::vector<Sample> all_samples() {
   std::vector<Sample> all;
   for (const std::span<const Sample> family :
-       {quantize_samples(), shape_samples(), index_samples(), reduce_samples(), elementwise_samples(), matmul_samples(),
-        conv_samples(), pooling_samples(), normalization_samples(), dropout_samples(), softmax_samples(), loss_samples(),
-        optimizer_samples(), resize_samples()}) {
+       {quantize_samples(), shape_samples(), index_samples(), reduce_samples(), elementwise_samples(),
+        activation_samples(), generator_samples(), matmul_samples(), conv_samples(), pooling_samples(),
+        normalization_samples(), dropout_samples(), softmax_samples(), loss_samples(), optimizer_samples(),
+        resize_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

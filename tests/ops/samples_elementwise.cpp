@@ -45,50 +45,25 @@ std::span<const Sample> elementwise_samples() {
        .low = 0,
        .high = 9,
        .differentiable = false},
-      // activations
-      {.name = "Relu", .graph = "graph g { input %x: f32[2,30] %y = Relu(%x) output %y }"},
-      {.name = "ReluGrad",
-       .graph = "graph g { input %dy: f32[2,3] input %y: f32[2,3] %dx = ReluGrad(%dy, %y) output %dx }",
-       .differentiable = false},
-      {.name = "LeakyRelu", .graph = "graph g { input %x: f32[2,9] %y = LeakyRelu(%x) {alpha=0.3} output %y }"},
-      {.name = "PRelu with one slope per channel", .graph = R"(graph g {
-         input %x: f32[2,3,4]
-         parameter %slope: f32[3,1]
-         %y = PRelu(%x, %slope)
+      // trigonometry
+      {.name = "Sin", .graph = "graph g { input %x: f32[7] %y = Sin(%x) output %y }", .low = -4, .high = 4},
+      {.name = "Cos", .graph = "graph g { input %x: f32[7] %y = Cos(%x) output %y }", .low = -4, .high = 4},
+      {.name = "Tan", .graph = "graph g { input %x: f32[7] %y = Tan(%x) output %y }"},
+      {.name = "Asin", .graph = "graph g { input %x: f32[7] %y = Asin(%x) output %y }", .low = -0.8, .high = 0.8},
+      {.name = "Acos", .graph = "graph g { input %x: f32[7] %y = Acos(%x) output %y }", .low = -0.8, .high = 0.8},
+      {.name = "Atan", .graph = "graph g { input %x: f32[7] %y = Atan(%x) output %y }", .low = -3, .high = 3},
+      {.name = "Sinh", .graph = "graph g { input %x: f32[7] %y = Sinh(%x) output %y }"},
+      {.name = "Cosh", .graph = "graph g { input %x: f32[7] %y = Cosh(%x) output %y }"},
+      {.name = "Asinh", .graph = "graph g { input %x: f32[7] %y = Asinh(%x) output %y }", .low = -3, .high = 3},
+      {.name = "Acosh", .graph = "graph g { input %x: f32[7] %y = Acosh(%x) output %y }", .low = 1.2, .high = 3},
+      {.name = "Atanh", .graph = "graph g { input %x: f32[7] %y = Atanh(%x) output %y }", .low = -0.8, .high = 0.8},
+      {.name = "CastLike", .graph = R"(graph g {
+         input %x: f32[6]
+         constant %like: f64[1] = {0}
+         %d = CastLike(%x, %like)
+         %y = CastLike(%d, %x)
          output %y })"},
-      {.name = "Elu", .graph = "graph g { input %x: f32[2,9] %y = Elu(%x) {alpha=0.7} output %y }"},
-      {.name = "Sigmoid", .graph = "graph g { input %x: f32[2,9] %y = Sigmoid(%x) output %y }", .low = -3, .high = 3},
-      {.name = "Tanh", .graph = "graph g { input %x: f32[2,9] %y = Tanh(%x) output %y }", .low = -2, .high = 2},
-      {.name = "Softplus", .graph = "graph g { input %x: f32[2,9] %y = Softplus(%x) output %y }"},
-      {.name = "HardSigmoid",
-       .graph = "graph g { input %x: f32[2,9] %y = HardSigmoid(%x) {alpha=0.25} output %y }",
-       .low = -4,
-       .high = 4},
-      {.name = "HardSwish",
-       .graph = "graph g { input %x: f32[2,9] %y = HardSwish(%x) output %y }",
-       .low = -5,
-       .high = 5},
-      {.name = "HardSwishGrad",
-       .graph = "graph g { input %dy: f32[2,3] input %x: f32[2,3] %dx = HardSwishGrad(%dy, %x) output %dx }",
-       .low = -5,
-       .high = 5,
-       .differentiable = false},
-      {.name = "Clip on both sides", .graph = R"(graph g {
-         input %x: f32[2,9]
-         constant %min: f32[] = {-0.5}
-         constant %max: f32[] = {0.25}
-         %y = Clip(%x, %min, %max)
-         output %y })"},
-      {.name = "Clip from above",
-       .graph = "graph g { input %x: f32[9] constant %max: f32[] = {0.25} %y = Clip(%x, _, %max) output %y }"},
-      {.name = "ClipGrad",
-       .graph = R"(graph g {
-         input %dy: f32[9]
-         input %x: f32[9]
-         constant %min: f32[] = {0.0}
-         %dx = ClipGrad(%dy, %x, %min)
-         output %dx })",
-       .differentiable = false},
+      {.name = "CastLike of the same type", .graph = "graph g { input %x: f32[6] %y = CastLike(%x, %x) output %y }"},
       // arithmetic
       {.name = "Add of equal shapes",
        .graph = "graph g { input %a: f32[2,3] input %b: f32[2,3] %y = Add(%a, %b) output %y }"},
@@ -115,6 +90,39 @@ std::span<const Sample> elementwise_samples() {
        .graph = "graph g { input %a: f32[2,3] constant %b: f32[] = {2} %y = Pow(%a, %b) output %y }"},
       {.name = "Pow with an integer exponent",
        .graph = "graph g { input %a: f32[2,3] constant %b: i64[1] = {3} %y = Pow(%a, %b) output %y }"},
+      {.name = "Pow of integers",
+       .graph = R"(graph g {
+         input %a: i32[2,3]
+         constant %b: u64[3] = {0, 2, 3}
+         constant %two: f32[] = {2}
+         %y = Pow(%a, %b)
+         %z = Pow(%a, %two)
+         output %y output %z })",
+       .differentiable = false},
+      {.name = "Mod of floats",
+       .graph = "graph g { input %a: f32[2,3] input %b: f32[3] %y = Mod(%a, %b) {fmod=1} output %y }",
+       .low = 0.5,
+       .high = 3},
+      {.name = "Mod of integers",
+       .graph = R"(graph g {
+         input %a: i16[5]
+         constant %b: i16[5] = {3, -2, 0, -1, 2}
+         %floored = Mod(%a, %b)
+         %truncated = Mod(%a, %b) {fmod=1}
+         output %floored output %truncated })",
+       .differentiable = false},
+      {.name = "arithmetic of unsigned integers",
+       .graph = R"(graph g {
+         input %a: u16[2,3]
+         input %b: u16[3]
+         %sum = Add(%a, %b)
+         %difference = Sub(%a, %b)
+         %product = Mul(%a, %b)
+         %quotient = Div(%a, %b)
+         %most = Max(%a, %b)
+         %least = Min(%a, %b)
+         output %sum output %difference output %product output %quotient output %most output %least })",
+       .differentiable = false},
       {.name = "Max of three", .graph = R"(graph g {
          input %a: f32[2,4]
          input %b: f32[4]
@@ -127,6 +135,25 @@ std::span<const Sample> elementwise_samples() {
        .graph = "graph g { input %a: f32[3] input %b: f32[2,1] input %c: f32[] %y = Sum(%a, %b, %c) output %y }"},
       {.name = "Mean of two, one of them twice",
        .graph = "graph g { input %a: f32[3] input %b: f32[2,3] %y = Mean(%a, %b, %a) output %y }"},
+      // bits
+      {.name = "bits of integers",
+       .graph = R"(graph g {
+         input %a: i8[3,4]
+         input %b: i8[4]
+         %and = BitwiseAnd(%a, %b)
+         %or = BitwiseOr(%a, %b)
+         %xor = BitwiseXor(%a, %b)
+         %not = BitwiseNot(%a)
+         output %and output %or output %xor output %not })",
+       .differentiable = false},
+      {.name = "BitShift",
+       .graph = R"(graph g {
+         input %a: u32[3,4]
+         input %b: u32[4]
+         %left = BitShift(%a, %b) {direction="LEFT"}
+         %right = BitShift(%a, %b) {direction="RIGHT"}
+         output %left output %right })",
+       .differentiable = false},
       // comparisons
       {.name = "comparisons",
        .graph = R"(graph g {
@@ -147,6 +174,16 @@ std::span<const Sample> elementwise_samples() {
          %or = Or(%a, %b)
          %xor = Xor(%a, %b)
          output %and output %or output %xor })",
+       .differentiable = false},
+      {.name = "IsNaN and IsInf",
+       .graph = R"(graph g {
+         input %x: f32[5]
+         %l = Log(%x)
+         %nan = IsNaN(%l)
+         %inf = IsInf(%l)
+         %above = IsInf(%l) {detect_negative=0}
+         %below = IsInf(%l) {detect_positive=0}
+         output %nan output %inf output %above output %below })",
        .differentiable = false},
       {.name = "Where", .graph = R"(graph g {
          constant %c: bool[2,3] = {1, 0, 0, 1, 1, 0}

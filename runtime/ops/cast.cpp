@@ -1,0 +1,54 @@
+// Conversion between element types.
+#include "runtime/kernels/convert.h"
+#include "runtime/kernels/parallel.h"
+#include "runtime/ops/list.h"
+#include "runtime/ops/types.h"
+
+namespace marvin {
+namespace {
+
+// The output may be written over the operand, element upon element.
+void run_cast(const KernelArgs& args) {
+  constexpr int64_t kBlock = 1 << 13;
+  visit_stored(args.in_type(0).dtype, [&](auto from) {
+    visit_stored(args.out_type().dtype, [&](auto to) {
+      const decltype(from)* x = args.input<decltype(from)>(0);
+      decltype(to)* y = args.output<decltype(to)>();
+      parallel_blocks(args.out_type().elements(), kBlock, [&](int64_t begin, int64_t end) {
+#pragma GCC ivdep
+        for (int64_t i = begin; i < end; ++i) y[i] = converted<decltype(to)>(x[i]);
+      });
+    });
+  });
+}
+
+}  // namespace
+
+const OpDef kCast = {
+    .name = "Cast",
+    .doc =
+        "x as elements of the type `to` (a number of onnx.TensorProto.DataType). Floats are cut off towards zero, and "
+        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits. The gradient of a 16-bit float "
+        "is f32",
+    .defaults = {},
+    .required = {"to"},
+    .infer = [](const InferContext& context) -> std::vector<Type> {
+      return {Type{dtype_of_onnx(context.attrs.integer("to")), context.shape(0)}};
+    },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      const DType dtype = c.type(c.in(0)).dtype;
+      return {c.cast(c.grad(), is_half(dtype) ? DType::f32 : dtype)};
+    },
+    .kernels = {{.name = "cast", .run = run_cast}},
+    .in_place = true,
+};
+
+const OpDef kCastLike = {
+    .name = "CastLike",
+    .doc = "x as elements of the second operand's type: Cast to that",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .expand = [](ExpandContext& c) -> std::vector<ValueId> { return {c.cast(c.in(0), c.type(c.in(1)).dtype)}; },
+};
+
+}  // namespace marvin
