@@ -63,15 +63,26 @@ class TemporaryFile {
   bool published_ = false;
 };
 
+// What a symbolic link leads to, whether that exists or not; the path itself when it is none.
+std::filesystem::path followed(std::filesystem::path path) {
+  constexpr int kMostLinks = 40;  // as many as Linux follows
+  std::error_code ignored;
+  for (int links = 0; links < kMostLinks && std::filesystem::is_symlink(path, ignored); ++links) {
+    path = path.parent_path() / std::filesystem::read_symlink(path, ignored);
+  }
+  return path;
+}
+
 }  // namespace
 
 void write_file_atomically(const std::string& path, std::string_view bytes) {
   std::error_code ignored;
-  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  const std::filesystem::path target = followed(path);
+  const std::filesystem::file_status status = std::filesystem::symlink_status(target, ignored);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     throw Error("cannot write '", path, "': it is not a regular file");
   }
-  TemporaryFile file(path);
+  TemporaryFile file(target);
   file.write(bytes);
   file.publish();
 }

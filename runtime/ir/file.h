@@ -7,8 +7,8 @@
 namespace marvin {
 
 // Writes `bytes` under a temporary name beside `path`, syncs, and renames: at every moment `path` is what it was or the
-// whole of `bytes`. Throws Error when that is impossible (no such directory, no space, not a regular file); nothing is
-// left behind then.
+// whole of `bytes`. A symbolic link stays, and the file that it leads to is written. Throws Error when that is
+// impossible (no such directory, no space, not a regular file); nothing is left behind then.
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
 }  // namespace marvin

@@ -1,4 +1,4 @@
-// Data files that tests write.
+// Files that tests write, and errors that they expect.
 #pragma once
 
 #include <unistd.h>
@@ -17,7 +17,7 @@ namespace marvin {
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "marvin_data.XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "marvin_test.XXXXXX").string();
     if (!mkdtemp(pattern.data())) throw std::runtime_error("no temporary directory");
     path_ = pattern;
   }
@@ -31,8 +31,10 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
-inline void write_file(const std::string& path, const std::string& content) {
+// Returns the path.
+inline std::string write_file(const std::string& path, const std::string& content) {
   std::ofstream(path, std::ios::binary) << content;
+  return path;
 }
 
 inline std::string file_content(const std::string& path) {

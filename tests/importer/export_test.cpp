@@ -35,16 +35,16 @@ TensorMap weights_of(const Graph& graph) {
 }
 
 onnx::ModelProto trained(const ModelBuilder& model, const TensorMap& weights, const ExportOptions& options) {
-  const ModelDirectory directory;
-  export_trained(model.load(), weights, options, directory.file("out.onnx"));
-  return read_proto(directory.file("out.onnx"));
+  const TemporaryDirectory directory;
+  export_trained(model.load(), weights, options, directory / "out.onnx");
+  return read_proto(directory / "out.onnx");
 }
 
 onnx::ModelProto quantized(const ModelBuilder& model, const std::vector<SlotFormat>& formats,
                            const Metadata& metadata = {}) {
-  const ModelDirectory directory;
-  export_qdq(model.load(), {}, formats, metadata, directory.file("out.onnx"));
-  return read_proto(directory.file("out.onnx"));
+  const TemporaryDirectory directory;
+  export_qdq(model.load(), {}, formats, metadata, directory / "out.onnx");
+  return read_proto(directory / "out.onnx");
 }
 
 const onnx::TensorProto* initializer(const onnx::ModelProto& model, const std::string& name) {
@@ -163,9 +163,9 @@ TEST_CASE("old BatchNormalization is put into inference form by leaving out its 
 }
 
 TEST_CASE("weights that came beside the model are put into the exported file") {
-  const ModelDirectory directory;
+  const TemporaryDirectory directory;
   const std::vector<float> numbers = {1, 2};
-  directory.write("b.bin", std::string(reinterpret_cast<const char*>(numbers.data()), 8));
+  write_file(directory / "b.bin", std::string(reinterpret_cast<const char*>(numbers.data()), 8));
   ModelBuilder model = perceptron();
   onnx::TensorProto& b = *model.graph().mutable_initializer(1);
   b.clear_raw_data();
@@ -173,24 +173,39 @@ TEST_CASE("weights that came beside the model are put into the exported file") {
   onnx::StringStringEntryProto& entry = *b.add_external_data();
   entry.set_key("location");
   entry.set_value("b.bin");
-  const OnnxModel loaded = OnnxModel::load(directory.write("m.onnx", model.model.SerializeAsString()));
+  const OnnxModel loaded = OnnxModel::load(write_file(directory / "m.onnx", model.model.SerializeAsString()));
   CHECK(*loaded.import({})[loaded.import({}).find("b")].data == Tensor::of<float>({2}, {1, 2}));
-  export_trained(loaded, {}, {}, directory.file("out.onnx"));
-  CHECK(MessageDifferencer::Equals(read_proto(directory.file("out.onnx")), perceptron().model));
+  export_trained(loaded, {}, {}, directory / "out.onnx");
+  CHECK(MessageDifferencer::Equals(read_proto(directory / "out.onnx"), perceptron().model));
 }
 
 TEST_CASE("files are written whole or not at all") {
-  const ModelDirectory directory;
-  write_file_atomically(directory.file("a"), "one");
-  write_file_atomically(directory.file("a"), "two");
-  std::ifstream file(directory.file("a"));
-  CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == "two");
-  CHECK_THAT(error_of([&] { write_file_atomically(directory.file("no/a"), "x"); }),
-             Contains("No such file or directory"));
-  CHECK_THAT(error_of([&] { write_file_atomically(directory.file(""), "x"); }), Contains("not a regular file"));
+  const TemporaryDirectory directory;
+  write_file_atomically(directory / "a", "one");
+  write_file_atomically(directory / "a", "two");
+  CHECK(file_content(directory / "a") == "two");
+  CHECK_THAT(error_of([&] { write_file_atomically(directory / "no/a", "x"); }), Contains("No such file or directory"));
+  CHECK_THAT(error_of([&] { write_file_atomically(directory / "", "x"); }), Contains("not a regular file"));
   CHECK_THAT(error_of([] { write_file_atomically("/dev/null", "x"); }), Contains("not a regular file"));
   CHECK_THAT(error_of([] { write_file_atomically("/proc/marvin", "x"); }), Contains("cannot write '/proc/marvin'"));
-  CHECK(directory.files() == std::vector<std::string>{"a"});
+  const std::filesystem::directory_iterator left(directory.path());
+  CHECK(std::distance(left, {}) == 1);
+}
+
+TEST_CASE("files are written through symbolic links") {
+  namespace fs = std::filesystem;
+  const TemporaryDirectory directory;
+  fs::create_directory(directory / "far");
+  fs::create_symlink("far/file", directory / "near");
+  fs::create_symlink("near", directory / "nearer");
+  for (const std::string text : {"one", "two"}) {  // the first makes what the links lead to
+    write_file_atomically(directory / "nearer", text);
+    CHECK(file_content(directory / "far/file") == text);
+  }
+  CHECK(fs::is_symlink(directory / "nearer"));
+  CHECK(fs::is_symlink(directory / "near"));
+  fs::create_symlink("circle", directory / "circle");
+  CHECK_THAT(error_of([&] { write_file_atomically(directory / "circle", "x"); }), Contains("circle"));
 }
 
 // ---- QuantizeLinear and DequantizeLinear ----------------------------------------------------------------------------
@@ -293,10 +308,10 @@ TEST_CASE("models whose opset cannot say the arithmetic are refused") {
 }
 
 TEST_CASE("a model in fixed point can be imported again") {
-  const ModelDirectory directory;
+  const TemporaryDirectory directory;
   export_qdq(training_model().load(), {}, std::vector<SlotFormat>{{"x", Role::activation, {12, 5}}}, {},
-             directory.file("out.onnx"));
-  const Graph graph = OnnxModel::load(directory.file("out.onnx")).import({.batch = 4});
+             directory / "out.onnx");
+  const Graph graph = OnnxModel::load(directory / "out.onnx").import({.batch = 4});
   CHECK(graph.find("x_dequantized").valid());
 }
 
@@ -317,10 +332,10 @@ TEST_CASE("any graph can be written for viewers") {
     output %x.stats
     update %w <- %w
   })");
-  const ModelDirectory directory;
+  const TemporaryDirectory directory;
   const std::vector<SlotFormat> formats = {{"x", Role::activation, {8, 5}}};
-  export_graph(graph, formats, directory.file("g.onnx"));
-  const onnx::ModelProto out = read_proto(directory.file("g.onnx"));
+  export_graph(graph, formats, directory / "g.onnx");
+  const onnx::ModelProto out = read_proto(directory / "g.onnx");
   CHECK(out.opset_import_size() == 2);
   CHECK(out.graph().input_size() == 2);  // x, and w, which has no data
   CHECK(value_of(out, "c") == Tensor::of<float>({2}, {1, 2}));

@@ -191,7 +191,7 @@ TEST_CASE("nodes of other domains are refused by domain") {
   model.graph().mutable_node(0)->set_domain("com.example");
   CHECK_THAT(import_error(model), Contains("node 'fc' (Gemm)") && Contains("'com.example'"));
   model.graph().mutable_node(0)->set_domain("ai.onnx");
-  CHECK(import_error(model) == "no error");
+  CHECK(import_error(model).empty());
 }
 
 TEST_CASE("what an op refuses is told with node, op and opset") {

@@ -2,42 +2,12 @@
 #pragma once
 
 #include <onnx/onnx_pb.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 
 #include "importer/onnx_model.h"
 #include "importer/tensor_proto.h"
-#include "runtime/ir/error.h"
+#include "tests/data/files.h"
 
 namespace marvin {
-
-// A directory for model files that goes away with its owner.
-class ModelDirectory {
- public:
-  ModelDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "marvin_XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
-    path_ = name;
-  }
-  ModelDirectory(const ModelDirectory&) = delete;
-  ModelDirectory& operator=(const ModelDirectory&) = delete;
-  ~ModelDirectory() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  std::string write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(file(name), std::ios::binary) << bytes;
-    return file(name);
-  }
-  std::vector<std::string> files() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) names.push_back(entry.path().filename());
-    return names;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline onnx::ModelProto read_proto(const std::string& path) {
   onnx::ModelProto proto;
@@ -125,8 +95,8 @@ class ModelBuilder {
 
   onnx::GraphProto& graph() { return *model.mutable_graph(); }
   OnnxModel load() const {
-    const ModelDirectory directory;
-    return OnnxModel::load(directory.write("model.onnx", model.SerializeAsString()));
+    const TemporaryDirectory directory;
+    return OnnxModel::load(write_file(directory / "model.onnx", model.SerializeAsString()));
   }
   Graph import(const ImportOptions& options = {}) const { return load().import(options); }
 
@@ -144,16 +114,5 @@ class ModelBuilder {
 
   onnx::ModelProto model;
 };
-
-// The message of the Error that `body` throws, or "no error".
-template <class Body>
-std::string error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 }  // namespace marvin

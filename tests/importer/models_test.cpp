@@ -28,7 +28,7 @@ int64_t count(const Graph& graph, std::string_view op) {
 
 TEST_CASE("every model of models/ is imported and exported again") {
   REQUIRE(models().size() >= 8);
-  const ModelDirectory directory;
+  const TemporaryDirectory directory;
   for (const std::string& path : models()) {
     INFO(path);
     const OnnxModel model = OnnxModel::load(path);
@@ -42,10 +42,10 @@ TEST_CASE("every model of models/ is imported and exported again") {
     for (uint32_t i = 0; i < graph.value_count(); ++i)
       if (graph[ValueId{i}].kind == ValueKind::parameter)
         weights.emplace(graph[ValueId{i}].name, *graph[ValueId{i}].data);
-    export_trained(model, weights, {.keep_training_mode = true}, directory.file("out.onnx"));
-    CHECK(google::protobuf::util::MessageDifferencer::Equals(read_proto(path), read_proto(directory.file("out.onnx"))));
-    export_graph(graph, {}, directory.file("graph.onnx"));
-    CHECK(read_proto(directory.file("graph.onnx")).graph().node_size() == static_cast<int>(live_nodes(graph).size()));
+    export_trained(model, weights, {.keep_training_mode = true}, directory / "out.onnx");
+    CHECK(google::protobuf::util::MessageDifferencer::Equals(read_proto(path), read_proto(directory / "out.onnx")));
+    export_graph(graph, {}, directory / "graph.onnx");
+    CHECK(read_proto(directory / "graph.onnx").graph().node_size() == static_cast<int>(live_nodes(graph).size()));
   }
 }
 
