@@ -39,7 +39,14 @@ std::vector<float> make_table(const Preprocess& preprocess, size_t channels) {
   return table;
 }
 
-void check_preprocess(const Preprocess& preprocess, size_t channels) {
+// Of images h w, which have to be in what is cut from the padded ones.
+void check_padding(int64_t padding, int64_t height, int64_t width) {
+  const int64_t most = std::min(height, width);
+  if (padding >= 0 && padding <= most) return;
+  throw Error("preprocess: a padding of ", padding, " pixels; images of ", height, "x", width, " take 0 to ", most);
+}
+
+void check_normalization(const Preprocess& preprocess, size_t channels) {
   const size_t means = preprocess.mean.size(), deviations = preprocess.deviation.size();
   if (means != deviations || (means != 0 && means != channels)) {
     throw Error("preprocess: ", means, " means and ", deviations, " deviations for images of ", channels,
@@ -51,12 +58,6 @@ void check_preprocess(const Preprocess& preprocess, size_t channels) {
   for (const float deviation : preprocess.deviation) {
     if (!(deviation > 0) || !std::isfinite(deviation)) {
       throw Error("preprocess: the deviation ", deviation, " is not greater than 0 and finite");
-    }
-  }
-  constexpr int64_t kMostPadding = 4096;
-  for (const int64_t padding : {preprocess.pad, preprocess.crop_padding}) {
-    if (padding < 0 || padding > kMostPadding) {
-      throw Error("preprocess: a padding of ", padding, " pixels; expected 0 to ", kMostPadding);
     }
   }
 }
@@ -87,9 +88,11 @@ MeanAndDeviation mean_and_deviation(const Dataset& images) {
 
 ImageTransform::ImageTransform(const Preprocess& preprocess, const Shape& stored)
     : preprocess_(preprocess), stored_(stored), shape_(stored) {
-  check_preprocess(preprocess, static_cast<size_t>(stored[0]));
+  check_normalization(preprocess, static_cast<size_t>(stored[0]));
+  check_padding(preprocess.pad, shape_[1], shape_[2]);
   shape_[1] += 2 * preprocess.pad;
   shape_[2] += 2 * preprocess.pad;
+  if (preprocess.crop) check_padding(preprocess.crop_padding, shape_[1], shape_[2]);
   table_ = make_table(preprocess, static_cast<size_t>(stored[0]));
 }
 

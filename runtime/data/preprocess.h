@@ -40,7 +40,7 @@ struct View {
 class ImageTransform {
  public:
   // For stored images c h w. Throws Error when the means and deviations are not one per channel, a deviation is not
-  // greater than 0, or a padding is negative.
+  // greater than 0, or a padding is negative or larger than the image that it is put around.
   ImageTransform(const Preprocess& preprocess, const Shape& stored);
 
   // c h w as written.

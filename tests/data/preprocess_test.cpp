@@ -122,5 +122,9 @@ TEST_CASE("A preprocess that does not fit the images is an error") {
   CHECK_THAT(error({.mean = {0, 0, 0}}), Contains("3 means and 0 deviations"));
   CHECK_THAT(error({.mean = {0, 0, 0}, .deviation = {1, 0, 1}}), Contains("the deviation 0 is not greater than 0"));
   CHECK_THAT(error({.mean = {0, NAN, 0}, .deviation = {1, 1, 1}}), Contains("not a finite number"));
-  CHECK_THAT(error({.pad = -1}), Contains("a padding of -1 pixels"));
+  CHECK_THAT(error({.pad = -1}), Contains("a padding of -1 pixels; images of 4x4 take 0 to 4"));
+  CHECK_THAT(error({.pad = 5}), Contains("a padding of 5 pixels"));
+  CHECK_THAT(error({.pad = INT64_MAX}), Contains("pixels; images of 4x4 take 0 to 4"));
+  CHECK_THAT(error({.pad = 1, .crop = true, .crop_padding = 7}), Contains("images of 6x6 take 0 to 6"));
+  CHECK(error({.pad = 4, .crop = true, .crop_padding = 12}).empty());
 }
