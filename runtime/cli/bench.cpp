@@ -9,7 +9,6 @@
 #include "runtime/cli/options.h"
 #include "runtime/cli/verbs.h"
 #include "runtime/data/random.h"
-#include "runtime/report/json_lines.h"
 #include "runtime/report/machine.h"
 #include "runtime/report/table.h"
 
@@ -72,14 +71,16 @@ Dataset synthetic_data(Graph model) {
 // ---- Timing ---------------------------------------------------------------------------------------------------------
 
 struct Timing {
-  std::vector<double> step_ms;  // sorted
-  int64_t peak_bytes = 0;       // when the last step had run
+  std::vector<int64_t> step_ns;  // sorted
+  int64_t peak_bytes = 0;        // when the last step had run
   TrainingResult result;
 
-  double median() const {
-    const size_t n = step_ms.size();
-    return n % 2 == 1 ? step_ms[n / 2] : (step_ms[n / 2 - 1] + step_ms[n / 2]) / 2;
+  double min_ms() const { return ms_of(step_ns.front()); }
+  double median_ms() const {
+    const size_t n = step_ns.size();
+    return ms_of((step_ns[(n - 1) / 2] + step_ns[n / 2]) / 2);
   }
+  double max_ms() const { return ms_of(step_ns.back()); }
 };
 
 Recipe bench_recipe(const BenchOptions& options) {
@@ -102,10 +103,10 @@ Timing measure(const OnnxModel& model, const BenchOptions& options) {
   Timing timing;
   Trainer trainer(import, data, data, bench_recipe(options));
   timing.result = trainer.run({.step = [&](const StepReport& report) {
-    if (report.step > kUntimedSteps) timing.step_ms.push_back(report.ms);
+    if (report.step > kUntimedSteps) timing.step_ns.push_back(report.ns);
     if (report.step == report.total_steps) timing.peak_bytes = peak_bytes();
   }});
-  std::ranges::sort(timing.step_ms);
+  std::ranges::sort(timing.step_ns);
   return timing;
 }
 
@@ -136,18 +137,19 @@ std::vector<Row> by_output(const TrainingResult& result) {
   return profile_by(result, [](const OpTime& time) { return std::vector{time.label, time.op, time.kernel}; });
 }
 
-Json ops_json(const TrainingResult& result) {
-  Json list = Json::array();
-  for (const Row& row : by_op(result)) list.push_back({{"op", row.names.front()}, {"ms", row.ms}});
-  return list;
-}
-
-Json to_json(const Timing& timing) {
-  return {{"step_ms", {{"min", timing.step_ms.front()}, {"median", timing.median()}, {"max", timing.step_ms.back()}}},
-          {"peak_bytes", timing.peak_bytes},
-          {"arena_bytes", timing.result.arena_bytes},
-          {"compile_ms", 1e3 * timing.result.compile_s},
-          {"ops", ops_json(timing.result)}};
+Json to_json(const Timing& timing, const BenchOptions& options) {
+  Json json = {{"step_ms", {{"min", timing.min_ms()}, {"median", timing.median_ms()}, {"max", timing.max_ms()}}},
+               {"peak_bytes", timing.peak_bytes},
+               {"arena_bytes", timing.result.arena_bytes},
+               {"compile_ms", ms_of(timing.result.compile_ns)},
+               {"ops", Json::array()}};
+  for (const Row& row : by_op(timing.result)) json["ops"].push_back({{"op", row.names[0]}, {"ms", row.ms}});
+  if (!options.profile) return json;
+  json["steps"] = Json::array();
+  for (const Row& row : by_output(timing.result)) {
+    json["steps"].push_back({{"output", row.names[0]}, {"op", row.names[1]}, {"kernel", row.names[2]}, {"ms", row.ms}});
+  }
+  return json;
 }
 
 std::string rows_text(const std::vector<Row>& rows, std::vector<std::string> header) {
@@ -164,26 +166,24 @@ std::string rows_text(const std::vector<Row>& rows, std::vector<std::string> hea
   return table.text();
 }
 
-void print(const Timing& timing, const BenchOptions& options) {
-  print_line(cat("a step     ", fixed_point_text(timing.median(), 3), " ms (median; ",
-                 fixed_point_text(timing.step_ms.front(), 3), " to ", fixed_point_text(timing.step_ms.back(), 3), ")"));
-  print_line(cat("samples/s  ", fixed_point_text(1e3 * static_cast<double>(options.batch_size) / timing.median(), 1)));
-  print_line(
-      cat("memory     ", bytes_text(timing.peak_bytes), " at most, arena ", bytes_text(timing.result.arena_bytes)));
-  print_line(cat("compiling  ", fixed_point_text(1e3 * timing.result.compile_s, 1), " ms"));
-  if (!options.profile) return;
-  print_line("\n" + rows_text(by_op(timing.result), {"op"}));
-  print_line(rows_text(by_output(timing.result), {"output", "op", "kernel"}));
+std::string to_text(const Timing& timing, const BenchOptions& options) {
+  const auto ms = [](double value) { return fixed_point_text(value, 3); };
+  std::string text =
+      cat("a step     ", ms(timing.median_ms()), " ms (median; ", ms(timing.min_ms()), " to ", ms(timing.max_ms()),
+          ")\nsamples/s  ", fixed_point_text(1e3 * static_cast<double>(options.batch_size) / timing.median_ms(), 1),
+          "\nmemory     ", bytes_text(timing.peak_bytes), " at most, arena ", bytes_text(timing.result.arena_bytes),
+          "\ncompiling  ", fixed_point_text(ms_of(timing.result.compile_ns), 1), " ms");
+  if (options.profile) {
+    text += "\n\n" + rows_text(by_op(timing.result), {"op"}) + "\n" +
+            rows_text(by_output(timing.result), {"output", "op", "kernel"});
+  }
+  return text;
 }
 
 int bench(const BenchOptions& options) {
   if (options.steps < 1) throw Error("--steps ", options.steps, " makes no sense; it is at least 1");
   const Timing timing = measure(OnnxModel::load(options.model), options);
-  if (options.common.json) {
-    print_line(to_json(timing).dump());
-  } else if (!options.common.quiet) {
-    print(timing, options);
-  }
+  print_result(options.common, to_json(timing, options), to_text(timing, options));
   return kSuccess;
 }
 

@@ -8,7 +8,6 @@
 #include "runtime/cli/options.h"
 #include "runtime/cli/training_graph.h"
 #include "runtime/cli/verbs.h"
-#include "runtime/report/json_lines.h"
 #include "runtime/report/table.h"
 
 namespace marvin {
@@ -174,32 +173,25 @@ Json to_json(const Report& report) {
           {"nodes", nodes}};
 }
 
-void print(const Report& report) {
+std::string to_text(const Report& report) {
   TextTable table({"node", "op", "runs", "trains", "quantizes", "why"});
   for (const Verdict& node : report.nodes) {
     table.add({node.name, node.op, node.runs, node.trains, node.quantizes, node.why});
   }
-  print_line(table.text());
-  const auto total = static_cast<int64_t>(report.nodes.size());
-  print_line(cat("runs       ", report.cannot_run.empty() ? "yes: " : "no: ",
-                 count(report.nodes, &Verdict::runs, "yes"), " of ", total, " nodes"));
-  if (report.cannot_train.empty()) {
-    print_line(cat("trains     yes: ", grouped_text(report.parameters), " parameters, loss ", report.loss));
-  } else {
-    print_line(cat("trains     no: ", report.cannot_train));
-  }
   const int64_t products = count(report.nodes, &Verdict::quantizes, "yes");
-  print_line(cat("quantizes  ", products, products == 1 ? " product" : " products", " and their gradients"));
+  return cat(table.text(), "\nruns       ",
+             report.cannot_run.empty() ? "yes: " : "no: ", count(report.nodes, &Verdict::runs, "yes"), " of ",
+             report.nodes.size(), " nodes\ntrains     ",
+             report.cannot_train.empty()
+                 ? cat("yes: ", grouped_text(report.parameters), " parameters, loss ", report.loss)
+                 : cat("no: ", report.cannot_train),
+             "\nquantizes  ", products, products == 1 ? " product" : " products", " and their gradients");
 }
 
 int check(const CheckOptions& options) {
   const OnnxModel model = OnnxModel::load(options.model);
   const Report report = make_report(model, options);
-  if (options.common.json) {
-    print_line(to_json(report).dump());
-  } else if (!options.common.quiet) {
-    print(report);
-  }
+  print_result(options.common, to_json(report), to_text(report));
   if (!report.cannot_run.empty()) throw Error("'", options.model, "' cannot be executed: ", report.cannot_run);
   return kSuccess;
 }

@@ -34,15 +34,11 @@ int eval(EvalOptions options) {
   const bool fixed_point = !options.evaluation.float32 && !stored_formats(model).empty();
   const Evaluation result = evaluate_model(model, load_data(options.data), options.evaluation);
   if (!options.predictions.empty()) write_predictions(result, options.predictions);
-  if (options.common.json) {
-    Json json = to_json(result);
-    json["precision"] = fixed_point ? "fixed point" : "float32";
-    print_line(json.dump());
-  } else if (!options.common.quiet) {
-    print_line(cat(grouped_text(result.samples), " samples, in ", fixed_point ? "the model's fixed point" : "float32",
-                   ": ", text_of(result)));
-    print_line(last_line(result));
-  }
+  Json json = to_json(result);
+  json["precision"] = fixed_point ? "fixed point" : "float32";
+  print_result(options.common, json,
+               cat(grouped_text(result.samples), " samples, in ", fixed_point ? "the model's fixed point" : "float32",
+                   ": ", text_of(result), "\n", last_line(result)));
   return kSuccess;
 }
 
@@ -62,7 +58,8 @@ Verb add_eval(CLI::App& app) {
       ->type_name("LOSS");
   command->add_option("--precision", options->precision, "float32: leave the model's fixed-point formats aside")
       ->type_name("float32");
-  command->add_option("--predictions", options->predictions, "Write the class of every sample to this file, one to a line")
+  command
+      ->add_option("--predictions", options->predictions, "Write the class of every sample to this file, one to a line")
       ->type_name("FILE");
   add_backend(*command, options->backend);
   add_common_options(*command, options->common);

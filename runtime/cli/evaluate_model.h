@@ -5,7 +5,7 @@
 
 #include "importer/onnx_model.h"
 #include "runtime/cli/options.h"
-#include "runtime/report/json_lines.h"
+#include "runtime/report/json.h"
 
 namespace marvin {
 

@@ -91,7 +91,7 @@ void export_training(const OnnxModel& model, const ExportVerbOptions& options) {
     for (const auto& [slot, format] : stored_formats(model)) formats[slot] = format;
     add_final_formats(options.source, formats);
   }
-  const Graph training = graph_after(graph, pass_names().back(), graph_options, formats);
+  const Graph training = stage_after(graph, pass_names().back(), graph_options, formats).graph;
   std::vector<SlotFormat> slots;
   for (const Slot& slot : training.slots) {
     const auto format = formats.find(slot.name);
@@ -109,33 +109,35 @@ Json verify(const OnnxModel& model, const ExportVerbOptions& options) {
   const OnnxModel in_float = options.format == "float" ? OnnxModel::load(options.output) : model;
   const Evaluation float32 = evaluate_model(in_float, data, {.float32 = true});
   result["float32"] = to_json(float32);
-  const bool prints = !options.common.quiet && !options.common.json;
-  if (prints) print_line(cat("float32: ", text_of(float32)));
+  if (options.common.prints_text()) print_line(cat("float32: ", text_of(float32)));
   if (options.format == "float") return result;
   const Evaluation fixed_point = evaluate_model(model, data, {});
   result["fixed_point"] = to_json(fixed_point);
-  if (prints) print_line(cat("fixed point: ", text_of(fixed_point)));
+  if (options.common.prints_text()) print_line(cat("fixed point: ", text_of(fixed_point)));
   return result;
 }
 
-int export_model(const ExportVerbOptions& options) {
+void check_options(const CLI::App& command, const ExportVerbOptions& options) {
   static const std::vector<std::string> kFormats = {"float", "qdq", "training"};
   check_word("--format", options.format, kFormats);
-  if (options.format == "training" && !options.verify.empty()) {
-    throw CLI::ValidationError("--verify is for --format float and qdq; a training graph is for viewers");
-  }
+  if (options.format == "training") return refuse_idle(command, "--verify", "--format training");
+  for (const GraphFlag& flag : graph_flags()) refuse_idle(command, flag.name, "--format " + options.format);
+}
+
+int export_model(const CLI::App& command, const ExportVerbOptions& options) {
+  check_options(command, options);
   const OnnxModel model = load_source(options.source);
   if (options.format == "float") export_float(model, options.output);
   if (options.format == "qdq") export_fixed_point(model, options);
   if (options.format == "training") export_training(model, options);
 
   const auto bytes = static_cast<int64_t>(fs::file_size(options.output));
-  if (!options.common.quiet && !options.common.json) {
+  if (options.common.prints_text()) {
     print_line(cat("wrote ", options.output, " (", options.format, ", ", bytes_text(bytes), ")"));
   }
   Json result = {{"output", options.output}, {"format", options.format}, {"bytes", bytes}};
   if (!options.verify.empty()) result["verify"] = verify(model, options);
-  if (options.common.json) print_line(result.dump());
+  if (options.common.json) print_line(json_text(result));
   return kSuccess;
 }
 
@@ -159,12 +161,12 @@ Verb add_export(CLI::App& app) {
   add_graph_options(*command, options->graph);
   add_common_options(*command, options->common);
   command->footer(
-      "--batch-size, --loss, --optimizer, --precision and --backend are of --format training.\n\n"
+      "--batch-size, --loss, --optimizer, --precision and --backend are of --format training alone.\n\n"
       "Examples:\n"
       "  marvin export runs/a --format qdq --output lenet5_int8.onnx --verify fashion-mnist\n"
       "  marvin export runs/a --format float --output lenet5.onnx\n"
       "  marvin export models/mlp.onnx --format training --output mlp_training.onnx --batch-size 32");
-  return {command, [options] { return export_model(*options); }};
+  return {command, [options, command] { return export_model(*command, *options); }};
 }
 
 }  // namespace marvin

@@ -11,6 +11,7 @@
 #include "runtime/cli/verbs.h"
 #include "runtime/ir/file.h"
 #include "runtime/report/graph_view.h"
+#include "runtime/report/table.h"
 
 namespace marvin {
 namespace {
@@ -26,6 +27,7 @@ struct InspectOptions {
   std::string after = kImport;
   std::string format;
   std::string output;
+  bool timings = false;
 };
 
 const std::vector<std::string>& stages() {
@@ -38,16 +40,15 @@ const std::vector<std::string>& stages() {
   return names;
 }
 
-// Whether the stage is that of insert_quantization or one behind it.
-bool is_quantized(const std::string& stage) {
-  return std::ranges::find(stages(), stage) >= std::ranges::find(stages(), "insert_quantization");
+bool reaches(const std::string& stage, const std::string& other) {
+  return std::ranges::find(stages(), stage) >= std::ranges::find(stages(), other);
 }
 
 void deliver(const std::string& text, const InspectOptions& options) {
-  if (options.output.empty()) {
-    std::cout << text << std::flush;
-  } else {
+  if (!options.output.empty()) {
     write_file_atomically(options.output, text);
+  } else if (!options.common.quiet || options.format == "json") {
+    std::cout << text << std::flush;
   }
 }
 
@@ -68,50 +69,73 @@ GraphViewOptions view_options(const Formats& formats) {
   return {.defaults = defaults, .formats = formats};
 }
 
-void show_plan(const Graph& graph, const InspectOptions& options) {
-  const Plan plan = plan_memory(graph);
-  if (options.format == "text") return deliver(to_text(plan), options);
-  if (options.format == "json") return deliver(to_json(plan).dump(2) + "\n", options);
-  throw CLI::ValidationError("--format " + options.format +
-                             " shows graphs; --after plan_memory is a list: text or json");
+void show_list(const std::string& text, const Json& json, const InspectOptions& options) {
+  deliver(options.format == "json" ? json_text(json, 2) + "\n" : text, options);
+}
+
+void show_timings(const std::vector<PassRunner::Timing>& timings, const InspectOptions& options) {
+  TextTable table({"stage", "ms"});
+  Json rows = Json::array();
+  for (const auto& [stage, ms] : timings) {
+    table.add({stage, fixed_point_text(ms, 3)});
+    rows.push_back({{"stage", stage}, {"ms", ms}});
+  }
+  show_list(table.text(), {{"timings", rows}}, options);
 }
 
 void show_graph(const Graph& graph, const Formats& formats, const InspectOptions& options) {
   if (options.format == "text") return deliver(to_text(graph, kElideAbove), options);
-  if (options.format == "json") return deliver(to_json(graph, view_options(formats)).dump(2) + "\n", options);
+  if (options.format == "json") return deliver(json_text(to_json(graph, view_options(formats)), 2) + "\n", options);
   if (options.format == "onnx") return export_graph(graph, slot_formats(graph, formats), options.output);
   const std::string dot = to_dot(graph, view_options(formats));
   deliver(options.format == "dot" ? dot : svg_of(dot), options);
 }
 
-void check_options(const InspectOptions& options) {
+void check_options(const CLI::App& command, const InspectOptions& options) {
   static const std::vector<std::string> kFormats = {"text", "json", "dot", "svg", "onnx"};
   check_word("--after", options.after, stages());
   check_word("--format", options.format, kFormats);
+  for (const auto& [name, from] : graph_flags()) {
+    if (!reaches(options.after, from)) refuse_idle(command, name, "--after " + options.after);
+  }
   if (options.common.json && options.format != "json") {
     throw CLI::ValidationError("--json and --format " + options.format + " do not go together");
+  }
+  if ((options.timings || options.after == kPlan) && options.format != "text" && options.format != "json") {
+    throw CLI::ValidationError(cat("--format ", options.format, " shows graphs; ",
+                                   options.timings ? "--timings" : "--after plan_memory", " is a list: text or json"));
   }
   if (options.format == "onnx" && options.output.empty()) {
     throw CLI::ValidationError("--format onnx needs --output: the file is not text");
   }
 }
 
-int inspect(InspectOptions options) {
+int inspect(const CLI::App& command, InspectOptions options) {
   if (options.format.empty()) options.format = options.common.json ? "json" : "text";
-  check_options(options);
-  const Graph model = OnnxModel::load(options.model).import({.batch = options.graph.batch_size});
-  if (options.after == kImport) {
-    show_graph(model, {}, options);
-    return kSuccess;
-  }
+  if (options.timings && command.get_option("--after")->count() == 0) options.after = kPlan;
+  check_options(command, options);
+  const OnnxModel file = OnnxModel::load(options.model);
+  PassRunner runner;
+  Stage stage;
+  runner.run(kImport, stage.graph, [&](Graph& g) { g = file.import({.batch = options.graph.batch_size}); });
   Formats formats;
-  if (is_quantized(options.after)) {
-    formats = assumed_formats(training_slots(model, options.graph), options.graph.precision);
+  if (reaches(options.after, "insert_quantization")) {
+    formats = assumed_formats(training_slots(stage.graph, options.graph), options.graph.precision);
   }
-  if (options.after == kPlan) {
-    show_plan(graph_after(model, pass_names().back(), options.graph, formats), options);
+  if (options.after != kImport) {
+    const std::string pass = options.after == kPlan ? pass_names().back() : options.after;
+    stage = stage_after(stage.graph, pass, options.graph, formats);
+  }
+  Plan plan;
+  if (options.after == kPlan) runner.run(kPlan, stage.graph, [&](Graph& g) { plan = plan_memory(g); });
+  if (options.timings) {
+    std::vector<PassRunner::Timing> timings = runner.timings();
+    timings.insert(timings.begin() + 1, stage.timings.begin(), stage.timings.end());
+    show_timings(timings, options);
+  } else if (options.after == kPlan) {
+    show_list(to_text(plan), to_json(plan), options);
   } else {
-    show_graph(graph_after(model, options.after, options.graph, formats), formats, options);
+    show_graph(stage.graph, formats, options);
   }
   return kSuccess;
 }
@@ -129,6 +153,8 @@ Verb add_inspect(CLI::App& app) {
       ->type_name("FORMAT");
   command->add_option("--output,-o", options->output, "Write to this file instead of standard output")
       ->type_name("FILE");
+  command->add_flag("--timings", options->timings,
+                    "Show how long each stage took, up to --after or all, instead of a graph (text or json)");
   add_graph_options(*command, options->graph);
   add_common_options(*command, options->common);
   command->footer(
@@ -136,8 +162,9 @@ Verb add_inspect(CLI::App& app) {
       "  marvin inspect models/mlp.onnx                                        the model as marvin reads it\n"
       "  marvin inspect models/mlp.onnx --after differentiate                  with loss and gradients\n"
       "  marvin inspect models/lenet5.onnx --after insert_quantization --format svg -o lenet5.svg\n"
-      "  marvin inspect models/lenet5.onnx --after plan_memory --batch-size 128   steps, kernels and memory");
-  return {command, [options] { return inspect(*options); }};
+      "  marvin inspect models/lenet5.onnx --after plan_memory --batch-size 128   steps, kernels and memory\n"
+      "  marvin inspect models/resnet20.onnx --timings                         how long every pass takes");
+  return {command, [options, command] { return inspect(*command, *options); }};
 }
 
 }  // namespace marvin

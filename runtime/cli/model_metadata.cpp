@@ -34,7 +34,7 @@ Json to_json(const Preprocess& preprocess) {
 }
 
 Metadata training_metadata(const Preprocess& preprocess, const std::string& loss, const Formats& formats) {
-  Metadata metadata = {{kPreprocess, to_json(preprocess).dump()}, {kLoss, loss}};
+  Metadata metadata = {{kPreprocess, json_text(to_json(preprocess))}, {kLoss, loss}};
   for (const auto& [slot, format] : formats) {
     metadata[std::string(kFormat) + slot] = cat(int{format.wl}, ",", int{format.fl});
   }

@@ -9,7 +9,7 @@
 #include "importer/export.h"
 #include "passes/pipeline.h"
 #include "runtime/data/preprocess.h"
-#include "runtime/report/json_lines.h"
+#include "runtime/report/json.h"
 
 namespace marvin {
 

@@ -15,10 +15,14 @@ constexpr int kMostThreads = 1024;
 void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "Print the result as JSON on standard output");
   command.add_flag("--quiet,-q", options.quiet, "Print errors alone");
-  command
-      .add_option_function<int>("--threads", omp_set_num_threads, "Threads to compute with; all cores when not given")
+  command.add_option("--threads", options.threads, "Threads to compute with; all cores when not given")
       ->type_name("N")
       ->check(CLI::Range(1, kMostThreads).description(""));
+  command.callback([&options] { use_threads(options); });
+}
+
+void use_threads(const CommonOptions& options) {
+  if (options.threads > 0) omp_set_num_threads(options.threads);
 }
 
 CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& description) {
@@ -54,6 +58,17 @@ std::vector<std::string> flags_of(const CLI::App& command) {
   return flags;
 }
 
+std::set<const CLI::Option*> given(const CLI::App& command) {
+  std::set<const CLI::Option*> options;
+  for (const CLI::Option* option : command.get_options())
+    if (option->count() > 0) options.insert(option);
+  return options;
+}
+
+void refuse_idle(const CLI::App& command, const std::string& flag, const std::string& what) {
+  if (command.get_option(flag)->count() > 0) throw CLI::ValidationError(cat(flag, " has no effect with ", what));
+}
+
 ImportModel importer_of(const OnnxModel& model) {
   return [model](int64_t batch, bool inference) {
     using Form = ImportOptions::Form;
@@ -62,5 +77,13 @@ ImportModel importer_of(const OnnxModel& model) {
 }
 
 void print_line(const std::string& line) { std::cout << line << '\n' << std::flush; }
+
+void print_result(const CommonOptions& options, const Json& json, const std::string& text) {
+  if (options.json) {
+    print_line(json_text(json));
+  } else if (!options.quiet) {
+    print_line(text);
+  }
+}
 
 }  // namespace marvin

@@ -3,22 +3,28 @@
 
 #include <CLI/CLI.hpp>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "importer/onnx_model.h"
 #include "runtime/ops/op.h"
+#include "runtime/report/json.h"
 #include "runtime/train/trainer.h"
 
 namespace marvin {
 
-// Of every verb. --threads takes effect when it is parsed.
+// Of every verb.
 struct CommonOptions {
   bool json = false;
   bool quiet = false;
+  int threads = 0;  // 0: one per core
+  bool prints_text() const { return !json && !quiet; }
 };
+// --threads takes effect when the command line is parsed.
 void add_common_options(CLI::App& command, CommonOptions& options);
+void use_threads(const CommonOptions& options);
 
 CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& description = "The ONNX model");
 CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size);
@@ -33,9 +39,17 @@ std::optional<Backend> backend_named(const std::string& word);
 // The long flags of a command, with their dashes, --help among them.
 std::vector<std::string> flags_of(const CLI::App& command);
 
+// The options that have been given a value.
+std::set<const CLI::Option*> given(const CLI::App& command);
+
+// Throws CLI::ValidationError where `flag` is given: it has no effect with `what`, "--format float".
+void refuse_idle(const CLI::App& command, const std::string& flag, const std::string& what);
+
 ImportModel importer_of(const OnnxModel& model);
 
 // Prints a line to standard output.
 void print_line(const std::string& line);
+// A verb's result: as JSON where that is asked for, else as text unless quiet.
+void print_result(const CommonOptions& options, const Json& json, const std::string& text);
 
 }  // namespace marvin

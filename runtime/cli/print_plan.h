@@ -4,7 +4,7 @@
 #include <string>
 
 #include "runtime/exec/plan.h"
-#include "runtime/report/json_lines.h"
+#include "runtime/report/json.h"
 
 namespace marvin {
 

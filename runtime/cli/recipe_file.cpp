@@ -12,16 +12,18 @@ namespace {
 
 constexpr const char* kPreprocess = "preprocess";
 
-Json read_recipe(const std::string& path) {
-  std::ifstream file(path);
-  if (!file || std::filesystem::is_directory(path)) throw Error("cannot open the recipe '", path, "'");
-  try {
-    Json json = Json::parse(file);
-    if (!json.is_object()) throw Error("the recipe '", path, "' is not a JSON object of settings");
-    return json;
-  } catch (const Json::parse_error& error) {
-    throw Error("the recipe '", path, "' is not JSON: error at byte ", error.byte);
-  }
+// Throws Error on a key that an object has twice, which Json would pass over.
+Json parse_strictly(std::istream& text) {
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  return Json::parse(text, [&](int, Json::parse_event_t event, const Json& parsed) {
+    using Event = Json::parse_event_t;
+    if (event == Event::object_start) keys.emplace_back();
+    if (event == Event::object_end) keys.pop_back();
+    if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      throw Error("has the key '", parsed.get<std::string>(), "' twice");
+    }
+    return true;
+  });
 }
 
 // The names that a recipe may use.
@@ -32,15 +34,15 @@ std::vector<std::string> settings_of(const CLI::App& command) {
   return names;
 }
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : json_text(value); }
 
 // What the option would have been given on a command line.
 std::string argument_of(const CLI::Option& option, const std::string& name, const Json& value) {
   const bool is_flag = option.get_items_expected_max() == 0;
   if (is_flag != value.is_boolean())
-    throw Error("is ", value.dump(), "; it is ", is_flag ? "true or false" : "a value");
+    throw Error("is ", json_text(value), "; it is ", is_flag ? "true or false" : "a value");
   if (is_flag) return option.get_flag_value(name, value.get<bool>() ? "true" : "false");
-  if (value.is_object() || value.is_null()) throw Error("is ", value.dump(), "; it is a number, a text or a list");
+  if (value.is_object() || value.is_null()) throw Error("is ", json_text(value), "; it is a number, a text or a list");
   if (!value.is_array()) return text_of(value);
   std::string list;
   for (const Json& element : value) list += (list.empty() ? "" : ",") + text_of(element);
@@ -49,19 +51,19 @@ std::string argument_of(const CLI::Option& option, const std::string& name, cons
 
 class RecipeReader {
  public:
-  RecipeReader(CLI::App& command, const std::string& path) : command_(command), path_(path) {
-    for (const CLI::Option* option : command.get_options())
-      if (option->count() > 0) on_command_line_.insert(option);
-  }
+  explicit RecipeReader(CLI::App& command) : command_(command), on_command_line_(given(command)) {}
 
   void apply(const std::string& name, const Json& value) {
     const std::vector<std::string> known = settings_of(command_);
     if (std::ranges::find(known, name) == known.end()) {
-      throw Error("the recipe '", path_, "': there is no setting '", name, "'.", suggestion(name, known));
+      throw Error("there is no setting '", name, "'.", suggestion(name, known));
     }
     CLI::Option& option = *command_.get_option("--" + name);
     if (on_command_line_.contains(&option) || is_excluded(option, name)) return;
-    with_context(cat("the recipe '", path_, "': '", name, "'"), [&] { set(option, argument_of(option, name, value)); });
+    with_context(cat("'", name, "'"), [&] {
+      if (option.count() > 0) throw Error("is set twice");  // shuffle and no-shuffle
+      set(option, argument_of(option, name, value));
+    });
   }
 
  private:
@@ -69,8 +71,7 @@ class RecipeReader {
   bool is_excluded(const CLI::Option& option, const std::string& name) const {
     for (const CLI::Option* other : option.get_excludes()) {
       if (on_command_line_.contains(other)) return true;
-      if (other->count() > 0)
-        throw Error("the recipe '", path_, "': '", name, "' and '", other->get_single_name(), "' do not go together");
+      if (other->count() > 0) throw Error("'", name, "' and '", other->get_single_name(), "' do not go together");
     }
     return false;
   }
@@ -85,14 +86,13 @@ class RecipeReader {
   }
 
   CLI::App& command_;
-  const std::string& path_;
-  std::set<const CLI::Option*> on_command_line_;
+  const std::set<const CLI::Option*> on_command_line_;
 };
 
 // ---- Preprocessing --------------------------------------------------------------------------------------------------
 
 void check_keys(const Json& json, const std::vector<std::string>& known) {
-  if (!json.is_object()) throw Error("is ", json.dump(), "; it is an object of ", join(known));
+  if (!json.is_object()) throw Error("is ", json_text(json), "; it is an object of ", join(known));
   for (const auto& [key, value] : json.items()) {
     if (std::ranges::find(known, key) == known.end())
       throw Error("there is no setting '", key, "'.", suggestion(key, known));
@@ -107,7 +107,7 @@ T value_of(const Json& json, const std::string& key, const T& otherwise, const c
                     : std::is_integral_v<T>
                         ? value->is_number_integer()
                         : value->is_array() && std::ranges::all_of(*value, [](const Json& x) { return x.is_number(); });
-  if (!fits) throw Error("'", key, "' is ", value->dump(), "; it is ", kind);
+  if (!fits) throw Error("'", key, "' is ", json_text(*value), "; it is ", kind);
   return value->get<T>();
 }
 
@@ -130,13 +130,29 @@ void parse_normalize(const Json& json, const Dataset& train, Preprocess& preproc
 
 }  // namespace
 
-Json apply_recipe(CLI::App& command, const std::string& path) {
-  const Json recipe = read_recipe(path);
-  RecipeReader reader(command, path);
-  for (const auto& [name, value] : recipe.items())
-    if (name != kPreprocess) reader.apply(name, value);
-  return recipe.value(kPreprocess, Json());
+Json read_recipe(const std::string& path) {
+  std::ifstream file(path);
+  if (!file || std::filesystem::is_directory(path)) throw Error("cannot open the recipe '", path, "'");
+  return with_context(cat("the recipe '", path, "'"), [&] {
+    try {
+      Json json = parse_strictly(file);
+      if (!json.is_object()) throw Error("is not a JSON object of settings");
+      return json;
+    } catch (const Json::parse_error& error) {
+      throw Error("is not JSON: error at byte ", error.byte);
+    }
+  });
 }
+
+void apply_recipe(CLI::App& command, const Json& recipe, const std::string& source) {
+  RecipeReader reader(command);
+  with_context(cat("the recipe '", source, "'"), [&] {
+    for (const auto& [name, value] : recipe.items())
+      if (name != kPreprocess) reader.apply(name, value);
+  });
+}
+
+Json preprocess_of(const Json& recipe) { return recipe.value(kPreprocess, Json()); }
 
 Preprocess parse_preprocess(const Json& json, const std::string& source, const Dataset& train) {
   return with_context(cat("the recipe '", source, "': 'preprocess'"), [&] {

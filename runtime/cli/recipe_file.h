@@ -8,16 +8,21 @@
 #include <string>
 
 #include "runtime/data/preprocess.h"
-#include "runtime/report/json_lines.h"
+#include "runtime/report/json.h"
 
 namespace marvin {
 
-// Gives every option of the command that the command line left alone (it, and those that exclude it) the file's value.
-// Returns "preprocess", null when there is none. Throws Error naming file and key.
-Json apply_recipe(CLI::App& command, const std::string& path);
+// Throws Error when the file cannot be read, is no JSON object or has a key twice.
+Json read_recipe(const std::string& path);
 
-// `source` is named in messages. Throws Error on unknown keys and values of another kind, and when `train` are not
-// images.
+// Gives every option of the command that the command line left alone (it, and those that exclude it) the recipe's
+// value. `source` is named in messages. Throws Error on unknown keys and on values that do not fit.
+void apply_recipe(CLI::App& command, const Json& recipe, const std::string& source);
+
+// The recipe's "preprocess"; null where it says nothing.
+Json preprocess_of(const Json& recipe);
+
+// Throws Error, naming `source`, on unknown keys and values of another kind, and when `train` are not images.
 Preprocess parse_preprocess(const Json& json, const std::string& source, const Dataset& train);
 
 // The inverse.

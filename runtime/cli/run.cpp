@@ -12,7 +12,6 @@
 #include "runtime/cli/options.h"
 #include "runtime/cli/verbs.h"
 #include "runtime/data/npz.h"
-#include "runtime/report/json_lines.h"
 
 namespace marvin {
 namespace {
@@ -96,22 +95,18 @@ std::vector<NamedArray> execute(const OnnxModel& model, const std::vector<NamedA
 
 // ---- On arrays ------------------------------------------------------------------------------------------------------
 
-Json described(const std::vector<NamedArray>& arrays) {
-  Json result = Json::array();
-  for (const NamedArray& array : arrays)
-    result.push_back({{"name", array.name}, {"type", text_of(array.values.type())}});
-  return result;
-}
-
 int run_on_arrays(const RunOptions& options) {
   const OnnxModel model = OnnxModel::load(options.model);
   const std::vector<NamedArray> outputs = execute(model, read_npz(options.inputs), options.inputs);
   write_npz(options.outputs, outputs);
-  if (options.common.json) {
-    print_line(Json{{"outputs", described(outputs)}}.dump());
-  } else if (!options.common.quiet) {
-    for (const NamedArray& output : outputs) print_line(cat(output.name, ": ", text_of(output.values.type())));
+  Json rows = Json::array();
+  std::string text;
+  for (const NamedArray& output : outputs) {
+    const std::string type = text_of(output.values.type());
+    rows.push_back({{"name", output.name}, {"type", type}});
+    text += cat(text.empty() ? "" : "\n", output.name, ": ", type);
   }
+  print_result(options.common, {{"outputs", rows}}, text);
   return kSuccess;
 }
 
@@ -171,7 +166,7 @@ double check_output(const NamedArray& output, const std::string& file) {
 int run_on_test_data(const RunOptions& options) {
   const OnnxModel model = OnnxModel::load(options.model);
   if (const std::string reason = foreign_type(model); !reason.empty()) {
-    if (!options.common.quiet) print_line("not applicable: " + reason);
+    print_result(options.common, {{"not_applicable", reason}}, "not applicable: " + reason);
     return kNotApplicable;
   }
   const std::vector<NamedArray> outputs =
@@ -179,12 +174,11 @@ int run_on_test_data(const RunOptions& options) {
   Json rows = Json::array();
   for (size_t i = 0; i < outputs.size(); ++i) {
     const double largest = check_output(outputs[i], test_file(options.test_data, "output", i));
-    rows.push_back(
-        {{"name", outputs[i].name}, {"type", text_of(outputs[i].values.type())}, {"largest_difference", largest}});
-    if (options.common.quiet || options.common.json) continue;
-    print_line(cat(outputs[i].name, ": ", text_of(outputs[i].values.type()), ", largest difference ", largest));
+    const std::string type = text_of(outputs[i].values.type());
+    rows.push_back({{"name", outputs[i].name}, {"type", type}, {"largest_difference", largest}});
+    if (options.common.prints_text()) print_line(cat(outputs[i].name, ": ", type, ", largest difference ", largest));
   }
-  if (options.common.json) print_line(Json{{"outputs", rows}}.dump());
+  if (options.common.json) print_line(json_text({{"outputs", rows}}));
   return kSuccess;
 }
 

@@ -106,7 +106,7 @@ void write_model(const OnnxModel& model, const Trainer& trainer, const TrainOpti
 }
 
 void print_begin(const TrainOptions& options, const RunData& data, const Trainer& trainer) {
-  if (options.common.quiet || options.common.json) return;
+  if (!options.common.prints_text()) return;
   print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss(), ", precision ",
                  options.recipe.precision));
   if (data.evaluates_on_training_data() && options.recipe.validation_split == 0) {
@@ -116,17 +116,15 @@ void print_begin(const TrainOptions& options, const RunData& data, const Trainer
 
 void print_end(const TrainOptions& options, const TrainingResult& result, const Json& summary, double wall_s,
                int64_t peak) {
-  if (options.common.quiet) return;
-  if (options.common.json) return print_line(summary.dump());
   const std::string table = format_table(result.formats);
-  if (!table.empty()) print_line("\nformats <word length, fractional length>\n" + table);
-  print_line(summary_text(result, wall_s, peak));
-  print_line(last_line(result.last));
+  print_result(options.common, summary,
+               cat(table.empty() ? "" : "\nformats <word length, fractional length>\n" + table + "\n",
+                   summary_text(result, wall_s, peak), "\n", last_line(result.last)));
 }
 
 int train(TrainOptions& options, CLI::App& command) {
   const Clock::time_point start = Clock::now();
-  apply_recipe_file(command, options);
+  read_settings(command, options);
   require(options.data, "--data");
   require(options.out, "--out");
   check_out(options);

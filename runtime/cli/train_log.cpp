@@ -14,7 +14,7 @@ TrainingLog::TrainingLog(const RunDirectory& directory, const CommonOptions& com
     : metrics_(directory / "metrics.jsonl"),
       precision_(directory / "precision.jsonl"),
       bar_(!common.quiet),
-      prints_(!common.quiet && !common.json),
+      prints_(common.prints_text()),
       improved_(std::move(improved)) {
   for (size_t i = 0; i < begin.size(); ++i) {
     log_switch(0, begin[i].slot, {.slot = i, .to = begin[i].format, .evidence = {.reason = "begin"}});
@@ -40,9 +40,9 @@ void TrainingLog::log_step(const StepReport& report) {
   metrics_.append({{"event", "step"},
                    {"step", report.step},
                    {"epoch", report.epoch},
-                   {"loss", report.loss},
+                   {"loss", json_number(report.loss)},
                    {"lr", report.lr},
-                   {"ms", report.ms}});
+                   {"ms", ms_of(report.ns)}});
   bar_.update({report.step, report.total_steps, report.epoch, report.loss, report.lr});
 }
 

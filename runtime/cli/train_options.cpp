@@ -12,14 +12,16 @@ void add_data_options(CLI::App& command, TrainOptions& o) {
   command.add_option("--data", o.data, "fashion-mnist, a directory of idx or CIFAR files, or X.npz")
       ->type_name("DATA")
       ->group(kGroup);
-  command.add_option("--eval-data", o.eval_data, "What to evaluate on; the data's test samples when not given")
-      ->type_name("DATA")
-      ->group(kGroup);
+  CLI::Option* eval_data =
+      command.add_option("--eval-data", o.eval_data, "What to evaluate on; the data's test samples when not given")
+          ->type_name("DATA")
+          ->group(kGroup);
   command
       .add_option("--val-split", o.recipe.validation_split, "Share of the training data to set aside and evaluate on")
       ->type_name("X")
       ->group(kGroup)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->excludes(eval_data);
   command.add_option("--out", o.out, "The run directory: metrics, switches, trained model")
       ->type_name("DIR")
       ->group(kGroup);
@@ -56,7 +58,7 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
       ->type_name("X")
       ->group(kGroup)
       ->capture_default_str();
-  command.add_flag("--nesterov", o.recipe.optimizer.nesterov, "Nesterov's momentum")->group(kGroup);
+  command.add_flag("--nesterov", o.recipe.optimizer.nesterov, "Nesterov's momentum, of sgd")->group(kGroup);
   command.add_option("--weight-decay", o.recipe.optimizer.weight_decay, "On every parameter")
       ->type_name("X")
       ->group(kGroup)
@@ -118,6 +120,59 @@ void add_precision_options(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
 }
 
+// ---- Checks ---------------------------------------------------------------------------------------------------------
+
+// The recipe but for its preprocess, which depends on the data. Throws Error on what is wrong by itself.
+Recipe recipe_of(const TrainOptions& options) {
+  static const std::vector<std::string> kSwitchAt = {"step", "epoch"};
+  check_word("--switch-at", options.switch_at, kSwitchAt);
+  check_word("--optimizer", options.recipe.optimizer.name, optimizer_names());
+  check_word("--lr-schedule", options.recipe.schedule.name, schedule_names());
+  if (!options.recipe.loss.empty() && !options.recipe.loss.starts_with("output:")) {
+    check_word("--loss", options.recipe.loss, loss_names());
+  }
+  Recipe recipe = options.recipe;
+  recipe.schedule.lr = options.lr.value_or(recipe.optimizer.name == "sgd" ? kSgdRate : kAdamRate);
+  recipe.switch_at_epoch = options.switch_at == "epoch";
+  recipe.backend = backend_named(options.backend);
+  check_values(recipe);
+  return recipe;
+}
+
+// A setting that has an effect with some values of another only.
+struct Dependence {
+  std::string setting, on;
+  bool (*holds)(const Recipe&);
+};
+
+const std::vector<Dependence>& dependences() {
+  const auto sgd = [](const Recipe& recipe) { return recipe.optimizer.name == "sgd"; };
+  const auto step = [](const Recipe& recipe) { return recipe.schedule.name == "step"; };
+  // Formats of float32 and fixed:WL.FL stay as they are.
+  const auto switches = [](const Recipe& recipe) {
+    return recipe.precision != "float32" && recipe.precision.find('.') == std::string::npos;
+  };
+  static const std::vector<Dependence> list = {{"momentum", "optimizer", sgd},
+                                               {"nesterov", "optimizer", sgd},
+                                               {"step-epochs", "lr-schedule", step},
+                                               {"gamma", "lr-schedule", step},
+                                               {"switch-at", "precision", switches}};
+  return list;
+}
+
+// `flags`: what the command line gave. A recipe's setting may lose its effect to a flag.
+void check_effects(const CLI::App& command, const std::set<const CLI::Option*>& flags, const TrainOptions& options) {
+  for (const auto& [setting, on, holds] : dependences()) {
+    const CLI::Option* given = command.get_option("--" + setting);
+    const CLI::Option* other = command.get_option("--" + on);
+    if (given->count() == 0 || holds(options.recipe)) continue;
+    const std::string value = other->as<std::string>();
+    if (flags.contains(given)) refuse_idle(command, "--" + setting, cat("--", on, " ", value));
+    if (flags.contains(other)) continue;
+    throw Error("the recipe '", options.recipe_file, "': '", setting, "' has no effect with the ", on, " ", value);
+  }
+}
+
 }  // namespace
 
 void add_train_options(CLI::App& command, TrainOptions& options) {
@@ -130,24 +185,26 @@ void add_train_options(CLI::App& command, TrainOptions& options) {
   add_common_options(command, options.common);
 }
 
-void apply_recipe_file(CLI::App& command, TrainOptions& options) {
-  if (!options.recipe_file.empty()) options.preprocess = apply_recipe(command, options.recipe_file);
+void read_settings(CLI::App& command, TrainOptions& options) {
+  recipe_of(options);
+  const std::set<const CLI::Option*> flags = given(command);
+  if (const std::string& path = options.recipe_file; !path.empty()) {
+    const Json recipe = read_recipe(path);
+    // By itself first: what flags override has to be right as well.
+    TrainOptions alone;
+    CLI::App app;
+    add_train_options(app, alone);
+    apply_recipe(app, recipe, path);
+    with_context(cat("the recipe '", path, "'"), [&] { recipe_of(alone); });
+    apply_recipe(command, recipe, path);
+    options.preprocess = preprocess_of(recipe);
+    use_threads(options.common);
+  }
+  check_effects(command, flags, options);
 }
 
 Recipe resolve(const TrainOptions& options, const Dataset& train) {
-  static const std::vector<std::string> kSwitchAt = {"step", "epoch"};
-  check_word("--switch-at", options.switch_at, kSwitchAt);
-  check_word("--optimizer", options.recipe.optimizer.name, optimizer_names());
-  if (!options.recipe.loss.empty() && !options.recipe.loss.starts_with("output:")) {
-    check_word("--loss", options.recipe.loss, loss_names());
-  }
-  if (options.recipe.validation_split > 0 && !options.eval_data.empty()) {
-    throw Error("--val-split and --eval-data both say what to evaluate on; give one of them");
-  }
-  Recipe recipe = options.recipe;
-  recipe.schedule.lr = options.lr.value_or(recipe.optimizer.name == "sgd" ? kSgdRate : kAdamRate);
-  recipe.switch_at_epoch = options.switch_at == "epoch";
-  recipe.backend = backend_named(options.backend);
+  Recipe recipe = recipe_of(options);
   if (!options.preprocess.is_null())
     recipe.preprocess = parse_preprocess(options.preprocess, options.recipe_file, train);
   check(recipe);
@@ -165,18 +222,20 @@ Json recipe_json(const TrainOptions& options, const Recipe& recipe, const std::s
                {"nesterov", recipe.optimizer.nesterov},
                {"weight-decay", json_number(recipe.optimizer.weight_decay)},
                {"lr-schedule", recipe.schedule.name},
+               {"step-epochs", recipe.schedule.step_epochs},
                {"gamma", recipe.schedule.gamma},
                {"warmup-steps", recipe.schedule.warmup_steps},
                {"batch-size", recipe.batch_size},
                {"shuffle", recipe.shuffle},
                {"seed", recipe.seed},
-               {"val-split", recipe.validation_split},
                {"precision", recipe.precision},
                {"switch-at", options.switch_at},
                {"eval-every", recipe.evaluate_every},
                {"keep-training-mode", options.keep_training_mode},
                {"backend", options.backend}});
-  if (!recipe.schedule.step_epochs.empty()) json["step-epochs"] = recipe.schedule.step_epochs;
+  for (const Dependence& dependence : dependences())
+    if (!dependence.holds(recipe)) json.erase(dependence.setting);
+  if (recipe.validation_split > 0) json["val-split"] = recipe.validation_split;
   if (recipe.steps) {
     json["steps"] = *recipe.steps;
   } else {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/cli/options.h"
-#include "runtime/report/json_lines.h"
+#include "runtime/report/json.h"
 
 namespace marvin {
 
@@ -19,11 +19,14 @@ struct TrainOptions {
 
 void add_train_options(CLI::App& command, TrainOptions& options);
 
-// Reads options.recipe_file, where there is one, into the options that the command line left alone. Throws Error,
-// naming file and key, on unknown keys (with a suggestion) and on values that do not fit.
-void apply_recipe_file(CLI::App& command, TrainOptions& options);
+// Checks what the command line says, and reads options.recipe_file, where there is one, into the options that it left
+// alone. Throws Error, naming the flag, or file and key, on words that are not known (with a suggestion), on values
+// that make no sense, those of the file that flags override among them, and on settings of the file that have no
+// effect; CLI::ValidationError on flags that have none.
+void read_settings(CLI::App& command, TrainOptions& options);
 
-// The recipe for images or arrays. Throws Error on words that are not known and on settings that make no sense.
+// The recipe for images or arrays. Throws Error on a preprocess that is none, and on settings that make no sense
+// together.
 Recipe resolve(const TrainOptions& options, const Dataset& train);
 
 // What resolve() gave and the trainer chose, in the form of a recipe file.

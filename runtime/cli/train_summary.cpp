@@ -25,8 +25,8 @@ Json summary_json(const TrainingResult& result, double wall_s, int64_t peak_byte
   json.update({{"steps", result.steps},
                {"switches", result.switches},
                {"wall_s", wall_s},
-               {"train_s", result.train_s},
-               {"compile_s", result.compile_s},
+               {"train_s", seconds_of(result.train_ns)},
+               {"compile_s", seconds_of(result.compile_ns)},
                {"peak_bytes", peak_bytes},
                {"arena_bytes", result.arena_bytes},
                {"macs", {{"total", result.macs.total}, {"le8", result.macs.le8}, {"le16", result.macs.le16}}}});
@@ -65,9 +65,9 @@ std::string summary_text(const TrainingResult& result, double wall_s, int64_t pe
   std::string text =
       cat("last evaluation      ", text_of(result.last), " on ", grouped_text(result.last.samples), " samples\n",
           "best evaluation      ", text_of(result.best), "\n", "time                 ", duration_text(wall_s),
-          ", of which ", duration_text(result.train_s), " in ", grouped_text(result.steps), " training steps and ",
-          duration_text(result.compile_s), " in compiling\n", "multiply-accumulates ",
-          percent_text(share(result.macs.le8, result.macs.total)), " in at most 8 bits, ",
+          ", of which ", duration_text(seconds_of(result.train_ns)), " in ", grouped_text(result.steps),
+          " training steps and ", duration_text(seconds_of(result.compile_ns)), " in compiling\n",
+          "multiply-accumulates ", percent_text(share(result.macs.le8, result.macs.total)), " in at most 8 bits, ",
           percent_text(share(result.macs.le16, result.macs.total)), " in at most 16\n", "format switches      ",
           grouped_text(result.switches), "\n", "peak memory          ", bytes_text(peak_bytes));
   return text;

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "runtime/report/json_lines.h"
+#include "runtime/report/json.h"
 #include "runtime/train/trainer.h"
 
 namespace marvin {

@@ -36,6 +36,15 @@ void add_graph_options(CLI::App& command, GraphOptions& options) {
   add_backend(command, options.backend);
 }
 
+std::span<const GraphFlag> graph_flags() {
+  static constexpr GraphFlag kFlags[] = {{"--batch-size", "import"},
+                                         {"--loss", "attach_loss"},
+                                         {"--optimizer", "append_optimizer"},
+                                         {"--precision", "insert_quantization"},
+                                         {"--backend", "select_kernels"}};
+  return kFlags;
+}
+
 std::string usual_loss(const Graph& model) {
   try {
     const std::string loss = default_loss(model, /*integer_labels=*/true);
@@ -62,13 +71,13 @@ Formats assumed_formats(const std::vector<Slot>& slots, const std::string& preci
 }
 
 std::vector<Slot> training_slots(const Graph& model, const GraphOptions& options) {
-  return find_slots(graph_after(model, kBeforeQuantization, options, {}));
+  return find_slots(stage_after(model, kBeforeQuantization, options, {}).graph);
 }
 
-Graph graph_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats) {
-  std::optional<Graph> wanted;
+Stage stage_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats) {
+  std::optional<Stage> wanted;
   PassRunner runner([&](std::string_view name, const Graph& graph) {
-    if (name == pass) wanted = graph;
+    if (name == pass) wanted = {graph, runner.timings()};
   });
   try {
     compile(model, compile_options(model, options, formats), runner);

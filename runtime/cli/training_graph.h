@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <span>
 #include <string>
 
 #include "passes/pipeline.h"
@@ -17,6 +18,13 @@ struct GraphOptions {
 };
 void add_graph_options(CLI::App& command, GraphOptions& options);
 
+// The flags of GraphOptions, and the pass or "import", from which on each makes a difference.
+struct GraphFlag {
+  const char* name;
+  const char* from;
+};
+std::span<const GraphFlag> graph_flags();
+
 // The loss that training would choose: of what the graph ends in, else cross-entropy where its output has classes, else
 // mse. Throws Error where none can be attached.
 std::string usual_loss(const Graph& model);
@@ -27,7 +35,13 @@ Formats assumed_formats(const std::vector<Slot>& slots, const std::string& preci
 // All of the training step's slots.
 std::vector<Slot> training_slots(const Graph& model, const GraphOptions& options);
 
+// A training graph, and the passes that led to it.
+struct Stage {
+  Graph graph;
+  std::vector<PassRunner::Timing> timings;
+};
+
 // The training graph after a pass of pass_names(). Throws Error where the model cannot be trained up to there.
-Graph graph_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats);
+Stage stage_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats);
 
 }  // namespace marvin

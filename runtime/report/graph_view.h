@@ -7,7 +7,7 @@
 
 #include "runtime/ir/graph.h"
 #include "runtime/precision/fixed_point.h"
-#include "runtime/report/json_lines.h"
+#include "runtime/report/json.h"
 
 namespace marvin {
 

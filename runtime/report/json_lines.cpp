@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 #include "runtime/ir/error.h"
@@ -15,20 +14,6 @@ namespace {
 constexpr size_t kPendingBytes = 1 << 14;
 
 }  // namespace
-
-double json_number(float value) {
-  char text[32];
-  const auto [end, error] = std::to_chars(text, text + sizeof text, value);
-  double number = value;
-  std::from_chars(text, end, number);
-  return static_cast<float>(number) == value ? number : value;
-}
-
-std::vector<double> json_numbers(std::span<const float> values) {
-  std::vector<double> numbers;
-  for (const float value : values) numbers.push_back(json_number(value));
-  return numbers;
-}
 
 JsonLines::JsonLines(const std::string& path)
     : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
@@ -45,7 +30,7 @@ JsonLines::~JsonLines() {
 }
 
 void JsonLines::append(const Json& object) {
-  pending_ += object.dump();
+  pending_ += json_text(object);
   pending_ += '\n';
   if (pending_.size() >= kPendingBytes) flush();
 }

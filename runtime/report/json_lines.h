@@ -1,19 +1,11 @@
 // Files of one JSON object a line that grow while something runs.
 #pragma once
 
-#include <nlohmann/json.hpp>
-#include <span>
 #include <string>
-#include <vector>
+
+#include "runtime/report/json.h"
 
 namespace marvin {
-
-using Json = nlohmann::ordered_json;
-
-// The double whose shortest text is the float's: JSON then says 0.9, not 0.8999999761581421, and reads back as the same
-// float.
-double json_number(float value);
-std::vector<double> json_numbers(std::span<const float> values);
 
 class JsonLines {
  public:

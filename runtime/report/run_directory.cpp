@@ -96,7 +96,7 @@ RunDirectory::RunDirectory(const std::string& path, bool overwrite, const Json& 
 }
 
 void RunDirectory::write_run_json(const Json& content) const {
-  write_file_atomically(*this / kRunFile, content.dump(2) + "\n");
+  write_file_atomically(*this / kRunFile, json_text(content, 2) + "\n");
 }
 
 }  // namespace marvin

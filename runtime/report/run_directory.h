@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "runtime/report/json_lines.h"
+#include "runtime/report/json.h"
 
 namespace marvin {
 

@@ -15,7 +15,7 @@ void require(bool holds, std::string_view flag, const T& value, std::string_view
 
 }  // namespace
 
-void check(const Recipe& recipe) {
+void check_values(const Recipe& recipe) {
   require(recipe.epochs >= 1, "epochs", recipe.epochs, "at least 1");
   require(recipe.steps.value_or(1) >= 1, "steps", recipe.steps.value_or(0), "at least 1");
   require(recipe.batch_size >= 1, "batch-size", recipe.batch_size, "at least 1");
@@ -26,12 +26,20 @@ void check(const Recipe& recipe) {
           "a number that is not negative");
   require(recipe.optimizer.momentum >= 0 && recipe.optimizer.momentum < 1, "momentum", recipe.optimizer.momentum,
           "at least 0 and below 1");
-  require(recipe.optimizer.weight_decay >= 0, "weight-decay", recipe.optimizer.weight_decay, "not negative");
+  require(std::isfinite(recipe.optimizer.weight_decay) && recipe.optimizer.weight_decay >= 0, "weight-decay",
+          recipe.optimizer.weight_decay, "a number that is not negative");
+  check_values(recipe.schedule);
+  make_policy(recipe.precision);
+}
+
+void check(const Recipe& recipe) {
+  check_values(recipe);
   if (recipe.optimizer.nesterov && recipe.optimizer.momentum == 0) {
     throw Error("--nesterov needs a momentum; add --momentum 0.9, say");
   }
-  check(recipe.schedule);
-  make_policy(recipe.precision);
+  if (recipe.schedule.name == "step" && recipe.schedule.step_epochs.empty()) {
+    throw Error("--lr-schedule step needs the epochs after which the rate falls; add --step-epochs 10,15, say");
+  }
 }
 
 }  // namespace marvin

@@ -23,14 +23,16 @@ struct Recipe {
   uint64_t seed = 0;
   double validation_split = 0;  // share of the training data that is set aside for evaluation
   std::string precision = "adaptive";
-  bool switch_at_epoch = false;  // apply switches at the end of an epoch only
-  int64_t evaluate_every = 1;    // epochs
+  bool switch_at_epoch = false;          // apply switches at the end of an epoch only
+  int64_t evaluate_every = 1;            // epochs
   std::optional<Preprocess> preprocess;  // empty: scale, and normalise with the training set's mean and deviation
-  std::optional<Backend> backend;  // preferred for products
-  bool profile = false;            // time every step of the plan
+  std::optional<Backend> backend;        // preferred for products
+  bool profile = false;                  // time every step of the plan
 };
 
-// Throws Error naming the flag and the legal values where a setting makes no sense.
+// Throws Error naming the flag and the legal values where a setting makes no sense by itself.
+void check_values(const Recipe& recipe);
+// And where settings make no sense together.
 void check(const Recipe& recipe);
 
 }  // namespace marvin

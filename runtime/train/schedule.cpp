@@ -32,16 +32,17 @@ const std::vector<std::string>& schedule_names() {
   return names;
 }
 
-void check(const ScheduleOptions& options) {
+void check_values(const ScheduleOptions& options) {
   if (std::ranges::find(schedule_names(), options.name) == schedule_names().end()) {
-    throw Error("unknown learning-rate schedule '", options.name, "'; it is one of ", join(schedule_names(), " or "), ".",
-                suggestion(options.name, schedule_names()));
+    throw Error("unknown learning-rate schedule '", options.name, "'; it is one of ", join(schedule_names(), " or "),
+                ".", suggestion(options.name, schedule_names()));
   }
-  if (options.name == "step" && options.step_epochs.empty()) {
-    throw Error("--lr-schedule step needs the epochs after which the rate falls; add --step-epochs 10,15, say");
-  }
+  for (const int64_t epoch : options.step_epochs)
+    if (epoch < 1) throw Error("--step-epochs ", epoch, " makes no sense; an epoch is at least 1");
   if (options.warmup_steps < 0) throw Error("--warmup-steps ", options.warmup_steps, " is negative");
-  if (!(options.gamma > 0)) throw Error("--gamma ", options.gamma, " is not positive");
+  if (!(options.gamma > 0) || !std::isfinite(options.gamma)) {
+    throw Error("--gamma ", options.gamma, " is not positive and finite");
+  }
 }
 
 double learning_rate(const ScheduleOptions& options, int64_t step, int64_t total_steps, int64_t steps_per_epoch) {

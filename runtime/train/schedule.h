@@ -8,8 +8,8 @@
 namespace marvin {
 
 struct ScheduleOptions {
-  std::string name = "constant";  // constant, step, cosine or one-cycle
-  double lr = 0.1;                // the rate, or one-cycle's peak
+  std::string name = "constant";     // constant, step, cosine or one-cycle
+  double lr = 0.1;                   // the rate, or one-cycle's peak
   std::vector<int64_t> step_epochs;  // step: after these epochs ...
   double gamma = 0.1;                // ... the rate is multiplied by this
   int64_t warmup_steps = 0;          // the rate grows linearly from 0 over these, then the schedule runs
@@ -17,8 +17,8 @@ struct ScheduleOptions {
 
 const std::vector<std::string>& schedule_names();
 
-// Throws Error on an unknown name or values that make no sense.
-void check(const ScheduleOptions& options);
+// Throws Error on an unknown name or a value that makes no sense by itself.
+void check_values(const ScheduleOptions& options);
 
 // The rate of optimizer step `step` (from 1) of `total_steps`, `steps_per_epoch` to the epoch. cosine falls to 0 with
 // half a cosine wave. one-cycle is PyTorch's OneCycleLR with its defaults: cosine from lr / 25 up to lr over the first

@@ -57,7 +57,7 @@ StepPlan& StepPlans::in(std::span<const Slot> slots, std::span<const FixedPoint>
   if (const auto known = plans_.find(key_); known != plans_.end()) return *known->second;
   const auto start = std::chrono::steady_clock::now();
   StepPlan& made = *plans_.emplace(key_, make(slots, formats)).first->second;
-  compile_s_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  compile_ns_ += std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
   return made;
 }
 

@@ -17,9 +17,9 @@ struct StepPlan {
   std::optional<Executor> executor;
   std::vector<InputBinding> bindings;
   std::vector<Destination> destinations;  // name arrays of bindings
-  std::vector<int64_t> step_ns;  // by plan step, where the time is taken
-  size_t loss = 0;               // of the executor's outputs
-  std::optional<size_t> lr, step;  // of its inputs
+  std::vector<int64_t> step_ns;           // by plan step, where the time is taken
+  size_t loss = 0;                        // of the executor's outputs
+  std::optional<size_t> lr, step;         // of its inputs
 
   // What the plan shows of each slot: indices of outputs.
   struct Shown {
@@ -41,12 +41,16 @@ class StepPlans {
  public:
   StepPlans(Graph model, CompileOptions options, ParameterStore& parameters, Arena& arena, const Dataset& data,
             const BatchReader& reader)
-      : model_(std::move(model)), options_(std::move(options)), parameters_(parameters), arena_(arena), data_(data),
+      : model_(std::move(model)),
+        options_(std::move(options)),
+        parameters_(parameters),
+        arena_(arena),
+        data_(data),
         reader_(reader) {}
 
   // `formats` are by the slots of the model's training graph, in order.
   StepPlan& in(std::span<const Slot> slots, std::span<const FixedPoint> formats);
-  double compile_s() const { return compile_s_; }
+  int64_t compile_ns() const { return compile_ns_; }
   auto begin() const { return plans_.begin(); }
   auto end() const { return plans_.end(); }
 
@@ -61,7 +65,7 @@ class StepPlans {
   const BatchReader& reader_;
   std::vector<DType> key_;
   std::map<std::vector<DType>, std::unique_ptr<StepPlan>> plans_;
-  double compile_s_ = 0;
+  int64_t compile_ns_ = 0;
 };
 
 // Compiles and binds one training step.

@@ -13,7 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+int64_t ns_since(Clock::time_point start) { return std::chrono::nanoseconds(Clock::now() - start).count(); }
 
 bool has_integer_labels(const Dataset& data) {
   const NamedArray* labels = data.find("labels");
@@ -31,12 +31,20 @@ Preprocess default_preprocess(const Dataset& train) {
 class Trainer::Impl {
  public:
   Impl(ImportModel import, const Dataset& train, const Dataset& evaluation, Recipe recipe)
-      : import_(std::move(import)), train_(train), evaluation_(evaluation), recipe_(checked(std::move(recipe))),
-        split_(chosen_split()), policy_(make_policy(recipe_.precision)), model_(import_(recipe_.batch_size, false)), loss_(chosen_loss()),
+      : import_(std::move(import)),
+        train_(train),
+        evaluation_(evaluation),
+        recipe_(checked(std::move(recipe))),
+        split_(chosen_split()),
+        policy_(make_policy(recipe_.precision)),
+        model_(import_(recipe_.batch_size, false)),
+        loss_(chosen_loss()),
         preprocess_(recipe_.preprocess ? *recipe_.preprocess : default_preprocess(train)),
-        reader_(train, preprocess_, batch_options()), plans_(model_, step_options(), parameters_, arena_, train, reader_) {
+        reader_(train, preprocess_, batch_options()),
+        plans_(model_, step_options(), parameters_, arena_, train, reader_) {
     if (policy_) begin_precision();
     plans_.in(slots_, formats_);
+    result_.compile_ns = ns_since(begun_) - plans_.compile_ns();  // which run() adds, with those of later plans
   }
 
   const std::string& loss() const { return loss_; }
@@ -63,7 +71,7 @@ class Trainer::Impl {
     }
     if (!evaluated) throw std::logic_error("training ended without an evaluation");
     result_.steps = step_;
-    result_.compile_s = plans_.compile_s();
+    result_.compile_ns += plans_.compile_ns();
     result_.arena_bytes = arena_.bytes();
     result_.formats = formats();
     result_.profile = profile();
@@ -139,10 +147,11 @@ class Trainer::Impl {
     ++step_;
     report.loss = plan.executor->output<float>(plan.loss)[0];
     if (policy_) look(plan, true);
-    report.ms = 1e3 * seconds_since(start);
-    result_.train_s += report.ms / 1e3;
+    report.ns = ns_since(start);
+    result_.train_ns += report.ns;
     count_macs(plan);
-    if (const std::string layer = first_not_finite(); !std::isfinite(report.loss) || !layer.empty()) stop(report, layer);
+    if (const std::string layer = first_not_finite(); !std::isfinite(report.loss) || !layer.empty())
+      stop(report, layer);
     if (events.step) events.step(report);
     return report;
   }
@@ -173,7 +182,7 @@ class Trainer::Impl {
       if (policy_state_.slots[i].since == 0) gradients_[i].reset();
       needed_[i] = policy_state_.slots[i].needed_wl;
     }
-    result_.train_s += seconds_since(start);
+    result_.train_ns += ns_since(start);
     result_.switches += static_cast<int64_t>(changes_.size());
     if (!events.switched) return;
     for (const FormatChange& change : changes_) events.switched(report, slots_[change.slot], change);
@@ -221,8 +230,8 @@ class Trainer::Impl {
 
   [[noreturn]] void stop(const StepReport& report, const std::string& layer) const {
     throw Error("the loss is ", report.loss, " at step ", report.step, " (epoch ", report.epoch, ")",
-                layer.empty() ? "" : cat("; the first values that are not finite are in ", layer), ". Lower --lr (it was ",
-                report.lr, "), or look for values in the data that are not finite");
+                layer.empty() ? "" : cat("; the first values that are not finite are in ", layer),
+                ". Lower --lr (it was ", report.lr, "), or look for values in the data that are not finite");
   }
 
   std::vector<OpTime> profile() const {
@@ -230,13 +239,14 @@ class Trainer::Impl {
     for (const auto& [containers, plan] : plans_) {
       for (size_t i = 0; i < plan->step_ns.size(); ++i) {
         const Step& step = plan->executor->plan().steps[i];
-        times.push_back({std::string(step.op->name), std::string(step.kernel->name), step.label, step.phase,
-                         plan->step_ns[i]});
+        times.push_back(
+            {std::string(step.op->name), std::string(step.kernel->name), step.label, step.phase, plan->step_ns[i]});
       }
     }
     return times;
   }
 
+  const Clock::time_point begun_ = Clock::now();
   ImportModel import_;
   const Dataset& train_;
   const Dataset& evaluation_;

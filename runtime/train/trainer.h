@@ -30,7 +30,9 @@ struct Macs {
 
 struct StepReport {
   int64_t step = 0, epoch = 0;  // from 1
-  double loss = 0, lr = 0, ms = 0;
+  float loss = 0;
+  double lr = 0;
+  int64_t ns = 0;
   int64_t total_steps = 0;
 };
 
@@ -57,8 +59,8 @@ struct OpTime {
 struct TrainingResult {
   Evaluation last, best;
   int64_t steps = 0, switches = 0;
-  double train_s = 0;    // in training steps alone
-  double compile_s = 0;  // in compiling plans
+  int64_t train_ns = 0;    // in training steps alone
+  int64_t compile_ns = 0;  // in the constructor, and in compiling the plans that switches asked for
   int64_t arena_bytes = 0;
   Macs macs;
   std::vector<SlotFormatNow> formats;

@@ -95,6 +95,33 @@ TEST_CASE("quiet prints nothing and json prints the summary alone") {
       run_marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--json", "--overwrite"}));
   CHECK(as_json.code == 0);
   CHECK(as_json.json() == json::parse(file_content(workshop.out + "/run.json")).at("summary"));
+  const Outcome both = run_marvin(
+      workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--json", "--quiet", "--overwrite"}));
+  CHECK(both.json() == json::parse(file_content(workshop.out + "/run.json")).at("summary"));
+}
+
+// The digits of a line's number under `key`, from the first that is not 0.
+size_t digits_of(const std::string& line, const std::string& key) {
+  const size_t begin = line.find("\"" + key + "\":");
+  REQUIRE(begin != std::string::npos);
+  std::string digits;
+  for (const char c : line.substr(begin + key.size() + 3, line.find_first_of(",}", begin) - begin - key.size() - 3)) {
+    if (c == 'e') break;
+    if (c >= '0' && c <= '9' && !(digits.empty() && c == '0')) digits += c;
+  }
+  return digits.size();
+}
+
+TEST_CASE("the numbers of a run have no more digits than they mean") {
+  const Workshop workshop;
+  REQUIRE(run_marvin(workshop.train(workshop.out, {"--steps", "4", "--batch-size", "16", "--quiet"})).code == 0);
+  std::vector<std::string> lines = lines_of(file_content(workshop.out + "/metrics.jsonl"));
+  lines.pop_back();  // the evaluation
+  for (const std::string& line : lines) {
+    CAPTURE(line);
+    CHECK(digits_of(line, "loss") <= 9);  // float32
+    CHECK(digits_of(line, "ms") <= 11);   // whole nanoseconds of less than 100 s
+  }
 }
 
 TEST_CASE("a run directory that exists is replaced only when that is asked for, and only when it is a run") {
@@ -166,6 +193,46 @@ TEST_CASE("a recipe sets what the command line leaves open, and its flags win") 
   CHECK(resolved.at("step-epochs") == json({2, 3}));
 }
 
+TEST_CASE("settings of a recipe that a flag leaves without effect are passed over") {
+  const Workshop workshop;
+  const std::string recipe = workshop.directory / "recipe.json";
+  write_file(recipe, R"({"optimizer": "sgd", "momentum": 0.9, "nesterov": true, "epochs": 3})");
+  const Outcome outcome = run_marvin(
+      workshop.train(workshop.out, {"--recipe", recipe, "--steps", "1", "--optimizer", "adam", "--batch-size", "16"}));
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json resolved = workshop.recipe_of(workshop.out);
+  CHECK(resolved.at("optimizer") == "adam");
+  for (const char* setting : {"momentum", "nesterov", "gamma", "epochs"}) CHECK_FALSE(resolved.contains(setting));
+
+  const Outcome refused = run_marvin(workshop.train(workshop.out, {"--recipe", recipe, "--gamma", "0.5"}));
+  CHECK(refused.code == 2);
+  CHECK(refused.says("--gamma has no effect with --lr-schedule constant"));
+}
+
+TEST_CASE("settings of a recipe are checked although a flag overrides them") {
+  const Workshop workshop;
+  const std::string recipe = workshop.directory / "recipe.json";
+  const std::vector<std::tuple<std::string, std::string, std::string>> cases = {
+      {R"({"optimizer": "adm"})", "--optimizer=sgd", "Did you mean 'adam'?"},
+      {R"({"lr": -1})", "--lr=0.1", "--lr -1"},
+      {R"({"epochs": "many"})", "--epochs=1", "'epochs'"},
+      {R"({"epochs": 0})", "--steps=1", "--epochs 0"},
+      {R"({"precision": "fixed:99"})", "--precision=float32", "fixed:99"},
+      {R"({"backend": "mkl"})", "--backend=openblas", "--backend"},
+      {R"({"threads": 0})", "--threads=1", "'threads'"},
+  };
+  for (const auto& [content, flag, says] : cases) {
+    write_file(recipe, content);
+    const Outcome outcome = run_marvin(workshop.train(workshop.out, {"--recipe", recipe, flag}));
+    CAPTURE(content, outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.says("the recipe '" + recipe + "'"));
+    CHECK(outcome.says(says));
+    CHECK_FALSE(fs::exists(workshop.out));
+  }
+}
+
 TEST_CASE("what a run resolved is a recipe that gives the same run") {
   const Workshop workshop;
   REQUIRE(run_marvin(workshop.train(workshop.out, {"--steps", "2", "--batch-size", "16", "--quiet"})).code == 0);
@@ -196,6 +263,11 @@ TEST_CASE("a recipe that is wrong is an error that names file and setting") {
       {"[1]", "not a JSON object"},
       {"{\"preprocess\": {\"normalise\": true}}", "Did you mean 'normalize'?"},
       {"{\"preprocess\": {\"pad\": 2}}", "for images"},
+      {"{\"lr\": 1, \"epochs\": 2, \"lr\": 1}", "has the key 'lr' twice"},
+      {"{\"preprocess\": {\"pad\": 2, \"pad\": 2}}", "has the key 'pad' twice"},
+      {"{\"shuffle\": true, \"no-shuffle\": true}", "'no-shuffle': is set twice"},
+      {"{\"optimizer\": \"adam\", \"momentum\": 0.9}", "'momentum' has no effect with the optimizer adam"},
+      {"{\"step-epochs\": [2]}", "'step-epochs' has no effect with the lr-schedule constant"},
   };
   for (const Case& c : cases) {
     write_file(recipe, c.content);

@@ -50,13 +50,47 @@ TEST_CASE("a wrong command line exits with 2, in one line that suggests what was
       {{"run", model_path("mlp.onnx"), "--inputs", "x.npz"}, "--inputs needs --outputs"},
       {{"inspect", model_path("mlp.onnx"), "--format", "onnx"}, "needs --output"},
       {{"inspect", model_path("mlp.onnx"), "--after", "plan_memory", "--format", "dot"}, "text or json"},
+      {{"inspect", model_path("mlp.onnx"), "--timings", "--format", "svg"}, "text or json"},
       {{"bench", model_path("mlp.onnx")}, "--batch-size is required"},
+      {{"train", model_path("mlp.onnx"), "--val-split", "0.1", "--eval-data", "x.npz"}, "excludes"},
   };
   for (const Case& c : cases) {
     const Outcome outcome = run_marvin(c.arguments);
     CAPTURE(outcome.err, c.says);
     CHECK(outcome.code == 2);
     CHECK(outcome.out.empty());
+    CHECK(outcome.says(c.says));
+    CHECK(lines_of(outcome.err).size() == 1);
+  }
+}
+
+TEST_CASE("a flag that has no effect exits with 2 and says because of what") {
+  const std::string mlp = model_path("mlp.onnx");
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string says;
+  };
+  const std::vector<Case> cases = {
+      {{"train", mlp, "--optimizer", "adam", "--momentum", "0.9"}, "--momentum has no effect with --optimizer adam."},
+      {{"train", mlp, "--optimizer", "adamw", "--nesterov"}, "--nesterov has no effect with --optimizer adamw."},
+      {{"train", mlp, "--step-epochs", "2,3"}, "--step-epochs has no effect with --lr-schedule constant."},
+      {{"train", mlp, "--gamma", "0.5", "--lr-schedule", "cosine"}, "--gamma has no effect with --lr-schedule cosine."},
+      {{"train", mlp, "--switch-at", "epoch", "--precision", "float32"},
+       "--switch-at has no effect with --precision float32."},
+      {{"train", mlp, "--switch-at", "step", "--precision", "fixed:8.4"},
+       "--switch-at has no effect with --precision fixed:8.4."},
+      {{"inspect", mlp, "--precision", "fixed:8"}, "--precision has no effect with --after import."},
+      {{"inspect", mlp, "--after", "differentiate", "--optimizer", "adam"},
+       "--optimizer has no effect with --after differentiate."},
+      {{"export", mlp, "--format", "float", "-o", "x.onnx", "--loss", "mse"},
+       "--loss has no effect with --format float."},
+      {{"export", mlp, "--format", "training", "-o", "x.onnx", "--verify", "x.npz"},
+       "--verify has no effect with --format training."},
+  };
+  for (const Case& c : cases) {
+    const Outcome outcome = run_marvin(c.arguments);
+    CAPTURE(outcome.err, c.says);
+    CHECK(outcome.code == 2);
     CHECK(outcome.says(c.says));
     CHECK(lines_of(outcome.err).size() == 1);
   }

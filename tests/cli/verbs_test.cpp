@@ -99,6 +99,9 @@ TEST_CASE("run --test-data tells equal from different and from not applicable") 
   const Outcome foreign = run();
   CHECK(foreign.code == 3);
   CHECK(foreign.out.find("FLOAT16") != std::string::npos);
+  const Outcome as_json = run_marvin({"run", model, "--test-data", data, "--json"});
+  CHECK(as_json.code == 3);
+  CHECK(as_json.json().at("not_applicable").get<std::string>().find("FLOAT16") != std::string::npos);
 }
 
 // ---- check and inspect ----------------------------------------------------------------------------------------------
@@ -160,7 +163,7 @@ TEST_CASE("inspect shows what a model that cannot be trained has come to") {
   const TemporaryDirectory directory;
   const std::string model = directory / "model.onnx";
   write_file(model, unary_model("Relu", kFloat));
-  CHECK(run_marvin({"inspect", model, "--after", "fold_constants", "--loss", "mse"}).code == 0);
+  CHECK(run_marvin({"inspect", model, "--after", "attach_loss", "--loss", "mse"}).code == 0);
   const Outcome outcome = run_marvin({"inspect", model, "--after", "differentiate", "--loss", "mse"});
   CHECK(outcome.code == 1);
   CHECK(outcome.says("nothing to train"));
@@ -170,6 +173,30 @@ TEST_CASE("the text that inspect prints parses back") {
   const Outcome outcome = run_marvin({"inspect", model_path("mlp.onnx"), "--after", "append_optimizer"});
   REQUIRE(outcome.code == 0);
   CHECK(to_text(from_text(outcome.out)) == outcome.out);
+}
+
+TEST_CASE("inspect shows how long every stage took") {
+  const std::vector<std::string> stages = {"import",           "fold_constants",      "attach_loss",    "differentiate",
+                                           "append_optimizer", "insert_quantization", "select_kernels", "plan_memory"};
+  const auto shown = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"inspect", model_path("mlp.onnx"), "--timings"});
+    const Outcome outcome = run_marvin(more);
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.code == 0);
+    return outcome;
+  };
+  std::vector<std::string> names;
+  const json all = shown({"--json", "--quiet"}).json();
+  for (const json& row : all.at("timings")) {
+    names.push_back(row.at("stage"));
+    CHECK(row.at("ms").get<double>() >= 0);
+  }
+  CHECK(names == stages);
+  CHECK(shown({"--json", "--after", "attach_loss"}).json().at("timings").size() == 3);
+  const std::vector<std::string> table = lines_of(shown({}).out);
+  REQUIRE(table.size() == stages.size() + 2);
+  for (size_t i = 0; i < stages.size(); ++i) CHECK(table[i + 2].starts_with(stages[i]));
+  CHECK(shown({"--quiet"}).out.empty());
 }
 
 TEST_CASE("inspect writes pictures and data") {
@@ -240,6 +267,10 @@ TEST_CASE("bench times training steps and says where the time goes") {
   for (const char* key : {"peak_bytes", "arena_bytes", "compile_ms"}) CHECK(result.at(key).get<double>() > 0);
   CHECK(result.at("ops").size() > 3);
   CHECK(result.at("ops")[0].at("ms").get<double>() >= result.at("ops")[1].at("ms").get<double>());
+  CHECK_FALSE(result.contains("steps"));
+  const Outcome profiled =
+      run_marvin({"bench", model_path("mlp.onnx"), "--batch-size", "8", "--steps", "4", "--json", "--profile"});
+  CHECK(profiled.json().at("steps")[0].at("kernel").is_string());
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
 
 #include "runtime/report/json_lines.h"
 #include "runtime/report/machine.h"
@@ -31,6 +33,11 @@ TEST_CASE("numbers are written as people read them") {
   CHECK(grouped_text(60000) == "60,000");
   CHECK(grouped_text(999) == "999");
   CHECK(grouped_text(-1234567) == "-1,234,567");
+  for (const double sign : {1.0, -1.0}) {
+    const double nan = std::copysign(std::numeric_limits<double>::quiet_NaN(), sign);
+    CHECK(fixed_point_text(nan, 2) == "nan");
+    CHECK(cat("the loss is ", nan, " or ", static_cast<float>(nan)) == "the loss is nan or nan");
+  }
 }
 
 TEST_CASE("the progress line shows all where there is room and never more than fits") {
@@ -66,6 +73,24 @@ TEST_CASE("floats are written as short as they are and read back the same") {
   for (const float value : {0.1f, 1.0f / 3, 1e-38f, 3.4e38f, -16777217.0f, 0.0f}) {
     CHECK(static_cast<float>(Json::parse(Json(json_number(value)).dump()).get<double>()) == value);
   }
+}
+
+TEST_CASE("JSON text has the shortest numbers, and null for what is not finite") {
+  for (const double value : {656.071123, 497.037115, 6.07274, 4.1752050594835e+78, 1.0, -0.0, 5e-324}) {
+    CHECK(Json::parse(json_text(value)).get<double>() == value);
+  }
+  CHECK(json_text(656.071123) == "656.071123");
+  CHECK(json_text(2.0) == "2.0");
+  CHECK(json_text(ms_of(6072740)) == "6.07274");
+  CHECK(json_text(std::numeric_limits<double>::quiet_NaN()) == "null");
+  CHECK(json_text(-std::numeric_limits<double>::infinity()) == "null");
+}
+
+TEST_CASE("JSON text is laid out as Json lays it out") {
+  const Json json = {
+      {"a", {1, 2.5, "x\n"}}, {"b", Json::object()}, {"c", {{"d", nullptr}, {"e", Json::array()}}}, {"f", true}};
+  CHECK(json_text(json) == json.dump());
+  CHECK(json_text(json, 2) == json.dump(2));
 }
 
 TEST_CASE("an old run comes back when the new one cannot be written") {

@@ -1,8 +1,11 @@
 #include "runtime/train/trainer.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <limits>
 #include <random>
+#include <thread>
 
 namespace marvin {
 namespace {
@@ -66,6 +69,39 @@ TEST_CASE("every precision learns an easy task, and says what it multiplied in h
     CHECK(result.macs.le16 == (in8 || precision == "fixed:16" ? result.macs.total : 0));
     CHECK(result.formats.size() == (precision == "float32" ? 0u : 6u));
   }
+}
+
+TEST_CASE("the time of compiling is all that the constructor takes and more") {
+  const Dataset data = easy_data();
+  const auto slowly = [](int64_t batch, bool inference) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    return classifier(batch, inference);
+  };
+  Recipe recipe = recipe_in("adaptive");
+  recipe.epochs = 1;
+  const TrainingResult result = Trainer(slowly, data, data, recipe).run({});
+  CHECK(result.compile_ns > 30'000'000);
+  CHECK(result.train_ns > 0);
+}
+
+TEST_CASE("values of three axes have one slot each, however products view them") {
+  const auto model = [](int64_t batch, bool) {
+    return from_text(cat("graph g { input %x: f32[", batch, R"(,2,3] parameter %fc1.weight: f32[3,4]
+      parameter %fc2.weight: f32[4,3]
+      %a = MatMul(%x, %fc1.weight) named "a"
+      %r = Sigmoid(%a)
+      %b = MatMul(%r, %fc2.weight) named "b"
+      %y = ReduceMean(%b) {axes=[1], keepdims=0}
+      output %y })"));
+  };
+  Dataset data = easy_data();
+  data.arrays[0].values = Tensor(Type{DType::f32, {kSamples, 2, 3}});
+  Recipe recipe = recipe_in("adaptive");
+  recipe.epochs = 1;
+  std::vector<std::string> names;
+  for (const SlotFormatNow& now : Trainer(model, data, data, recipe).run({}).formats) names.push_back(now.slot.name);
+  std::ranges::sort(names);
+  CHECK(names == std::vector<std::string>{"d.a", "d.b", "fc1.weight", "fc2.weight", "r", "x"});
 }
 
 TEST_CASE("values that are not finite stop training with the layer's name, in float32 with the step") {

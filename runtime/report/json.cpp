@@ -1,0 +1,80 @@
+#include "runtime/report/json.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace marvin {
+namespace {
+
+// Always with a '.' or an exponent: what was real stays so when it is read back.
+std::string real_text(double value) {
+  if (!std::isfinite(value)) return "null";
+  char buffer[32];
+  const std::string text(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
+class Writer {
+ public:
+  explicit Writer(int indent) : indent_(indent) {}
+
+  std::string text;
+
+  void write(const Json& json) {
+    if (json.is_number_float()) {
+      text += real_text(json.get<double>());
+    } else if (json.is_structured() && !json.empty()) {
+      write_elements(json);
+    } else {
+      text += json.dump();
+    }
+  }
+
+ private:
+  void write_elements(const Json& json) {
+    text += json.is_object() ? '{' : '[';
+    ++depth_;
+    const char* separator = "";
+    for (const auto& [key, value] : json.items()) {
+      text += separator;
+      separator = ",";
+      break_line();
+      if (json.is_object()) text += Json(key).dump() + (indent_ < 0 ? ":" : ": ");
+      write(value);
+    }
+    --depth_;
+    break_line();
+    text += json.is_object() ? '}' : ']';
+  }
+
+  void break_line() {
+    if (indent_ >= 0) text += '\n' + std::string(static_cast<size_t>(indent_ * depth_), ' ');
+  }
+
+  int indent_;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+double json_number(float value) {
+  char text[32];
+  const auto [end, error] = std::to_chars(text, text + sizeof text, value);
+  double number = value;
+  std::from_chars(text, end, number);
+  return static_cast<float>(number) == value ? number : value;
+}
+
+std::vector<double> json_numbers(std::span<const float> values) {
+  std::vector<double> numbers;
+  for (const float value : values) numbers.push_back(json_number(value));
+  return numbers;
+}
+
+std::string json_text(const Json& json, int indent) {
+  Writer writer(indent);
+  writer.write(json);
+  return writer.text;
+}
+
+}  // namespace marvin
