@@ -9,21 +9,34 @@
 namespace marvin {
 namespace {
 
-// The products of the live graph and the values that they multiply, in order.
+// What the value is a view of; none where it is no view.
+ValueId viewed(const Graph& graph, ValueId value) {
+  const Value& v = graph[value];
+  const bool view = v.kind == ValueKind::computed && op_named(graph[v.producer].op).view;
+  return view ? graph[v.producer].inputs[0] : ValueId{};
+}
+
+// The products of the live graph, and the values that they multiply, in order. A view of such a value is that value.
 struct Products {
   std::vector<NodeId> nodes;
-  std::vector<ValueId> operands;
+  std::vector<ValueId> values;
+  std::map<ValueId, ValueId> value_of;  // by operand
 
   explicit Products(const Graph& graph) {
-    std::set<ValueId> seen;
+    std::vector<ValueId> operands;
     for (const NodeId id : live_nodes(graph)) {
       const OpDef& op = op_named(graph[id].op);
       if (!op.product || graph.type_of(graph[id].outputs[0]).dtype != DType::f32) continue;
       nodes.push_back(id);
-      for (const size_t i : *op.product) {
-        const ValueId operand = graph[id].inputs[i];
-        if (seen.insert(operand).second) operands.push_back(operand);
-      }
+      for (const size_t i : *op.product) operands.push_back(graph[id].inputs[i]);
+    }
+    for (const ValueId operand : operands) value_of[operand] = operand;
+    std::set<ValueId> seen;
+    for (const ValueId operand : operands) {
+      ValueId& value = value_of[operand];
+      for (ValueId base = viewed(graph, operand); base.valid(); base = viewed(graph, base))
+        if (value_of.contains(base)) value = base;
+      if (seen.insert(value).second) values.push_back(value);
     }
   }
 };
@@ -59,15 +72,15 @@ class QuantizationWriter {
       : graph_(graph), products_(graph), formats_(formats), observe_(observe) {
     graph.slots = find_slots(graph);
     if (graph.slots.size() != formats.size()) throw std::logic_error("insert_quantization: one format per slot");
-    for (size_t i = 0; i < products_.operands.size(); ++i) slot_[products_.operands[i]] = i;
+    for (size_t i = 0; i < products_.values.size(); ++i) slot_[products_.values[i]] = i;
   }
 
   void run() {
     for (const NodeId product : products_.nodes) rewire(product);
     if (!observe_.enabled) return;
-    for (const ValueId operand : products_.operands) {
-      if (!observed_.contains(operand)) add(operand, "Observe", "stats", {});
-      add(operand, "Sample", "sample", {{"limit", observe_.sample_elements}});
+    for (const ValueId value : products_.values) {
+      if (!observed_.contains(value)) add(value, "Observe", "stats", {});
+      add(value, "Sample", "sample", {{"limit", observe_.sample_elements}});
     }
   }
 
@@ -82,12 +95,12 @@ class QuantizationWriter {
   }
 
  private:
-  FixedPoint format(ValueId operand) const { return formats_[slot_.at(operand)]; }
+  size_t slot(ValueId operand) const { return slot_.at(products_.value_of.at(operand)); }
 
   void rewire(NodeId id) {
     const OpDef& op = op_named(graph_[id].op);
     for (const size_t i : *op.product)
-      if (format(graph_[id].inputs[i]).is_float()) return;
+      if (formats_[slot(graph_[id].inputs[i])].is_float()) return;
     for (const size_t i : *op.product) {
       const ValueId quantized = quantize(graph_[id].inputs[i], op.product_layout);
       graph_[id].inputs[i] = quantized;
@@ -98,20 +111,36 @@ class QuantizationWriter {
     const Layout layout = graph_.type_of(operand).rank() > 2 ? wanted : Layout::row_major;
     const auto known = quantized_.find({operand, layout});
     if (known != quantized_.end()) return known->second;
-    const Role role = graph_.slots[slot_.at(operand)].role;
+    // Words in another order are no view of those of the value.
+    const ValueId value = products_.value_of.at(operand);
+    const bool views = operand != value && layout == Layout::row_major;
+    return quantized_[{operand, layout}] = views ? view(operand, value) : make_words(operand, layout);
+  }
+
+  ValueId make_words(ValueId operand, Layout layout) {
+    const size_t index = slot(operand);
+    const Slot& slot = graph_.slots[index];
     Node node{.op = "Quantize",
               .inputs = {operand},
-              .attrs = {{"storage", std::string(name_of(storage_of(format(operand))))},
+              .attrs = {{"storage", std::string(name_of(storage_of(formats_[index])))},
                         {"channels_last", int64_t{layout == Layout::channels_last}},
-                        {"stochastic", int64_t{role == Role::gradient}}},
-              .phase = role == Role::gradient ? Phase::backward : Phase::forward,
-              .slot = SlotId{static_cast<uint32_t>(slot_.at(operand))}};
-    const std::string name = graph_[operand].name;
-    const bool observes = observe_.enabled && observed_.insert(operand).second;
-    const NodeId id = append(graph_, std::move(node),
-                             {graph_.unused_name(name + ".q"), observes ? graph_.unused_name(name + ".stats") : ""});
+                        {"stochastic", int64_t{slot.role == Role::gradient}}},
+              .phase = slot.role == Role::gradient ? Phase::backward : Phase::forward,
+              .slot = SlotId{static_cast<uint32_t>(index)}};
+    const bool observes = observe_.enabled && observed_.insert(products_.values[index]).second;
+    const NodeId id = append(
+        graph_, std::move(node),
+        {graph_.unused_name(graph_[operand].name + ".q"), observes ? graph_.unused_name(slot.name + ".stats") : ""});
     if (observes) graph_.outputs.push_back(graph_[id].outputs[1]);
-    return quantized_[{operand, layout}] = graph_[id].outputs[0];
+    return graph_[id].outputs[0];
+  }
+
+  // The words of `value`, viewed as `operand` views it.
+  ValueId view(ValueId operand, ValueId value) {
+    if (operand == value) return quantize(value, Layout::row_major);
+    Node node = graph_[graph_[operand].producer];
+    node.inputs[0] = view(node.inputs[0], value);
+    return graph_[append(graph_, std::move(node), {graph_.unused_name(graph_[operand].name + ".q")})].outputs[0];
   }
 
   void add(ValueId value, const std::string& op, const std::string& suffix, Attrs attrs) {
@@ -126,7 +155,7 @@ class QuantizationWriter {
   Products products_;
   const std::vector<FixedPoint>& formats_;
   const Observation& observe_;
-  std::map<ValueId, size_t> slot_;
+  std::map<ValueId, size_t> slot_;  // by value
   std::map<std::pair<ValueId, Layout>, ValueId> quantized_;
   std::set<ValueId> observed_;
 };
@@ -141,11 +170,11 @@ std::vector<Slot> find_slots(const Graph& graph) {
     const Node& node = graph[id];
     const std::string key = node.name.empty() ? graph[node.outputs[0]].name : node.name;
     const std::string name = layers.try_emplace(key, layer_of(graph, node)).first->second;
-    for (const size_t i : *op_named(node.op).product) layer.try_emplace(node.inputs[i], name);
+    for (const size_t i : *op_named(node.op).product) layer.try_emplace(products.value_of.at(node.inputs[i]), name);
   }
   std::vector<Slot> slots;
-  for (const ValueId operand : products.operands) {
-    slots.push_back({graph[operand].name, layer.at(operand), role_of(graph, operand)});
+  for (const ValueId value : products.values) {
+    slots.push_back({graph[value].name, layer.at(value), role_of(graph, value)});
   }
   return slots;
 }

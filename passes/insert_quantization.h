@@ -8,9 +8,10 @@
 
 namespace marvin {
 
-// One slot for every value that a live product multiplies, in the order in which products read them. The role is weight
-// for what is computed from parameters alone, gradient for what the backward phase computes, activation otherwise; the
-// layer is the one whose weight the product reads ("conv1" for conv1.weight), or the forward product's node name.
+// One slot for every value that a live product multiplies, itself or a view of it, in the order in which products read
+// them. The role is weight for what is computed from parameters alone, gradient for what the backward phase computes,
+// activation otherwise; the layer is the one whose weight the product reads ("conv1" for conv1.weight), or the forward
+// product's node name.
 std::vector<Slot> find_slots(const Graph& graph);
 
 // What insert_quantization adds besides Quantize, for whoever decides on formats. As outputs of the graph:
@@ -23,10 +24,11 @@ struct Observation {
   int64_t gradient_sample_elements = 65536;
 };
 
-// Puts a Quantize node (straight-through: the graph is differentiated already) between each slot's value and the products
-// that read it, shared by all of them. Weights and activations are rounded to nearest, gradients stochastically. A
-// product one of whose operands is in float32 reads both in float32. Only the containers of `formats` (one per slot of
-// find_slots) are fixed; word and fractional lengths within a container are looked up by slot at run time.
+// Puts a Quantize node (straight-through: the graph is differentiated already) between each slot's value and the
+// products that read it, shared by all of them. Weights and activations are rounded to nearest, gradients
+// stochastically. A product one of whose operands is in float32 reads both in float32. Only the containers of `formats`
+// (one per slot of find_slots) are fixed; word and fractional lengths within a container are looked up by slot at run
+// time.
 void insert_quantization(Graph& graph, const std::vector<FixedPoint>& formats, const Observation& observe = {});
 
 }  // namespace marvin
