@@ -1,10 +1,14 @@
-// What the convolutions over OpenBLAS share: one product per call, on the calling thread's own matrices.
+// What the convolutions over OpenBLAS share: one product per call, on the calling thread's own matrices, and the way in
+// which the work is shared out.
 #pragma once
 
 #include <cblas.h>
+#include <omp.h>
 
-#include <cstddef>
-#include <cstdint>
+#include <algorithm>
+
+#include "runtime/kernels/conv_taps.h"
+#include "runtime/kernels/scratch.h"
 
 namespace marvin {
 
@@ -23,25 +27,61 @@ inline void multiply(bool transpose_a, bool transpose_b, int64_t m, int64_t n, i
               static_cast<int>(ldb), beta, c, static_cast<int>(ldc));
 }
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Tasks in parallel on at most `threads` threads, each of which has `bytes` of scratch memory of its own.
+struct Workers {
+  int threads;
+  std::byte* scratch;
+  int64_t bytes;
 
-// Parts of a scratch buffer, one after the other, each aligned to a cache line.
-class Carver {
- public:
-  explicit Carver(std::byte* memory) : memory_(memory) {}
-  template <class T>
-  T* take(int64_t count) {
-    T* part = reinterpret_cast<T*>(memory_);
-    memory_ += bytes_of<T>(count);
-    return part;
+  // Calls body(task, memory) for the tasks of [0, count).
+  template <class Body>
+  void run(int64_t count, Body&& body) const {
+#pragma omp parallel for schedule(static) num_threads(std::min(threads, omp_get_max_threads()))
+    for (int64_t task = 0; task < count; ++task) body(task, Carver(scratch + omp_get_thread_num() * bytes));
   }
-  template <class T>
-  static constexpr int64_t bytes_of(int64_t count) {
-    return ceil_div(count * static_cast<int64_t>(sizeof(T)), 64) * 64;
-  }
-
- private:
-  std::byte* memory_;
 };
+
+// Calls body(group, begin, end, memory) for the output pixels of every group, `tile` at a time.
+template <class Body>
+void for_each_tile(const TapConv& conv, int64_t tile, const Workers& workers, Body&& body) {
+  const int64_t tiles = ceil_div(conv.pixels(), tile);
+  workers.run(tiles * conv.groups, [&](int64_t task, Carver memory) {
+    const int64_t begin = task % tiles * tile;
+    body(task / tiles, begin, std::min(begin + tile, conv.pixels()), memory);
+  });
+}
+
+// How a weight gradient is shared out.
+struct WeightGradSplit {
+  int64_t slices = 1;      // of the pixels, each with its own sums
+  int64_t out_blocks = 1;  // of a group's output channels
+  int64_t tile = 1;        // pixels per product
+};
+
+// One slice and one block of output channels: outs of them, from first_out of the group on.
+struct WeightGradTask {
+  int64_t group, first_out, outs;
+  int64_t first_tile, last_tile;  // both included
+  int64_t sums;                   // where they begin, in elements
+};
+
+// Calls body(task, memory) for all of them.
+template <class Body>
+void for_each_slice(const TapConv& conv, const WeightGradSplit& split, const Workers& workers, Body&& body) {
+  const int64_t tiles = ceil_div(conv.pixels(), split.tile);
+  workers.run(split.slices * conv.groups * split.out_blocks, [&](int64_t task, Carver memory) {
+    const int64_t slice = task % split.slices;
+    const int64_t group = task / split.slices % conv.groups;
+    const int64_t block = task / split.slices / conv.groups;
+    const int64_t first_out = conv.out * block / split.out_blocks;
+    body(WeightGradTask{.group = group,
+                        .first_out = first_out,
+                        .outs = conv.out * (block + 1) / split.out_blocks - first_out,
+                        .first_tile = tiles * slice / split.slices,
+                        .last_tile = tiles * (slice + 1) / split.slices - 1,
+                        .sums = slice * conv.weight_elements() + (group * conv.out + first_out) * conv.depth()},
+         memory);
+  });
+}
 
 }  // namespace marvin

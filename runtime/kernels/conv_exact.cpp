@@ -1,11 +1,8 @@
 #include "runtime/kernels/conv_exact.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <type_traits>
 
-#include "runtime/kernels/conv_blas.h"
 #include "runtime/kernels/parallel.h"
 
 namespace marvin {
@@ -95,36 +92,33 @@ ConvExact::ConvExact(std::vector<TapConv> convs, ExactProduct product)
 template <class F, class Total>
 void ConvExact::run_conv(const TapConv& conv, Words source, Words weights, float scale, const float* bias, float* out,
                          std::byte* scratch) const {
-  F* packed = Carver(scratch).take<F>(conv.weight_elements());
-  scratch += Carver::bytes_of<F>(conv.weight_elements());
+  constexpr bool kInPlace = std::is_same_v<F, Total>;
+  Carver shared(scratch);
+  F* packed = shared.take<F>(conv.weight_elements());
   visit_words<F>(weights, [&](auto* words) { pack_weights(conv, words, packed); });
   const int64_t depth = conv.depth();
   const int64_t tile = tile_pixels(conv, sizeof(F), threads_);
-  const int64_t tiles = ceil_div(conv.pixels(), tile);
-#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
-  {
-    Carver carver(scratch + omp_get_thread_num() * tile_bytes<F, Total>(conv, product_.a_bytes, tile));
-    void* words = carver.take<std::byte>(tile * depth * product_.a_bytes);
-    F* columns = carver.take<F>(tile * depth);
-    F* products = carver.take<F>(tile * conv.out);
-    Total* sums = std::is_same_v<F, Total> ? nullptr : carver.take<Total>(tile * conv.out);
-#pragma omp for schedule(static)
-    for (int64_t task = 0; task < tiles * conv.groups; ++task) {
-      const int64_t group = task / tiles;
-      const int64_t begin = task % tiles * tile;
-      const int64_t end = std::min(begin + tile, conv.pixels());
-      const int64_t size = end - begin;
-      gather(conv, group, source, begin, end, words, columns);
-      for (int64_t k = 0; k < depth; k += product_.chunk()) {
-        const int64_t chunk = std::min(product_.chunk(), depth - k);
-        multiply(false, true, conv.out, size, chunk, packed + group * conv.out * depth + k, depth, columns + k, depth,
-                 F{}, products, size);
-        if constexpr (!std::is_same_v<F, Total>) add_products(products, conv.out * size, k == 0, sums);
-      }
-      if constexpr (std::is_same_v<F, Total>) sums = products;
-      scatter_tile(conv, group, sums, begin, end, scale, bias, out);
+  const Workers workers{threads_, shared.rest(), tile_bytes<F, Total>(conv, product_.a_bytes, tile)};
+  for_each_tile(conv, tile, workers, [&](int64_t group, int64_t begin, int64_t end, Carver own) {
+    void* words = own.take<std::byte>(tile * depth * product_.a_bytes);
+    F* columns = own.take<F>(tile * depth);
+    F* products = own.take<F>(tile * conv.out);
+    Total* sums = nullptr;
+    if constexpr (kInPlace) {
+      sums = products;
+    } else {
+      sums = own.take<Total>(tile * conv.out);
     }
-  }
+    const int64_t size = end - begin;
+    gather(conv, group, source, begin, end, words, columns);
+    for (int64_t k = 0; k < depth; k += product_.chunk()) {
+      const int64_t chunk = std::min(product_.chunk(), depth - k);
+      multiply(false, true, conv.out, size, chunk, packed + group * conv.out * depth + k, depth, columns + k, depth,
+               F{}, products, size);
+      if constexpr (!kInPlace) add_products(products, conv.out * size, k == 0, sums);
+    }
+    scatter_tile(conv, group, sums, begin, end, scale, bias, out);
+  });
 }
 
 void ConvExact::run(Words source, Words weights, float scale, const float* bias, float* out, std::byte* scratch) const {
@@ -158,56 +152,51 @@ ConvWeightGradExact::ConvWeightGradExact(const ConvShape& shape, ExactProduct pr
       product_(product),
       threads_(omp_get_max_threads()) {
   visit_sum(product_, conv_.pixels(), [&]<class F, class Total>(F, Total) {
-    tile_ = std::min({kProductDepth, product_.chunk(), conv_.pixels()});
-    slices_ = std::min<int64_t>(threads_, ceil_div(conv_.pixels(), tile_));
-    out_blocks_ = std::clamp<int64_t>(ceil_div(threads_, slices_ * conv_.groups), 1, ceil_div(conv_.out, 16));
-    scratch_bytes_ = Carver::bytes_of<Total>(slices_ * conv_.weight_elements()) +
-                     threads_ * weight_grad_bytes<F, Total>(conv_, product_, tile_);
+    split_.tile = std::min({kProductDepth, product_.chunk(), conv_.pixels()});
+    split_.slices = std::min<int64_t>(threads_, ceil_div(conv_.pixels(), split_.tile));
+    split_.out_blocks =
+        std::clamp<int64_t>(ceil_div(threads_, split_.slices * conv_.groups), 1, ceil_div(conv_.out, 16));
+    scratch_bytes_ = Carver::bytes_of<Total>(split_.slices * conv_.weight_elements()) +
+                     threads_ * weight_grad_bytes<F, Total>(conv_, product_, split_.tile);
   });
 }
 
 template <class F, class Total>
 void ConvWeightGradExact::run_as(Words x, Words dy, float scale, float* dw, std::byte* scratch) const {
   constexpr bool kInPlace = std::is_same_v<F, Total>;
-  Total* sums = Carver(scratch).take<Total>(slices_ * conv_.weight_elements());
-  scratch += Carver::bytes_of<Total>(slices_ * conv_.weight_elements());
+  Carver shared(scratch);
+  Total* sums = shared.take<Total>(split_.slices * conv_.weight_elements());
   const int64_t depth = conv_.depth();
-  const int64_t tiles = ceil_div(conv_.pixels(), tile_);
-  const int64_t tiles_per_chunk = kInPlace ? tiles : std::max<int64_t>(1, product_.chunk() / tile_);
-#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
-  {
-    Carver carver(scratch + omp_get_thread_num() * weight_grad_bytes<F, Total>(conv_, product_, tile_));
-    void* words = carver.take<std::byte>(tile_ * std::max(depth * product_.a_bytes, conv_.out * product_.b_bytes));
-    F* columns = carver.take<F>(tile_ * depth);
-    F* gradients = carver.take<F>(tile_ * conv_.out);
-    F* chunk = kInPlace ? nullptr : carver.take<F>(conv_.out * depth);
-#pragma omp for schedule(static)
-    for (int64_t task = 0; task < slices_ * conv_.groups * out_blocks_; ++task) {
-      const int64_t slice = task % slices_;
-      const int64_t group = task / slices_ % conv_.groups;
-      const int64_t block = task / slices_ / conv_.groups;
-      const int64_t first_out = conv_.out * block / out_blocks_;
-      const int64_t outs = conv_.out * (block + 1) / out_blocks_ - first_out;
-      Total* slice_sums = sums + slice * conv_.weight_elements() + (group * conv_.out + first_out) * depth;
-      if constexpr (kInPlace) chunk = slice_sums;
-      const int64_t first_tile = tiles * slice / slices_;
-      const int64_t last_tile = tiles * (slice + 1) / slices_ - 1;
-      for (int64_t t = first_tile; t <= last_tile; ++t) {
-        const int64_t begin = t * tile_;
-        const int64_t end = std::min(begin + tile_, conv_.pixels());
-        gather(conv_, group, x, begin, end, words, columns);
-        gather(identity_, group, dy, begin, end, words, gradients);
-        const int64_t in_chunk = (t - first_tile) % tiles_per_chunk;
-        multiply(true, false, outs, depth, end - begin, gradients + first_out, conv_.out, columns, depth,
-                 in_chunk == 0 ? F{0} : F{1}, chunk, depth);
-        if constexpr (!kInPlace) {
-          if (in_chunk == tiles_per_chunk - 1 || t == last_tile)
-            add_products(chunk, outs * depth, t - in_chunk == first_tile, slice_sums);
-        }
+  const int64_t tile = split_.tile;
+  const Workers workers{threads_, shared.rest(), weight_grad_bytes<F, Total>(conv_, product_, tile)};
+  for_each_slice(conv_, split_, workers, [&](const WeightGradTask& task, Carver own) {
+    void* words = own.take<std::byte>(tile * std::max(depth * product_.a_bytes, conv_.out * product_.b_bytes));
+    F* columns = own.take<F>(tile * depth);
+    F* gradients = own.take<F>(tile * conv_.out);
+    F* chunk = nullptr;
+    int64_t tiles_per_chunk = 0;
+    if constexpr (kInPlace) {
+      chunk = sums + task.sums;
+      tiles_per_chunk = task.last_tile + 1 - task.first_tile;
+    } else {
+      chunk = own.take<F>(conv_.out * depth);
+      tiles_per_chunk = std::max<int64_t>(1, product_.chunk() / tile);
+    }
+    for (int64_t t = task.first_tile; t <= task.last_tile; ++t) {
+      const int64_t begin = t * tile;
+      const int64_t end = std::min(begin + tile, conv_.pixels());
+      gather(conv_, task.group, x, begin, end, words, columns);
+      gather(identity_, task.group, dy, begin, end, words, gradients);
+      const int64_t in_chunk = (t - task.first_tile) % tiles_per_chunk;
+      multiply(true, false, task.outs, depth, end - begin, gradients + task.first_out, conv_.out, columns, depth,
+               in_chunk == 0 ? F{0} : F{1}, chunk, depth);
+      if constexpr (!kInPlace) {
+        if (in_chunk == tiles_per_chunk - 1 || t == task.last_tile)
+          add_products(chunk, task.outs * depth, t - in_chunk == task.first_tile, sums + task.sums);
       }
     }
-  }
-  unpack_weights(conv_, sums, slices_, scale, dw);
+  });
+  unpack_weights(conv_, sums, split_.slices, scale, dw);
 }
 
 void ConvWeightGradExact::run(Words x, Words dy, float scale, float* dw, std::byte* scratch) const {

@@ -2,11 +2,9 @@
 // exact.h. Sums are exact in any order, so tiles and slices may depend on the number of threads.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <vector>
 
-#include "runtime/kernels/conv_taps.h"
+#include "runtime/kernels/conv_blas.h"
 
 namespace marvin {
 
@@ -62,9 +60,7 @@ class ConvWeightGradExact {
   TapConv identity_;  // dy to columns
   ExactProduct product_;
   int threads_;
-  int64_t slices_ = 1;      // of the pixels, each with its own sums
-  int64_t out_blocks_ = 1;  // of a group's output channels
-  int64_t tile_ = 1;        // pixels per product
+  WeightGradSplit split_;
   int64_t scratch_bytes_ = 0;
 };
 

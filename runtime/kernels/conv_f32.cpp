@@ -1,10 +1,6 @@
 #include "runtime/kernels/conv_f32.h"
 
-#include <omp.h>
-
 #include <algorithm>
-
-#include "runtime/kernels/conv_blas.h"
 
 namespace marvin {
 namespace {
@@ -33,28 +29,20 @@ ConvF32::ConvF32(std::vector<TapConv> convs) : convs_(std::move(convs)), threads
 
 void ConvF32::run_conv(const TapConv& conv, const float* source, const float* weights, const float* bias, float* out,
                        std::byte* scratch) const {
-  float* packed = Carver(scratch).take<float>(conv.weight_elements());
-  scratch += Carver::bytes_of<float>(conv.weight_elements());
+  Carver shared(scratch);
+  float* packed = shared.take<float>(conv.weight_elements());
   pack_weights(conv, weights, packed);
   const int64_t depth = conv.depth();
   const int64_t tile = tile_pixels(conv);
-  const int64_t tiles = ceil_div(conv.pixels(), tile);
-#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
-  {
-    Carver carver(scratch + omp_get_thread_num() * tile_bytes(conv, tile));
-    float* columns = carver.take<float>(tile * depth);
-    float* products = carver.take<float>(tile * conv.out);
-#pragma omp for schedule(static)
-    for (int64_t task = 0; task < tiles * conv.groups; ++task) {
-      const int64_t group = task / tiles;
-      const int64_t begin = task % tiles * tile;
-      const int64_t end = std::min(begin + tile, conv.pixels());
-      gather_rows(conv, group, source, begin, end, columns);
-      multiply(false, false, conv.out, end - begin, depth, packed + group * conv.out * depth, depth, columns,
-               end - begin, 0.0f, products, end - begin);
-      scatter_tile(conv, group, products, begin, end, 1.0f, bias, out);
-    }
-  }
+  const Workers workers{threads_, shared.rest(), tile_bytes(conv, tile)};
+  for_each_tile(conv, tile, workers, [&](int64_t group, int64_t begin, int64_t end, Carver own) {
+    float* columns = own.take<float>(tile * depth);
+    float* products = own.take<float>(tile * conv.out);
+    gather_rows(conv, group, source, begin, end, columns);
+    multiply(false, false, conv.out, end - begin, depth, packed + group * conv.out * depth, depth, columns, end - begin,
+             0.0f, products, end - begin);
+    scatter_tile(conv, group, products, begin, end, 1.0f, bias, out);
+  });
 }
 
 void ConvF32::run(const float* source, const float* weights, const float* bias, float* out, std::byte* scratch) const {
@@ -71,43 +59,33 @@ ConvWeightGradF32::ConvWeightGradF32(const ConvShape& shape)
     : conv_(forward_taps(shape, WeightOrder::o_i_k)),
       identity_(output_taps(shape)),
       threads_(omp_get_max_threads()) {
-  tile_ = std::min(std::clamp<int64_t>(kColumnElements / conv_.depth(), 256, 1024), conv_.pixels());
+  split_.tile = std::min(std::clamp<int64_t>(kColumnElements / conv_.depth(), 256, 1024), conv_.pixels());
   const int64_t affordable = std::max<int64_t>(1, kPartialElements / conv_.weight_elements());
-  slices_ = std::min({kTasks, affordable, ceil_div(conv_.pixels(), tile_)});
-  out_blocks_ = std::clamp<int64_t>(ceil_div(kTasks, slices_ * conv_.groups), 1, ceil_div(conv_.out, 64));
-  scratch_bytes_ = Carver::bytes_of<float>(slices_ * conv_.weight_elements()) + threads_ * tile_bytes(conv_, tile_);
+  split_.slices = std::min({kTasks, affordable, ceil_div(conv_.pixels(), split_.tile)});
+  split_.out_blocks = std::clamp<int64_t>(ceil_div(kTasks, split_.slices * conv_.groups), 1, ceil_div(conv_.out, 64));
+  scratch_bytes_ =
+      Carver::bytes_of<float>(split_.slices * conv_.weight_elements()) + threads_ * tile_bytes(conv_, split_.tile);
 }
 
 void ConvWeightGradF32::run(const float* x, const float* dy, float* dw, std::byte* scratch) const {
-  float* partials = Carver(scratch).take<float>(slices_ * conv_.weight_elements());
-  scratch += Carver::bytes_of<float>(slices_ * conv_.weight_elements());
+  Carver shared(scratch);
+  float* partials = shared.take<float>(split_.slices * conv_.weight_elements());
   const int64_t depth = conv_.depth();
-  const int64_t tiles = ceil_div(conv_.pixels(), tile_);
-#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
-  {
-    Carver carver(scratch + omp_get_thread_num() * tile_bytes(conv_, tile_));
-    float* columns = carver.take<float>(tile_ * depth);
-    float* gradients = carver.take<float>(tile_ * conv_.out);
-#pragma omp for schedule(static)
-    for (int64_t task = 0; task < slices_ * conv_.groups * out_blocks_; ++task) {
-      const int64_t slice = task % slices_;
-      const int64_t group = task / slices_ % conv_.groups;
-      const int64_t block = task / slices_ / conv_.groups;
-      const int64_t first_out = conv_.out * block / out_blocks_;
-      const int64_t outs = conv_.out * (block + 1) / out_blocks_ - first_out;
-      float* sums = partials + slice * conv_.weight_elements() + (group * conv_.out + first_out) * depth;
-      const int64_t first_tile = tiles * slice / slices_;
-      for (int64_t t = first_tile; t < tiles * (slice + 1) / slices_; ++t) {
-        const int64_t begin = t * tile_;
-        const int64_t size = std::min(begin + tile_, conv_.pixels()) - begin;
-        gather_rows(conv_, group, x, begin, begin + size, columns);
-        gather_rows(identity_, group, dy, begin, begin + size, gradients);
-        multiply(false, true, outs, depth, size, gradients + first_out * size, size, columns, size,
-                 t == first_tile ? 0.0f : 1.0f, sums, depth);
-      }
+  const int64_t tile = split_.tile;
+  const Workers workers{threads_, shared.rest(), tile_bytes(conv_, tile)};
+  for_each_slice(conv_, split_, workers, [&](const WeightGradTask& task, Carver own) {
+    float* columns = own.take<float>(tile * depth);
+    float* gradients = own.take<float>(tile * conv_.out);
+    for (int64_t t = task.first_tile; t <= task.last_tile; ++t) {
+      const int64_t begin = t * tile;
+      const int64_t size = std::min(begin + tile, conv_.pixels()) - begin;
+      gather_rows(conv_, task.group, x, begin, begin + size, columns);
+      gather_rows(identity_, task.group, dy, begin, begin + size, gradients);
+      multiply(false, true, task.outs, depth, size, gradients + task.first_out * size, size, columns, size,
+               t == task.first_tile ? 0.0f : 1.0f, partials + task.sums, depth);
     }
-  }
-  unpack_weights(conv_, partials, slices_, 1.0f, dw);
+  });
+  unpack_weights(conv_, partials, split_.slices, 1.0f, dw);
 }
 
 }  // namespace marvin

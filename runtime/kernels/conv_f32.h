@@ -2,11 +2,9 @@
 // on the shape alone and OpenBLAS runs one product per thread, so results are the same for any number of threads.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <vector>
 
-#include "runtime/kernels/conv_taps.h"
+#include "runtime/kernels/conv_blas.h"
 
 namespace marvin {
 
@@ -40,9 +38,7 @@ class ConvWeightGradF32 {
   TapConv conv_;      // x to columns; its weights are dw's
   TapConv identity_;  // dy to columns
   int threads_;
-  int64_t slices_ = 1;
-  int64_t out_blocks_ = 1;  // of a group's output channels
-  int64_t tile_ = 1;        // pixels per product
+  WeightGradSplit split_;
   int64_t scratch_bytes_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "runtime/kernels/gemm.h"
+#include "runtime/kernels/scratch.h"
 
 namespace marvin {
 namespace {
@@ -35,15 +36,7 @@ void multiply(const Gemm& gemm, const T* a, const T* b, T* y, int64_t begin, int
   }
 }
 
-// Takes `count` elements from the front of a scratch buffer.
-template <class T>
-T* take(std::byte*& scratch, int64_t count) {
-  T* taken = reinterpret_cast<T*>(scratch);
-  scratch += (count * static_cast<int64_t>(sizeof(T)) + 63) / 64 * 64;
-  return taken;
-}
-
-constexpr int64_t kPadding = 3 * 64;  // what the roundings of take() can add up to
+constexpr int64_t kPadding = 3 * 64;  // what the roundings of Carver can add up to
 constexpr int64_t kByteChunk = exact_chunk_f32(8, 8);
 
 }  // namespace
@@ -62,9 +55,10 @@ int64_t gemm_exact_f32_scratch_bytes(const Gemm& gemm) {
 }
 
 void gemm_exact_f32(const Gemm& gemm, Words a, Words b, float scale, float* y, std::byte* scratch) {
-  float* a_wide = take<float>(scratch, gemm.a_elements);
-  float* b_wide = take<float>(scratch, gemm.b_elements);
-  double* sums = reinterpret_cast<double*>(scratch);
+  Carver carver(scratch);
+  float* a_wide = carver.take<float>(gemm.a_elements);
+  float* b_wide = carver.take<float>(gemm.b_elements);
+  double* sums = carver.take<double>(gemm.y_elements);
   const Sum sum = sum_for_f32(gemm.shape.k);
   widen(a, gemm.a_elements, a_wide);
   widen(b, gemm.b_elements, b_wide);
@@ -85,10 +79,11 @@ void gemm_exact_f64(const Gemm& gemm, Words a, Words b, float scale, float* y, s
   const int a_bits = word_bits(a.bytes), b_bits = word_bits(b.bytes);
   const Sum sum = sum_for_f64(gemm.shape.k, a_bits, b_bits);
   const int64_t chunk = exact_chunk_f64(a_bits, b_bits);
-  double* a_wide = take<double>(scratch, gemm.a_elements);
-  double* b_wide = take<double>(scratch, gemm.b_elements);
-  double* part = take<double>(scratch, gemm.y_elements);
-  void* sums = sum == Sum::f64 ? static_cast<void*>(part) : scratch;
+  Carver carver(scratch);
+  double* a_wide = carver.take<double>(gemm.a_elements);
+  double* b_wide = carver.take<double>(gemm.b_elements);
+  double* part = carver.take<double>(gemm.y_elements);
+  void* sums = sum == Sum::f64 ? static_cast<void*>(part) : carver.rest();
   widen(a, gemm.a_elements, a_wide);
   widen(b, gemm.b_elements, b_wide);
   for (int64_t begin = 0; begin < gemm.shape.k; begin += chunk) {

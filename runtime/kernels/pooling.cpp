@@ -12,7 +12,7 @@ int64_t counted(const PoolAxis& axis, int64_t o, bool count_padding) {
     return taps.end - taps.begin;
   }
   const int64_t behind = axis.in + axis.pad_end - input_of(axis, o, 0);
-  return std::min(axis.kernel, ceil_div(behind, axis.dilation));
+  return std::min(axis.kernel, steps_to(behind, axis.dilation));
 }
 
 // Of window (od, oh, ow), where `rows` is the product over depth and height. Windows of nothing divide by one.

@@ -13,7 +13,7 @@ struct Range {
 };
 
 // a / b rounded up, none below zero.
-inline int64_t ceil_div(int64_t a, int64_t b) { return a <= 0 ? 0 : (a + b - 1) / b; }
+inline int64_t steps_to(int64_t a, int64_t b) { return a <= 0 ? 0 : (a + b - 1) / b; }
 
 // The input that tap k of window o reads, which may not exist.
 inline int64_t input_of(const PoolAxis& axis, int64_t o, int64_t k) {
@@ -23,15 +23,15 @@ inline int64_t input_of(const PoolAxis& axis, int64_t o, int64_t k) {
 // The windows whose tap k exists.
 inline Range windows_with_tap(const PoolAxis& axis, int64_t k) {
   const int64_t offset = k * axis.dilation - axis.pad_begin;
-  const int64_t begin = std::min(ceil_div(-offset, axis.stride), axis.out);
-  return {begin, std::clamp(ceil_div(axis.in - offset, axis.stride), begin, axis.out)};
+  const int64_t begin = std::min(steps_to(-offset, axis.stride), axis.out);
+  return {begin, std::clamp(steps_to(axis.in - offset, axis.stride), begin, axis.out)};
 }
 
 // The taps of window o that exist.
 inline Range taps_of_window(const PoolAxis& axis, int64_t o) {
   const int64_t start = input_of(axis, o, 0);
-  const int64_t begin = std::min(ceil_div(-start, axis.dilation), axis.kernel);
-  return {begin, std::clamp(ceil_div(axis.in - start, axis.dilation), begin, axis.kernel)};
+  const int64_t begin = std::min(steps_to(-start, axis.dilation), axis.kernel);
+  return {begin, std::clamp(steps_to(axis.in - start, axis.dilation), begin, axis.kernel)};
 }
 
 // Calls body(plane) for every plane, in parallel when there is enough to do.
