@@ -3,5 +3,5 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
-install_packages clang-tidy-19
+install_packages clang-tidy-19 libomp-19-dev
 "$root/scripts/build.sh" lint all

@@ -13,7 +13,7 @@ namespace marvin {
 namespace {
 
 // What random bits are drawn for.
-enum Purpose : uint64_t { kSplit, kOrder, kAugmentation };
+enum class Purpose : uint64_t { split, order, augmentation };
 
 constexpr int64_t kParallelElements = 1 << 18;  // below this, about 0.2 ms, one thread writes a batch
 
@@ -73,7 +73,7 @@ SampleSplit split(const Dataset& dataset, double fraction, uint64_t seed) {
     throw Error("a fraction of ", fraction, " of ", samples.size(),
                 " samples leaves none to validate with or none to train on; expected a fraction between 0 and 1");
   }
-  shuffle_in_place(samples, random_bits(seed, kSplit));
+  shuffle_in_place(samples, random_bits(seed, Purpose::split));
   const std::vector<int64_t>::iterator middle = samples.begin() + static_cast<int64_t>(count);
   std::sort(samples.begin(), middle);
   std::sort(middle, samples.end());
@@ -137,7 +137,7 @@ void BatchReader::check(const Destination& destination) const {
 void BatchReader::shuffle(int64_t epoch) {
   if (!options_.shuffle || epoch == epoch_) return;
   std::copy(samples_.begin(), samples_.end(), order_.begin());
-  shuffle_in_place(order_, random_bits(options_.seed, kOrder, epoch));
+  shuffle_in_place(order_, random_bits(options_.seed, Purpose::order, epoch));
   epoch_ = epoch;
 }
 
@@ -150,7 +150,7 @@ void BatchReader::write_images(const Source& source, int64_t epoch, int64_t begi
   for (int64_t i = 0; i < options_.batch_size; ++i) {
     const int64_t sample = sample_at(begin + i);
     const View view = options_.augment
-                          ? transform_->random_view(random_bits(options_.seed, kAugmentation, epoch, sample))
+                          ? transform_->random_view(random_bits(options_.seed, Purpose::augmentation, epoch, sample))
                           : transform_->plain_view();
     transform_->write(images + sample * stored_size, view, target + i * size);
   }

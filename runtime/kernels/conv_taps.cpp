@@ -353,19 +353,18 @@ class PixelWalk {
 // to[channel * to_stride + i] = pixels[i][channel] * scale + shift[channel] for a square block.
 inline void transpose_block(const float* const* pixels, int64_t first_channel, float scale, const float* shift,
                             float* to, int64_t to_stride) {
-  typedef float Quad __attribute__((vector_size(16)));
-  typedef int32_t Index __attribute__((vector_size(16)));
+  using Quad [[gnu::vector_size(16)]] = float;
   for (int64_t pixel = 0; pixel < kBlock; pixel += 4) {
     for (int64_t channel = 0; channel < kBlock; channel += 4) {
       Quad row[4];
       for (int64_t i = 0; i < 4; ++i) std::memcpy(&row[i], pixels[pixel + i] + first_channel + channel, sizeof(Quad));
-      const Quad low01 = __builtin_shuffle(row[0], row[1], Index{0, 4, 1, 5});
-      const Quad low23 = __builtin_shuffle(row[2], row[3], Index{0, 4, 1, 5});
-      const Quad high01 = __builtin_shuffle(row[0], row[1], Index{2, 6, 3, 7});
-      const Quad high23 = __builtin_shuffle(row[2], row[3], Index{2, 6, 3, 7});
+      const Quad low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
+      const Quad low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
+      const Quad high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+      const Quad high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
       const Quad column[4] = {
-          __builtin_shuffle(low01, low23, Index{0, 1, 4, 5}), __builtin_shuffle(low01, low23, Index{2, 3, 6, 7}),
-          __builtin_shuffle(high01, high23, Index{0, 1, 4, 5}), __builtin_shuffle(high01, high23, Index{2, 3, 6, 7})};
+          __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+          __builtin_shufflevector(high01, high23, 0, 1, 4, 5), __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
       for (int64_t i = 0; i < 4; ++i) {
         const Quad value = column[i] * scale + shift[channel + i];
         std::memcpy(to + (channel + i) * to_stride + pixel, &value, sizeof(Quad));

@@ -10,7 +10,7 @@
 
 namespace marvin {
 
-__extension__ typedef __int128 int128_t;
+using int128_t = __int128;
 
 // The widest word in an integer container of this many bytes (1, 2 or 4): 8, 16 or 24 bits.
 constexpr int word_bits(int container_bytes) { return container_bytes == 1 ? 8 : container_bytes == 2 ? 16 : 24; }

@@ -51,7 +51,7 @@ StagedCall::StagedCall(const dnnl::primitive& primitive, const std::vector<Argum
   std::vector<OnednnCall::Argument> chosen = {{DNNL_ARG_SCRATCHPAD, scratchpad}};
   int64_t scratchpad_bytes = bytes_of(scratchpad);
   for (const Argument& argument : arguments) {
-    chosen.push_back({argument.argument, argument.chosen});
+    chosen.emplace_back(argument.argument, argument.chosen);
     Stage stage{.argument = argument.argument,
                 .is_output = argument.is_output,
                 .reordered = argument.chosen != argument.given,

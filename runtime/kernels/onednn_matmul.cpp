@@ -48,7 +48,7 @@ OnednnMatmul::OnednnMatmul(const GemmShape& shape, Operands operands, bool biase
   const auto append = [&](dnnl::algorithm algorithm, const memory::desc& operand) {
     const int argument = DNNL_ARG_ATTR_MULTIPLE_POST_OP(post_ops.len()) | DNNL_ARG_SRC_1;
     post_ops.append_binary(algorithm, operand);
-    arguments.push_back({argument, operand});
+    arguments.emplace_back(argument, operand);
     return argument;
   };
   if (operands == Operands::s8) scale_argument_ = append(dnnl::algorithm::binary_mul, scale);
@@ -58,7 +58,7 @@ OnednnMatmul::OnednnMatmul(const GemmShape& shape, Operands operands, bool biase
   attr.set_post_ops(post_ops);
   const dnnl::matmul::primitive_desc primitive(dnnl::matmul::desc(a, b, y), attr, onednn_engine());
   scratch_bytes_ = static_cast<int64_t>(primitive.scratchpad_desc().get_size());
-  arguments.push_back({DNNL_ARG_SCRATCHPAD, primitive.scratchpad_desc()});
+  arguments.emplace_back(DNNL_ARG_SCRATCHPAD, primitive.scratchpad_desc());
   call_ = OnednnCall(dnnl::matmul(primitive), arguments);
 }
 

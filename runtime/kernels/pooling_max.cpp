@@ -13,15 +13,15 @@ template <int N>
 struct Lanes;
 template <>
 struct Lanes<8> {
-  typedef float Floats __attribute__((vector_size(32)));
-  typedef int32_t Ints __attribute__((vector_size(32)));
-  typedef uint8_t Bytes __attribute__((vector_size(8)));
+  using Floats [[gnu::vector_size(32)]] = float;
+  using Ints [[gnu::vector_size(32)]] = int32_t;
+  using Bytes [[gnu::vector_size(8)]] = uint8_t;
 };
 template <>
 struct Lanes<4> {
-  typedef float Floats __attribute__((vector_size(16)));
-  typedef int32_t Ints __attribute__((vector_size(16)));
-  typedef uint8_t Bytes __attribute__((vector_size(4)));
+  using Floats [[gnu::vector_size(16)]] = float;
+  using Ints [[gnu::vector_size(16)]] = int32_t;
+  using Bytes [[gnu::vector_size(4)]] = uint8_t;
 };
 
 #define MARVIN_INLINE [[gnu::always_inline]] inline

@@ -26,7 +26,7 @@ std::vector<Type> infer_batch_norm(const InferContext& context) {
   if (context.attrs.integer("training_mode") != 0 && context.type(0).elements() == 0) {
     throw Error("an empty batch has no statistics");
   }
-  const Type vector = context.type(1);
+  const Type& vector = context.type(1);
   return {context.type(0), vector, vector, vector, vector};
 }
 
