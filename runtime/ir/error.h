@@ -1,20 +1,32 @@
 // How marvin says that the user's model, data or flag is wrong.
 #pragma once
 
+#include <cmath>
 #include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace marvin {
+
+// Without the sign of what is not a number, which means nothing.
+template <class Arg>
+void put(std::ostream& text, const Arg& arg) {
+  if constexpr (std::is_floating_point_v<Arg>) {
+    text << (std::isnan(arg) ? std::abs(arg) : arg);
+  } else {
+    text << arg;
+  }
+}
 
 // Concatenates anything that has an operator<<.
 template <class... Args>
 std::string cat(const Args&... args) {
   std::ostringstream text;
-  (text << ... << args);
+  (put(text, args), ...);
   return text.str();
 }
 

@@ -11,6 +11,7 @@ namespace {
 // The shortest decimal that reads back to the same bits, always with a '.', an exponent, inf or nan.
 template <class Real>
 std::string real_text(Real value) {
+  if (std::isnan(value)) return "nan";
   char buffer[40];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
   const std::string text(buffer, end);

@@ -47,7 +47,7 @@ std::string TextTable::text() const {
 
 std::string fixed_point_text(double value, int decimals) {
   char text[64];
-  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  std::snprintf(text, sizeof text, "%.*f", decimals, std::isnan(value) ? std::abs(value) : value);
   return text;
 }
 

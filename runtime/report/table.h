@@ -22,7 +22,7 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
-std::string fixed_point_text(double value, int decimals);  // "91.20"
+std::string fixed_point_text(double value, int decimals);  // "91.20"; what is not a number has no sign
 std::string percent_text(double share);                    // "91.20 %" of 0.912
 std::string bytes_text(int64_t bytes);                     // "12.3 MiB"
 std::string duration_text(double seconds);                 // "9.1 s", "2:05 min", "1:02:05 h"
