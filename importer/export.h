@@ -37,9 +37,9 @@ struct SlotFormat {
 //  * another value, up to 8 bits (16 from opset 21 on): QuantizeLinear and DequantizeLinear, after a Clip where the
 //    word is narrower than its container;
 //  * another value, wider: Mul, Round, Clip, Mul.
-// The operands of one value share it; other readers, biases among them, and values in float32 stay as they are. All
-// formats are also in metadata_props: "marvin.format.<slot>" = "wl,fl". Throws Error when the model's opset has not the
-// ops needed: 10 for QuantizeLinear and DequantizeLinear, 11 for Round.
+// The operands of one value share it, and views of it are in its format; other readers, biases among them, and values in
+// float32 stay as they are. All formats are also in metadata_props: "marvin.format.<slot>" = "wl,fl". Throws Error when
+// the model's opset has not the ops needed: 10 for QuantizeLinear and DequantizeLinear, 11 for Round.
 void export_qdq(const OnnxModel& model, const TensorMap& weights, std::span<const SlotFormat> formats,
                 const Metadata& metadata, const std::string& path);
 

@@ -42,6 +42,7 @@ class QdqWriter {
 
   void run() {
     const Names read_before = names_read(graph_);
+    give_views_formats();
     redirect_products();
     NodeProtos nodes;
     nodes.Swap(graph_.mutable_node());
@@ -69,6 +70,16 @@ class QdqWriter {
     FixedPoint format;
     std::string dequantized;  // what they read instead
   };
+
+  // A view of a value with a format has the same.
+  void give_views_formats() {
+    for (const onnx::NodeProto& node : graph_.node()) {
+      const OpDef* op = find_op(node.op_type());
+      if (!op || !op->view || node.input_size() == 0 || node.output_size() == 0) continue;
+      const auto format = formats_.find(node.input(0));
+      if (format != formats_.end()) formats_.emplace(node.output(0), format->second);
+    }
+  }
 
   void redirect_products() {
     for (onnx::NodeProto& node : *graph_.mutable_node()) {

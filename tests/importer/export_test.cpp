@@ -228,6 +228,20 @@ TEST_CASE("8-bit operands become QuantizeLinear and DequantizeLinear, weights in
   CHECK(metadata(out, "marvin.note") == "hi");
 }
 
+TEST_CASE("a view of a value is quantized in the value's format") {
+  ModelBuilder model(13);
+  model.input("x", {2, 3, 4}).constant("rows", Tensor::of<int64_t>({2}, {6, 4}));
+  model.initializer("v", Tensor::of<float>({4, 1}, {1, 2, 3, 4}))
+      .initializer("w", Tensor::of<float>({4, 1}, {4, 3, 2, 1}));
+  model.node("MatMul", {"x", "v"}, {"y"}).output("y");
+  model.node("Reshape", {"x", "rows"}, {"r"}).node("Identity", {"r"}, {"s"});
+  model.node("MatMul", {"s", "w"}, {"z"}).output("z");
+  const onnx::ModelProto out = quantized(model, {{"x", Role::activation, {8, 5}}});
+  CHECK(maker(out, "y").input(0) == "x_dequantized");
+  CHECK(maker(out, "z").input(0) == "s_dequantized");
+  CHECK(value_of(out, "s_scale") == value_of(out, "x_scale"));
+}
+
 TEST_CASE("weights are rounded half to even and clipped to the word") {
   ModelBuilder model(13);
   const float inf = INFINITY;
