@@ -75,6 +75,7 @@ const OpDef kDropout = {
     .gradient = dropout_gradient,
     .kernels = {{.name = "dropout_f32", .run = run_dropout}},
     .in_place = true,
+    .random = true,
 };
 
 const OpDef kDropoutGrad = {

@@ -83,6 +83,7 @@ const OpDef kQuantize = {
                    return {nullptr, quantize_scratch_bytes(shape_of(query))};
                  },
                  .run = run_quantize}},
+    .random = true,
 };
 
 const OpDef kObserve = {

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
@@ -20,7 +19,6 @@ std::vector<Type> infer_reshape(const InferContext& context) {
   const Type& in = context.type(0);
   Shape shape = context.integers(1, "the shape");
   std::optional<size_t> free_axis;
-  int64_t known = 1;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == 0 && context.attrs.integer("allowzero") == 0) {
       if (i >= in.shape.size())
@@ -32,12 +30,14 @@ std::vector<Type> infer_reshape(const InferContext& context) {
       free_axis = i;
     } else if (shape[i] < 0) {
       throw Error("the shape [", text_of(shape), "] has a negative extent");
-    } else {
-      known *= shape[i];
     }
   }
   const int64_t count = in.elements();
-  if (free_axis) shape[*free_axis] = known == 0 ? 0 : count / known;
+  if (free_axis) {
+    shape[*free_axis] = 1;
+    const int64_t known = elements(shape);
+    shape[*free_axis] = known == 0 ? 0 : count / known;
+  }
   if (elements(shape) != count) throw Error("[", text_of(in.shape), "] cannot take the shape [", text_of(shape), "]");
   return {Type{in.dtype, shape}};
 }
@@ -48,9 +48,7 @@ std::vector<Type> infer_flatten(const InferContext& context) {
   if (axis < -in.rank() || axis > in.rank()) throw Error("axis ", axis, " is out of range");
   if (axis < 0) axis += in.rank();
   const auto middle = in.shape.begin() + axis;
-  const int64_t rows = std::accumulate(in.shape.begin(), middle, int64_t{1}, std::multiplies<>());
-  const int64_t columns = std::accumulate(middle, in.shape.end(), int64_t{1}, std::multiplies<>());
-  return {Type{in.dtype, {rows, columns}}};
+  return {Type{in.dtype, {elements(Shape(in.shape.begin(), middle)), elements(Shape(middle, in.shape.end()))}}};
 }
 
 // For every axis of `rank`, whether it is among `axes`. Throws Error on one that is out of range or listed twice.
@@ -123,7 +121,7 @@ std::vector<Type> infer_range(const InferContext& context) {
     if (number(2) == 0) throw Error("the range has a step of 0");
     const double steps = std::ceil((number(1) - number(0)) / number(2));
     if (!(steps < 0x1p48)) throw Error("the range from ", number(0), " to ", number(1), " is too long");
-    count = std::max<int64_t>(0, static_cast<int64_t>(steps));
+    count = steps > 0 ? static_cast<int64_t>(steps) : 0;
   });
   return {Type{context.type(0).dtype, {count}}};
 }
