@@ -86,9 +86,10 @@ TEST_CASE("the time of compiling is all that the constructor takes and more") {
 
 TEST_CASE("values of three axes have one slot each, however products view them") {
   const auto model = [](int64_t batch, bool) {
-    return from_text(cat("graph g { input %x: f32[", batch, R"(,2,3] parameter %fc1.weight: f32[3,4]
-      parameter %fc2.weight: f32[4,3]
-      %a = MatMul(%x, %fc1.weight) named "a"
+    return from_text(cat("graph g { input %x: f32[", batch, R"(,2,3] parameter %bias: f32[3]
+      parameter %fc1.weight: f32[3,4] parameter %fc2.weight: f32[4,3]
+      %h = Add(%x, %bias)
+      %a = MatMul(%h, %fc1.weight) named "a"
       %r = Sigmoid(%a)
       %b = MatMul(%r, %fc2.weight) named "b"
       %y = ReduceMean(%b) {axes=[1], keepdims=0}
@@ -101,7 +102,7 @@ TEST_CASE("values of three axes have one slot each, however products view them")
   std::vector<std::string> names;
   for (const SlotFormatNow& now : Trainer(model, data, data, recipe).run({}).formats) names.push_back(now.slot.name);
   std::ranges::sort(names);
-  CHECK(names == std::vector<std::string>{"d.a", "d.b", "fc1.weight", "fc2.weight", "r", "x"});
+  CHECK(names == std::vector<std::string>{"d.a", "d.b", "fc1.weight", "fc2.weight", "h", "r"});
 }
 
 TEST_CASE("values that are not finite stop training with the layer's name, in float32 with the step") {
