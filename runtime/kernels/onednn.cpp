@@ -35,7 +35,7 @@ dnnl::primitive_attr onednn_user_scratchpad() {
 OnednnCall::OnednnCall(dnnl::primitive primitive, const std::vector<Argument>& arguments)
     : primitive_(std::move(primitive)) {
   for (const Argument& argument : arguments) {
-    memories_.emplace_back(argument.second, onednn_engine(), DNNL_MEMORY_NONE);
+    memories_.emplace_back(argument.second, onednn_engine(), static_cast<void*>(DNNL_MEMORY_NONE));
     arguments_.push_back({argument.first, memories_.back().get()});
   }
 }
