@@ -1,6 +1,7 @@
 // marvin bench: training steps on synthetic data, timed.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <numbers>
@@ -118,8 +119,8 @@ struct Row {
 };
 
 // Times of the plan's steps summed by what `names` says of them, the longest first.
-template <class Names>
-std::vector<Row> profile_by(const TrainingResult& result, Names&& names) {
+std::vector<Row> profile_by(const TrainingResult& result,
+                            const std::function<std::vector<std::string>(const OpTime&)>& names) {
   std::map<std::vector<std::string>, int64_t> sums;
   for (const OpTime& time : result.profile) sums[names(time)] += time.ns;
   std::vector<Row> rows;

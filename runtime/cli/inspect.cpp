@@ -34,7 +34,7 @@ const std::vector<std::string>& stages() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list = {kImport};
     list.insert(list.end(), pass_names().begin(), pass_names().end());
-    list.push_back(kPlan);
+    list.emplace_back(kPlan);
     return list;
   }();
   return names;

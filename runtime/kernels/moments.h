@@ -7,9 +7,9 @@ namespace marvin {
 
 // Sums are interleaved by 32, so that results are the same for every vector width; written as vectors to stay in
 // registers.
-typedef float Lanes __attribute__((vector_size(64)));
+using Lanes [[gnu::vector_size(64)]] = float;
 constexpr int64_t kLanes = 16;
-typedef float LanesInMemory __attribute__((vector_size(64), aligned(4), may_alias));
+using LanesInMemory [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
 inline const LanesInMemory& lanes_at(const float* x) { return *reinterpret_cast<const LanesInMemory*>(x); }
 
 [[gnu::always_inline]] inline float sum_of(const Lanes& a, const Lanes& b) {
