@@ -53,12 +53,17 @@ struct AttrWriter {
     proto.set_type(onnx::AttributeProto::FLOATS);
     proto.mutable_floats()->Assign(values.begin(), values.end());
   }
+  void operator()(const std::vector<std::string>& values) const {
+    proto.set_type(onnx::AttributeProto::STRINGS);
+    proto.mutable_strings()->Assign(values.begin(), values.end());
+  }
 };
 
 bool is_empty_list(const Attr& attr) {
   const auto* integers = std::get_if<std::vector<int64_t>>(&attr);
   const auto* reals = std::get_if<std::vector<float>>(&attr);
-  return (integers && integers->empty()) || (reals && reals->empty());
+  const auto* strings = std::get_if<std::vector<std::string>>(&attr);
+  return (integers && integers->empty()) || (reals && reals->empty()) || (strings && strings->empty());
 }
 
 class GraphExporter {

@@ -22,6 +22,7 @@ onnx::AttributeProto::AttributeType type_of(const onnx::AttributeProto& attribut
   if (attribute.has_f()) return Proto::FLOAT;
   if (attribute.has_s()) return Proto::STRING;
   if (attribute.has_t()) return Proto::TENSOR;
+  if (attribute.strings_size() > 0) return Proto::STRINGS;
   return attribute.floats_size() > 0 ? Proto::FLOATS : Proto::INTS;
 }
 
@@ -39,6 +40,8 @@ void add_attribute(ModelNode& node, const onnx::AttributeProto& attribute, const
       return node.attrs.set(name, std::vector<int64_t>(attribute.ints().begin(), attribute.ints().end()));
     case Proto::FLOATS:
       return node.attrs.set(name, std::vector<float>(attribute.floats().begin(), attribute.floats().end()));
+    case Proto::STRINGS:
+      return node.attrs.set(name, std::vector<std::string>(attribute.strings().begin(), attribute.strings().end()));
     case Proto::TENSOR:
       node.tensors.insert_or_assign(name, tensor_from(attribute.t(), directory));
       return;

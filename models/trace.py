@@ -45,6 +45,8 @@ NESTEROV = {**SGD, "nesterov": True}
 ADAM = {"optimizer": "adam", "nesterov": False, "lr": 1e-3, "momentum": 0.0, "weight_decay": 0.0,
         "betas": [0.9, 0.999], "eps": 1e-8}
 ADAMW = {**ADAM, "optimizer": "adamw", "weight_decay": 0.01}
+ADAGRAD = {"optimizer": "adagrad", "nesterov": False, "lr": 0.01, "momentum": 0.0, "weight_decay": 5e-4}
+RMSPROP = {"optimizer": "rmsprop", "nesterov": False, "lr": 1e-3, "momentum": 0.0, "weight_decay": 5e-4}
 
 TRACES = {
     "mlp": ("mlp", SGD),
@@ -52,6 +54,8 @@ TRACES = {
     "lenet5_nesterov": ("lenet5", NESTEROV),
     "lenet5_adam": ("lenet5", ADAM),
     "lenet5_adamw": ("lenet5", ADAMW),
+    "lenet5_adagrad": ("lenet5", ADAGRAD),
+    "lenet5_rmsprop": ("lenet5", RMSPROP),
     "vgg11_bn_narrow": ("vgg11_bn_narrow", GENTLE),
     "resnet20": ("resnet20", GENTLE),
 }
@@ -82,6 +86,11 @@ def make_optimizer(module, o):
     if o["optimizer"] == "sgd":
         return torch.optim.SGD(module.parameters(), lr=o["lr"], momentum=o["momentum"],
                                weight_decay=o["weight_decay"], nesterov=o["nesterov"])
+    if o["optimizer"] == "adagrad":
+        return torch.optim.Adagrad(module.parameters(), lr=o["lr"], weight_decay=o["weight_decay"])
+    if o["optimizer"] == "rmsprop":
+        return torch.optim.RMSprop(module.parameters(), lr=o["lr"], momentum=o["momentum"],
+                                   weight_decay=o["weight_decay"])
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[o["optimizer"]]
     return kind(module.parameters(), lr=o["lr"], betas=o["betas"], eps=o["eps"],
                 weight_decay=o["weight_decay"])

@@ -7,30 +7,55 @@
 namespace marvin {
 namespace {
 
+// The node that updates a parameter.
+struct Rule {
+  std::string op;
+  Attrs attrs;
+  std::vector<std::string> states;  // what is kept for a parameter from step to step
+  bool counts_steps = false;
+};
+
+Rule rule_of(const OptimizerOptions& options) {
+  Rule rule;
+  if (options.name == "sgd") {
+    rule = {.op = "SGD", .attrs = {{"momentum", options.momentum}, {"nesterov", int64_t{options.nesterov}}}};
+    if (options.momentum != 0) rule.states = {"velocity"};
+  } else if (options.name == "adagrad") {
+    rule = {.op = "Adagrad", .states = {"sum"}, .counts_steps = true};
+  } else if (options.name == "rmsprop") {
+    rule = {.op = "RMSprop",
+            .attrs = {{"alpha", options.alpha}, {"epsilon", options.epsilon}, {"momentum", options.momentum}},
+            .states = {"square"}};
+    if (options.momentum != 0) rule.states.emplace_back("velocity");
+  } else {
+    rule = {.op = "Adam",
+            .attrs = {{"beta1", options.beta1},
+                      {"beta2", options.beta2},
+                      {"epsilon", options.epsilon},
+                      {"decoupled", int64_t{options.name == "adamw"}}},
+            .states = {"m", "v"},
+            .counts_steps = true};
+  }
+  rule.attrs.set("weight_decay", options.weight_decay);
+  return rule;
+}
+
 class OptimizerWriter {
  public:
-  OptimizerWriter(Graph& graph, const OptimizerOptions& options) : graph_(graph), options_(options) {
+  OptimizerWriter(Graph& graph, const OptimizerOptions& options) : graph_(graph), rule_(rule_of(options)) {
     scalars_.lr = graph.add_input(graph.unused_name("lr"), {DType::f32, {}});
-    if (adam()) scalars_.step = graph.add_input(graph.unused_name("step"), {DType::f32, {}});
+    if (rule_.counts_steps) scalars_.step = graph.add_input(graph.unused_name("step"), {DType::f32, {}});
   }
   OptimizerInputs scalars() const { return scalars_; }
 
   void update(ValueId parameter, ValueId gradient) {
-    Node node{.op = adam() ? "Adam" : "SGD", .inputs = {parameter, gradient, scalars_.lr}, .phase = Phase::update};
+    Node node{.op = rule_.op,
+              .inputs = {parameter, gradient, scalars_.lr},
+              .attrs = rule_.attrs,
+              .phase = Phase::update};
+    if (rule_.counts_steps) node.inputs.push_back(scalars_.step);
     std::vector<ValueId> states = {parameter};
-    if (adam()) {
-      node.inputs.push_back(scalars_.step);
-      node.attrs = {{"beta1", options_.beta1},
-                    {"beta2", options_.beta2},
-                    {"epsilon", options_.epsilon},
-                    {"decoupled", int64_t{options_.name == "adamw"}}};
-      states.push_back(state_of(parameter, "m"));
-      states.push_back(state_of(parameter, "v"));
-    } else {
-      node.attrs = {{"momentum", options_.momentum}, {"nesterov", int64_t{options_.nesterov}}};
-      if (options_.momentum != 0) states.push_back(state_of(parameter, "velocity"));
-    }
-    node.attrs.set("weight_decay", options_.weight_decay);
+    for (const std::string& state : rule_.states) states.push_back(state_of(parameter, state));
     node.inputs.insert(node.inputs.end(), states.begin() + 1, states.end());
 
     std::vector<std::string> names;
@@ -40,20 +65,19 @@ class OptimizerWriter {
   }
 
  private:
-  bool adam() const { return options_.name != "sgd"; }
   ValueId state_of(ValueId parameter, const std::string& what) {
     return graph_.add_parameter(graph_.unused_name(cat(graph_[parameter].name, ".", what)), graph_.type_of(parameter));
   }
 
   Graph& graph_;
-  const OptimizerOptions& options_;
+  Rule rule_;
   OptimizerInputs scalars_;
 };
 
 }  // namespace
 
 const std::vector<std::string>& optimizer_names() {
-  static const std::vector<std::string> names = {"sgd", "adam", "adamw"};
+  static const std::vector<std::string> names = {"sgd", "adam", "adamw", "adagrad", "rmsprop"};
   return names;
 }
 

@@ -10,7 +10,7 @@
 
 namespace marvin {
 
-using Attr = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>>;
+using Attr = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, std::vector<std::string>>;
 
 // Attributes by name. A node's are complete: make_node fills in the op's defaults, so kernels and gradients just get().
 class Attrs {
@@ -30,6 +30,8 @@ class Attrs {
   float real(std::string_view name) const { return get<float>(name); }
   const std::string& string(std::string_view name) const { return get<std::string>(name); }
   const std::vector<int64_t>& integers(std::string_view name) const { return get<std::vector<int64_t>>(name); }
+  const std::vector<float>& reals(std::string_view name) const { return get<std::vector<float>>(name); }
+  const std::vector<std::string>& strings(std::string_view name) const { return get<std::vector<std::string>>(name); }
 
   void set(std::string name, Attr value) { entries_.insert_or_assign(std::move(name), std::move(value)); }
   void erase(std::string_view name);

@@ -43,7 +43,7 @@ using AddParsedNode = std::function<void(Graph& graph, Node node, const std::vec
 // Throws Error with the line number on text that is not of the form above.
 Graph parse(std::string_view text, const AddParsedNode& add_node);
 
-// One attribute's value as text: 3, 0.5, "same", [1,2], [0.5,1.0].
+// One attribute's value as text: 3, 0.5, "same", [1,2], [0.5,1.0], ["Tanh","Relu"].
 std::string text_of(const Attr& attr);
 // A tensor's elements as "{1, 2}".
 std::string elements_text(const Tensor& tensor, int64_t elide_above);

@@ -146,6 +146,11 @@ class Parser {
       expect("]");
       return std::vector<float>{};
     }
+    if (accept("_")) {
+      expect("]");
+      return std::vector<std::string>{};
+    }
+    if (peek() == '"') return strings();
     std::vector<int64_t> integers;
     std::vector<float> reals;
     while (!accept("]")) {
@@ -157,6 +162,15 @@ class Parser {
     if (!integers.empty() && !reals.empty()) fail("a list mixes integers and reals");
     if (!reals.empty()) return reals;
     return integers;
+  }
+
+  std::vector<std::string> strings() {
+    std::vector<std::string> list;
+    while (!accept("]")) {
+      list.push_back(quoted());
+      accept(",");
+    }
+    return list;
   }
 
   Attr number() {

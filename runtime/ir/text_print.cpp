@@ -137,6 +137,11 @@ std::string text_of(const Attr& attr) {
     std::string operator()(const std::vector<float>& value) const {
       return value.empty() ? "[.]" : list_text(value);  // tells it from an empty list of integers
     }
+    std::string operator()(const std::vector<std::string>& value) const {
+      std::string text;
+      for (const std::string& item : value) text += (text.empty() ? "" : ",") + quoted(item);
+      return value.empty() ? "[_]" : "[" + text + "]";
+    }
   };
   return std::visit(Visitor{}, attr);
 }

@@ -47,6 +47,53 @@ MARVIN_CLONES void adam_block(const Adam& by_reference, int64_t count, const flo
   }
 }
 
+MARVIN_CLONES void adagrad_block(const Adagrad& by_reference, int64_t count, const float* w, const float* g,
+                                 const float* sum, float* w_next, float* sum_next) {
+  const Adagrad rule = by_reference;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < count; ++i) {
+    const float old = w[i];
+    const float d = rule.weight_decay != 0 ? g[i] + rule.weight_decay * old : g[i];
+    const float square = sum[i] + d * d;
+    w_next[i] = old - rule.step_size * d / (std::sqrt(square) + rule.epsilon);
+    sum_next[i] = square;
+  }
+}
+
+MARVIN_CLONES void rmsprop_block(const RmsProp& by_reference, int64_t count, const float* w, const float* g,
+                                 const RmsPropState<const float>& state_by_reference, float* w_next,
+                                 const RmsPropState<float>& next_by_reference) {
+  const RmsProp rule = by_reference;
+  const RmsPropState<const float> state = state_by_reference;
+  const RmsPropState<float> next = next_by_reference;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < count; ++i) {
+    const float old = w[i];
+    const float d = rule.weight_decay != 0 ? g[i] + rule.weight_decay * old : g[i];
+    const float square = rule.alpha * state.square[i] + rule.rest * d * d;
+    float variance = square;
+    if (state.mean) {
+      const float mean = rule.alpha * state.mean[i] + rule.rest * d;
+      variance = square - mean * mean;
+      next.mean[i] = mean;
+    }
+    const float root = std::sqrt(variance) + rule.epsilon;
+    if (state.velocity) {
+      const float b = rule.momentum * state.velocity[i] + d / root;
+      w_next[i] = old - rule.lr * b;
+      next.velocity[i] = b;
+    } else {
+      w_next[i] = old - rule.lr * d / root;
+    }
+    next.square[i] = square;
+  }
+}
+
+template <class Float>
+RmsPropState<Float> from(const RmsPropState<Float>& state, int64_t i) {
+  return {state.square + i, state.mean ? state.mean + i : nullptr, state.velocity ? state.velocity + i : nullptr};
+}
+
 }  // namespace
 
 void sgd(const Sgd& rule, int64_t count, const float* w, const float* g, const float* velocity, float* w_next,
@@ -62,6 +109,20 @@ void adam(const Adam& rule, int64_t count, const float* w, const float* g, const
   parallel_blocks(count, kBlock, [&](int64_t begin, int64_t end) {
     adam_block(rule, end - begin, w + begin, g + begin, m + begin, v + begin, w_next + begin, m_next + begin,
                v_next + begin);
+  });
+}
+
+void adagrad(const Adagrad& rule, int64_t count, const float* w, const float* g, const float* sum, float* w_next,
+             float* sum_next) {
+  parallel_blocks(count, kBlock, [&](int64_t begin, int64_t end) {
+    adagrad_block(rule, end - begin, w + begin, g + begin, sum + begin, w_next + begin, sum_next + begin);
+  });
+}
+
+void rmsprop(const RmsProp& rule, int64_t count, const float* w, const float* g, const RmsPropState<const float>& state,
+             float* w_next, const RmsPropState<float>& next) {
+  parallel_blocks(count, kBlock, [&](int64_t begin, int64_t end) {
+    rmsprop_block(rule, end - begin, w + begin, g + begin, from(state, begin), w_next + begin, from(next, begin));
   });
 }
 

@@ -31,4 +31,29 @@ struct Adam {
 void adam(const Adam& rule, int64_t count, const float* w, const float* g, const float* m, const float* v,
           float* w_next, float* m_next, float* v_next);
 
+// d = g + weight_decay * w;  s' = s + d * d;  w' = w - step_size * d / (sqrt(s') + epsilon).
+struct Adagrad {
+  float step_size = 0;  // lr / (1 + (step - 1) * lr_decay)
+  float weight_decay = 0, epsilon = 0;
+};
+
+void adagrad(const Adagrad& rule, int64_t count, const float* w, const float* g, const float* sum, float* w_next,
+             float* sum_next);
+
+// d = g + weight_decay * w;  s' = alpha * s + (1 - alpha) * d * d;  m' = alpha * m + (1 - alpha) * d where centered;
+// u = d / (sqrt(s' - m' * m') + epsilon);  b' = momentum * b + u;  w' = w - lr * b', or w - lr * u without momentum.
+struct RmsProp {
+  float lr = 0, alpha = 0, rest = 0;  // rest: 1 - alpha
+  float epsilon = 0, weight_decay = 0, momentum = 0;
+};
+
+// What a parameter has besides itself. A null mean: not centered; a null velocity: no momentum.
+template <class Float>
+struct RmsPropState {
+  Float *square = nullptr, *mean = nullptr, *velocity = nullptr;
+};
+
+void rmsprop(const RmsProp& rule, int64_t count, const float* w, const float* g, const RmsPropState<const float>& state,
+             float* w_next, const RmsPropState<float>& next);
+
 }  // namespace marvin

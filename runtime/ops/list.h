@@ -29,7 +29,7 @@
   /* resize.cpp */ \
   op(Interpolate) op(Resize) op(Upsample) \
   /* optimizer.cpp */ \
-  op(SGD) op(Adam) \
+  op(SGD) op(Adam) op(Adagrad) op(RMSprop) \
   /* quantize.cpp */   \
   op(Quantize) op(Observe) op(Sample) \
   /* shape.cpp */      \

@@ -275,28 +275,29 @@ TEST_CASE("Softmax stays finite for large scores") {
 
 namespace {
 
-// w after three steps from one start with three fixed gradients.
-Floats three_steps(std::string_view op, const Attrs& attrs, float lr) {
+// w after three steps from one start with three fixed gradients. `states`: how many the op keeps beside w.
+Floats three_steps(std::string_view op, const Attrs& attrs, float lr, size_t states, bool counts_steps) {
   const std::vector<Floats> gradients = {{0.5f, -1, 0.25f, 2}, {-0.125f, 0.75f, 1.5f, 0}, {1, 1, -1, -0.5f}};
   const Tensor rate = floats({}, {lr});
-  std::vector<Tensor> state = {floats({4}, {1, -2, 0.5f, 0}), Tensor(Type{DType::f32, {4}}),
-                               Tensor(Type{DType::f32, {4}})};
+  std::vector<Tensor> state(1 + states, Tensor(Type{DType::f32, {4}}));
+  state[0] = floats({4}, {1, -2, 0.5f, 0});
   for (int64_t step = 1; step <= 3; ++step) {
     const Tensor g = floats({4}, gradients[static_cast<size_t>(step - 1)]);
     const Tensor number = Tensor::scalar<int64_t>(step);
-    if (op == "Adam") {
-      state = run(op, {&state[0], &g, &rate, &number, &state[1], &state[2]}, attrs, 3);
-    } else if (attrs.has("momentum")) {
-      state = run(op, {&state[0], &g, &rate, &state[1]}, attrs, 2);
-    } else {
-      state = run(op, {&state[0], &g, &rate}, attrs, 1);
-    }
+    std::vector<const Tensor*> inputs = {&state[0], &g, &rate};
+    if (counts_steps) inputs.push_back(&number);
+    for (size_t i = 1; i < state.size(); ++i) inputs.push_back(&state[i]);
+    state = run(op, inputs, attrs, state.size());
   }
   return {state[0].as<float>().begin(), state[0].as<float>().end()};
 }
 
 void check_steps(std::string_view op, const Attrs& attrs, float lr, const Floats& want) {
-  check_close(floats({4}, three_steps(op, attrs, lr)), want, 1.5e-7);
+  const auto sets = [&](std::string_view name) { return attrs.has(name) ? size_t{1} : size_t{0}; };
+  const size_t momentum = sets("momentum");
+  const size_t states = op == "Adam" ? 2 : op == "Adagrad" ? 1 : op == "RMSprop" ? 1 + momentum + sets("centered") : momentum;
+  const Floats got = three_steps(op, attrs, lr, states, op == "Adam" || op == "Adagrad");
+  check_close(floats({4}, got), want, 1.5e-7);
 }
 
 }  // namespace
@@ -316,6 +317,19 @@ TEST_CASE("three steps of Adam and AdamW agree with PyTorch to the last digit") 
   check_steps("Adam", {{"weight_decay", 0.1f}}, 0.01f, {0.975660563f, -1.9883635f, 0.479044318f, -0.0201620199f});
   check_steps("Adam", {{"weight_decay", 0.1f}, {"decoupled", int64_t{1}}}, 0.01f,
               {0.974992335f, -1.98658741f, 0.478148788f, -0.0201477055f});
+}
+
+TEST_CASE("three steps of Adagrad and RMSprop agree with PyTorch to the last digit") {
+  check_steps("Adagrad", {}, 0.1f, {0.83536464f, -2.02246952f, 0.356304824f, -0.0757464394f});
+  check_steps("Adagrad", {{"lr_decay", 0.5f}, {"weight_decay", 0.1f}}, 0.1f,
+              {0.860093653f, -1.95421612f, 0.360788673f, -0.0873129293f});
+  check_steps("RMSprop", {}, 0.01f, {0.835298955f, -2.02297592f, 0.356489509f, -0.07551606f});
+  check_steps("RMSprop", {{"weight_decay", 0.1f}, {"alpha", 0.9f}}, 0.01f,
+              {0.94157505f, -1.99975836f, 0.454339772f, -0.023056861f});
+  check_steps("RMSprop", {{"momentum", 0.9f}}, 0.01f, {0.686230659f, -1.90614951f, 0.0967021659f, -0.246516019f});
+  check_steps("RMSprop", {{"centered", int64_t{1}}}, 0.01f, {0.834191799f, -2.02255535f, 0.355372399f, -0.0759570152f});
+  check_steps("RMSprop", {{"centered", int64_t{1}}, {"momentum", 0.9f}, {"weight_decay", 0.1f}}, 0.01f,
+              {0.650426447f, -1.86117041f, 0.0930065438f, -0.245981395f});
 }
 
 TEST_CASE("SGD refuses a momentum without a velocity and nesterov without a momentum") {

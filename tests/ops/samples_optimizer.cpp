@@ -27,6 +27,36 @@ std::span<const Sample> optimizer_samples() {
          output %w.next })",
        .low = 0.5f,
        .differentiable = false},
+      {.name = "Adagrad",
+       .graph = R"(graph g {
+         parameter %w: f32[3,5] input %g: f32[3,5] input %lr: f32[] input %step: f32[] parameter %s: f32[3,5]
+         %w.next, %s.next = Adagrad(%w, %g, %lr, %step, %s) {lr_decay=0.1, weight_decay=0.01}
+         update %w <- %w.next
+         update %s <- %s.next
+         output %w.next })",
+       .low = 0.5f,
+       .differentiable = false},
+      {.name = "RMSprop",
+       .graph = R"(graph g {
+         parameter %w: f32[3,5] input %g: f32[3,5] input %lr: f32[] parameter %s: f32[3,5]
+         %w.next, %s.next = RMSprop(%w, %g, %lr, %s) {weight_decay=0.01}
+         update %w <- %w.next
+         update %s <- %s.next
+         output %w.next })",
+       .low = 0.5f,
+       .differentiable = false},
+      {.name = "RMSprop, centered, with momentum",
+       .graph = R"(graph g {
+         parameter %w: f32[3,5] input %g: f32[3,5] input %lr: f32[]
+         parameter %s: f32[3,5] parameter %m: f32[3,5] parameter %b: f32[3,5]
+         %w.next, %s.next, %m.next, %b.next = RMSprop(%w, %g, %lr, %s, %m, %b) {centered=1, momentum=0.9}
+         update %w <- %w.next
+         update %s <- %s.next
+         update %m <- %m.next
+         update %b <- %b.next
+         output %w.next })",
+       .low = 0.5f,
+       .differentiable = false},
   };
   return samples;
 }
