@@ -41,6 +41,10 @@ ValueId GradContext::require_out(size_t i) {
   return value;
 }
 
+const Node* Builder::producer(ValueId value) const {
+  return value.valid() && graph_[value].kind == ValueKind::computed ? &graph_[graph_[value].producer] : nullptr;
+}
+
 const Tensor* Builder::constant(ValueId value) const {
   if (!value.valid() || graph_[value].kind != ValueKind::constant) return nullptr;
   return graph_[value].data.get();
@@ -55,9 +59,9 @@ std::vector<int64_t> Builder::integers(ValueId value, std::string_view what) con
 std::vector<ValueId> Builder::build_many(std::string_view op, std::vector<ValueId> inputs, Attrs attrs,
                                          const std::vector<bool>& outputs) {
   std::vector<std::string> names;
+  const std::string first = graph_.unused_name(cat(stem_, ".", op));
   for (size_t i = 0; i < outputs.size(); ++i) {
-    const std::string base = i == 0 ? cat(stem_, ".", op) : cat(stem_, ".", op, ".", i);
-    names.push_back(outputs[i] ? graph_.unused_name(base) : "");
+    names.push_back(!outputs[i] ? "" : i == 0 ? first : graph_.unused_name(cat(first, ".", i)));
   }
   Node node{.op = std::string(op),
             .name = node_name_,

@@ -18,6 +18,8 @@ class Builder {
   // By value: building nodes moves the graph's tables.
   Type type(ValueId value) const { return graph_.type_of(value); }
   Shape shape(ValueId value) const { return graph_.type_of(value).shape; }
+  // The node that computes the value, null where none does. Building nodes moves it.
+  const Node* producer(ValueId value) const;
   // The value's constant elements, null where it is not constant.
   const Tensor* constant(ValueId value) const;
   // The integers of a constant. Throws Error, naming `what`, when the value is not constant.

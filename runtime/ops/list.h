@@ -32,6 +32,19 @@
   op(SGD) op(Adam) op(Adagrad) op(RMSprop) \
   /* quantize.cpp */   \
   op(Quantize) op(Observe) op(Sample) \
+  /* quantize_linear.cpp */ \
+  op(QuantizeLinear) op(DequantizeLinear) op(DynamicQuantizeLinear) op(FakeQuantize) op(FakeQuantizeGrad) \
+  op(IntQuant) op(BipolarQuant) \
+  /* recurrent.cpp */ \
+  op(RNN) op(GRU) op(LSTM) \
+  /* einsum.cpp */ \
+  op(Einsum) \
+  /* attention.cpp */ \
+  op(Attention) op(RotaryEmbedding) \
+  /* fourier.cpp */ \
+  op(FourierTransform) op(DFT) op(STFT) \
+  /* training.cpp */ \
+  op(TrainingAdagrad) op(TrainingAdam) op(TrainingMomentum) \
   /* shape.cpp */      \
   op(Identity) op(Reshape) op(Flatten) op(Squeeze) op(Unsqueeze) op(Shape) op(Size) op(ConstantOfShape) op(Range) \
   /* repeat.cpp */ \

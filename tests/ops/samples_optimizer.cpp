@@ -57,6 +57,30 @@ std::span<const Sample> optimizer_samples() {
          output %w.next })",
        .low = 0.5f,
        .differentiable = false},
+      {.name = "TrainingAdagrad of two parameters",
+       .graph = R"(graph g {
+         input %r: f32[] input %t: i64[]
+         input %x: f32[2,3] input %y: f32[4] input %gx: f32[2,3] input %gy: f32[4] input %hx: f32[2,3] input %hy: f32[4]
+         %x.next, %y.next, %hx.next, %hy.next = TrainingAdagrad(%r, %t, %x, %y, %gx, %gy, %hx, %hy)
+           {decay_factor=0.1, norm_coefficient=0.001}
+         output %x.next output %y.next output %hx.next output %hy.next })",
+       .low = 0.5f,
+       .differentiable = false},
+      {.name = "TrainingAdam",
+       .graph = R"(graph g {
+         input %r: f32[] input %t: i64[] input %x: f32[4] input %g: f32[4] input %v: f32[4] input %h: f32[4]
+         %x.next, %v.next, %h.next = TrainingAdam(%r, %t, %x, %g, %v, %h)
+           {norm_coefficient=0.001, norm_coefficient_post=0.01}
+         output %x.next output %v.next output %h.next })",
+       .low = 0.5f,
+       .differentiable = false},
+      {.name = "TrainingMomentum, Nesterov's",
+       .graph = R"(graph g {
+         input %r: f32[] input %t: i64[] input %x: f32[4] input %g: f32[4] input %v: f32[4]
+         %x.next, %v.next = TrainingMomentum(%r, %t, %x, %g, %v)
+           {alpha=0.9, beta=1.0, mode="nesterov", norm_coefficient=0.0}
+         output %x.next output %v.next })",
+       .differentiable = false},
   };
   return samples;
 }
