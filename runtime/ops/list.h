@@ -35,6 +35,8 @@
   /* quantize_linear.cpp */ \
   op(QuantizeLinear) op(DequantizeLinear) op(DynamicQuantizeLinear) op(FakeQuantize) op(FakeQuantizeGrad) \
   op(IntQuant) op(BipolarQuant) \
+  /* integer_products.cpp */ \
+  op(MatMulInteger) op(ConvInteger) op(QLinearMatMul) op(QLinearConv) \
   /* recurrent.cpp */ \
   op(RNN) op(GRU) op(LSTM) \
   /* einsum.cpp */ \

@@ -79,6 +79,36 @@ std::span<const Sample> quantize_samples() {
          %y = BipolarQuant(%x, %scale)
          output %y })",
        .differentiable = false},
+      {.name = "MatMulInteger with zero points per row and column",
+       .graph = R"(graph g {
+         input %a: u8[3,4] input %b: i8[4,2] input %a_zero: u8[3] input %b_zero: i8[2]
+         %y = MatMulInteger(%a, %b, %a_zero, %b_zero)
+         output %y })",
+       .differentiable = false},
+      {.name = "QLinearMatMul",
+       .graph = R"(graph g {
+         input %a: u8[2,3,4] input %b: i8[4,2]
+         constant %a_scale: f32[] = {0.5} constant %a_zero: u8[] = {1}
+         constant %b_scale: f32[2] = {0.5, 0.25} constant %b_zero: i8[2] = {1, -1}
+         constant %y_scale: f32[] = {0.125} constant %y_zero: i8[] = {7}
+         %y = QLinearMatMul(%a, %a_scale, %a_zero, %b, %b_scale, %b_zero, %y_scale, %y_zero)
+         output %y })",
+       .differentiable = false},
+      {.name = "ConvInteger, grouped, strided, dilated, padded",
+       .graph = R"(graph g {
+         input %x: u8[2,4,7,6] input %w: u8[6,2,3,2] constant %x_zero: u8[] = {2} input %w_zero: u8[6]
+         %y = ConvInteger(%x, %w, %x_zero, %w_zero) {group=2, strides=[2,1], dilations=[1,2], pads=[1,0,1,2]}
+         output %y })",
+       .differentiable = false},
+      {.name = "QLinearConv of a sequence",
+       .graph = R"(graph g {
+         input %x: u8[1,2,8] input %w: i8[3,2,3] constant %bias: i32[3] = {10, -5, 0}
+         constant %x_scale: f32[] = {0.5} constant %x_zero: u8[] = {1}
+         constant %w_scale: f32[3] = {0.5, 0.25, 1.0} constant %w_zero: i8[3] = {0, 1, 2}
+         constant %y_scale: f32[] = {0.25} constant %y_zero: u8[] = {100}
+         %y = QLinearConv(%x, %x_scale, %x_zero, %w, %w_scale, %w_zero, %y_scale, %y_zero, %bias) {auto_pad="SAME_LOWER"}
+         output %y })",
+       .differentiable = false},
   };
   return samples;
 }
