@@ -92,7 +92,8 @@ TEST_CASE("values of three axes have one slot each, however products view them")
       %a = MatMul(%h, %fc1.weight) named "a"
       %r = Sigmoid(%a)
       %b = MatMul(%r, %fc2.weight) named "b"
-      %y = ReduceMean(%b) {axes=[1], keepdims=0}
+      constant %rows: i64[1] = {1}
+      %y = ReduceMean(%b, %rows) {keepdims=0}
       output %y })"));
   };
   Dataset data = easy_data();
