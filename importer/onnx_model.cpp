@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -51,6 +52,10 @@ onnx::ModelProto read(const std::string& path) {
 int64_t default_opset(const onnx::ModelProto& proto) {
   for (const onnx::OperatorSetIdProto& import : proto.opset_import())
     if (is_default_domain(import.domain())) return import.version();
+  const bool has_onnx_ops = std::ranges::any_of(proto.graph().node(), [](const onnx::NodeProto& node) {
+    return is_default_domain(node.domain());
+  });
+  if (!has_onnx_ops && proto.opset_import_size() > 0 && proto.graph().node_size() > 0) return kMaxOpset;
   throw Error("the model does not say which opset it uses; it is cut short, or uses no ONNX ops");
 }
 
@@ -61,8 +66,8 @@ void check_versions(const onnx::ModelProto& proto, int64_t opset) {
   }
   if (opset < kMinOpset || opset > kMaxOpset) {
     throw Error("the model uses opset ", opset, "; marvin reads ", kMinOpset, " to ", kMaxOpset,
-                ". Export it again, e.g. torch.onnx.export(..., opset_version=", kMaxOpset,
-                "), or convert it with onnx.version_converter");
+                ". Export it again, e.g. torch.onnx.export(..., opset_version=17), or convert it with "
+                "onnx.version_converter");
   }
 }
 

@@ -13,11 +13,13 @@
 namespace marvin {
 
 // The opsets of the default domain that marvin reads. Everything older than the newest is rewritten to it on import.
-constexpr int64_t kMinOpset = 7;
-constexpr int64_t kMaxOpset = 17;
+constexpr int64_t kMinOpset = 1;
+constexpr int64_t kMaxOpset = 24;
 
 struct ImportOptions {
-  int64_t batch = 1;                    // the extent of every input's first axis that the file leaves open
+  // The extent of every input's first axis that the file leaves open; 0: 1. Where the file fixes the batch, everything
+  // is bound to this one instead, as far as its shapes allow; 0: it stays.
+  int64_t batch = 0;
   std::map<std::string, int64_t> dims;  // extents of other symbolic axes by their names (ONNX: dim_param)
   // Inputs with known values are constants. For models whose shapes are computed from their inputs' values.
   TensorMap values;
@@ -45,7 +47,7 @@ class OnnxModel {
   std::vector<std::string> inputs() const;
   std::vector<std::string> outputs() const;
 
-  // The model as a graph in canonical form (opset 17), shapes known everywhere and shape arithmetic folded. Values and
+  // The model as a graph in canonical form (opset 24), shapes known everywhere and shape arithmetic folded. Values and
   // nodes keep their names; intermediate values get new ones. Which tensors become parameters is said in weights.h.
   // BatchNormalization in training mode updates its running statistics. Throws Error, naming the node, on whatever
   // marvin cannot run.

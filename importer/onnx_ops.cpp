@@ -6,14 +6,30 @@
 #include <array>
 #include <string>
 
+#include "importer/control_flow.h"
+#include "importer/onnx_file.h"
+#include "runtime/ops/op.h"
+
 namespace marvin {
 namespace {
 
 // Ops of opsets that the library's schemas do not know yet.
-constexpr std::array<std::string_view, 8> kNewerOps = {
-    "Attention", "Gelu", "GroupNormalization", "Mish", "RMSNormalization", "RotaryEmbedding", "Swish", "TensorScatter"};
+constexpr std::array<std::string_view, 18> kNewerOps = {
+    "AffineGrid",         "Attention", "BitwiseAnd", "BitwiseNot",       "BitwiseOr",       "BitwiseXor",
+    "CenterCropPad",      "Col2Im",    "Gelu",       "GroupNormalization", "ImageDecoder",  "Mish",
+    "RMSNormalization",   "RegexFullMatch", "RotaryEmbedding", "StringConcat", "Swish",     "TensorScatter"};
 
 }  // namespace
+
+std::string canonical_op(const onnx::NodeProto& node) {
+  return is_default_domain(node.domain()) ? node.op_type() : "";
+}
+
+bool is_known(const onnx::NodeProto& node) {
+  if (is_control_flow(node) || (is_default_domain(node.domain()) && node.op_type() == "Constant")) return true;
+  const std::string op = canonical_op(node);
+  return find_op(op) && (!is_default_domain(node.domain()) || is_onnx_op(op));
+}
 
 bool is_onnx_op(std::string_view name) {
   return onnx::OpSchemaRegistry::Schema(std::string(name)) != nullptr ||

@@ -3,33 +3,10 @@
 #include <algorithm>
 
 #include "importer/onnx_model.h"
+#include "importer/quirk_tools.h"
 
 namespace marvin {
-
 namespace {
-
-ValueId operand(const ModelNode& node, size_t i) {
-  if (i >= node.inputs.size() || !node.inputs[i].valid()) throw Error("operand ", i, " is missing");
-  return node.inputs[i];
-}
-
-void set_operand(ModelNode& node, size_t i, ValueId value) {
-  if (node.inputs.size() <= i) node.inputs.resize(i + 1);
-  node.inputs[i] = value;
-}
-
-// The attribute `key`, taken away from the node; `otherwise` when it has none.
-template <class T>
-T take(ModelNode& node, std::string_view key, T otherwise) {
-  if (!node.attrs.has(key)) return otherwise;
-  const auto entry =
-      std::ranges::find(node.attrs, key, [](const auto& pair) -> std::string_view { return pair.first; });
-  const T* value = std::get_if<T>(&(*entry).second);
-  if (!value) throw Error("attribute '", key, "' has the wrong type");
-  T taken = *value;
-  node.attrs.erase(key);
-  return taken;
-}
 
 void integers_to_operand(ModelNode& node, Builder& builder, std::string_view key, size_t i) {
   if (!node.attrs.has(key)) return;
@@ -142,38 +119,39 @@ struct Quirk {
 };
 
 constexpr Quirk kQuirks[] = {
-    {"BatchNormalization", 7, 8, refuse_spatial_0},
-    {"BatchNormalization", 7, 13, training_mode_from_outputs},
-    {"Clip", 7, 10, clip_bounds_to_operands},
+    {"BatchNormalization", 1, 8, refuse_spatial_0},
+    {"BatchNormalization", 1, 13, training_mode_from_outputs},
+    {"Clip", 1, 10, clip_bounds_to_operands},
     {"ConstantOfShape", 9, kMaxOpset, constant_of_shape_to_expand},
-    {"Dropout", 7, 11, dropout_ratio_to_operand},
+    {"Dropout", 1, 11, dropout_ratio_to_operand},
     {"GroupNormalization", 18, 20, group_scales_to_channels},
-    {"Hardmax", 7, 12, softmax_of_matrix},
-    {"LogSoftmax", 7, 12, softmax_of_matrix},
-    {"Pad", 7, 10, pads_to_operands},
-    {"ReduceL1", 7, 17, axes_to_operand},
-    {"ReduceL2", 7, 17, axes_to_operand},
-    {"ReduceLogSum", 7, 17, axes_to_operand},
-    {"ReduceLogSumExp", 7, 17, axes_to_operand},
-    {"ReduceMax", 7, 17, axes_to_operand},
-    {"ReduceMean", 7, 17, axes_to_operand},
-    {"ReduceMin", 7, 17, axes_to_operand},
-    {"ReduceProd", 7, 17, axes_to_operand},
-    {"ReduceSum", 7, 12, axes_to_operand},
-    {"ReduceSumSquare", 7, 17, axes_to_operand},
+    {"Hardmax", 1, 12, softmax_of_matrix},
+    {"LogSoftmax", 1, 12, softmax_of_matrix},
+    {"Pad", 1, 10, pads_to_operands},
+    {"ReduceL1", 1, 17, axes_to_operand},
+    {"ReduceL2", 1, 17, axes_to_operand},
+    {"ReduceLogSum", 1, 17, axes_to_operand},
+    {"ReduceLogSumExp", 1, 17, axes_to_operand},
+    {"ReduceMax", 1, 17, axes_to_operand},
+    {"ReduceMean", 1, 17, axes_to_operand},
+    {"ReduceMin", 1, 17, axes_to_operand},
+    {"ReduceProd", 1, 17, axes_to_operand},
+    {"ReduceSum", 1, 12, axes_to_operand},
+    {"ReduceSumSquare", 1, 17, axes_to_operand},
     {"Resize", 10, 10, resize_of_opset_10},
-    {"Slice", 7, 9, slice_bounds_to_operands},
-    {"Softmax", 7, 12, softmax_of_matrix},
-    {"Split", 7, 12, split_to_operand},
-    {"Squeeze", 7, 12, axes_to_operand},
-    {"TopK", 7, 9, k_to_operand},
-    {"Upsample", 7, 8, scales_to_operand},
-    {"Unsqueeze", 7, 12, axes_to_operand},
+    {"Slice", 1, 9, slice_bounds_to_operands},
+    {"Softmax", 1, 12, softmax_of_matrix},
+    {"Split", 1, 12, split_to_operand},
+    {"Squeeze", 1, 12, axes_to_operand},
+    {"TopK", 1, 9, k_to_operand},
+    {"Upsample", 1, 8, scales_to_operand},
+    {"Unsqueeze", 1, 12, axes_to_operand},
 };
 
 }  // namespace
 
 void apply_quirks(ModelNode& node, int64_t opset, Builder& builder) {
+  if (opset < 7) apply_quirks_before_7(node, opset, builder);
   const std::string op = node.op;
   for (const Quirk& quirk : kQuirks)
     if (quirk.op == op && opset >= quirk.first_opset && opset <= quirk.last_opset) quirk.apply(node, builder);

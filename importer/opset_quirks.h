@@ -1,4 +1,4 @@
-// Rewrites nodes of older opsets to the canonical form, opset 17's: shapes, axes and bounds are operands. Nothing past
+// Rewrites nodes of older opsets to the canonical form, opset 24's: shapes, axes and bounds are operands. Nothing past
 // the importer knows opsets. Internal to importer/; no protobuf here.
 #pragma once
 

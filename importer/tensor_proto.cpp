@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "runtime/ir/error.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -227,8 +228,11 @@ void set_tensor(Proto& proto, const Tensor& tensor) {
   set_raw(proto, tensor);
 }
 
-void overwrite(Proto& proto, const Tensor& tensor) {
+void overwrite(Proto& proto, const Tensor& given) {
   const Type type = type_of(proto);
+  const bool was_half = is_half(type.dtype) && given.type().dtype == DType::f32;
+  const Tensor narrowed = was_half ? converted(given, type.dtype) : Tensor();
+  const Tensor& tensor = was_half ? narrowed : given;
   if (tensor.type() != type) {
     throw Error("tensor '", proto.name(), "' is ", text_of(type), " in the model, not ", text_of(tensor.type()));
   }

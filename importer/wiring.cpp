@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "importer/graph_names.h"
+#include "importer/node_attributes.h"
 #include "runtime/ir/error.h"
 
 namespace marvin {
@@ -18,7 +19,8 @@ void Wiring::make(const std::string& name, const onnx::NodeProto* maker) {
   if (!makers_.emplace(name, maker).second) throw Error("the name '", name, "' is given to two values");
 }
 
-Wiring::Wiring(const onnx::GraphProto& graph, const NodeProtos& nodes) {
+Wiring::Wiring(const onnx::GraphProto& graph, const NodeProtos& nodes,
+               const std::function<bool(const std::string&)>& is_outer) {
   for (const onnx::TensorProto& tensor : graph.initializer()) make(tensor.name(), nullptr);
   const Names initialized = names_initialized(graph);
   for (const onnx::ValueInfoProto& input : graph.input())
@@ -28,15 +30,41 @@ Wiring::Wiring(const onnx::GraphProto& graph, const NodeProtos& nodes) {
       if (!output.empty()) make(output, &node);
 
   for (const onnx::NodeProto& node : nodes) {
-    for (int i = 0; i < node.input_size(); ++i) {
-      if (node.input(i).empty()) continue;
-      if (!has(node.input(i))) throw Error(described(node), " reads '", node.input(i), "', which nothing produces");
-      uses_[node.input(i)].push_back({&node, i});
+    for (const std::string& input : node.input()) {
+      if (!input.empty() && !has(input) && !is_outer(input))
+        throw Error(described(node), " reads '", input, "', which nothing produces");
     }
+    use(node);
   }
   for (const onnx::ValueInfoProto& output : graph.output())
-    if (!has(output.name())) throw Error("the model's output '", output.name(), "' is produced by nothing");
+    if (!output.name().empty() && !has(output.name()) && !is_outer(output.name()))
+      throw Error("the output '", output.name(), "' is produced by nothing");
   sort(nodes);
+}
+
+void Wiring::use(const onnx::NodeProto& node) {
+  for (int i = 0; i < node.input_size(); ++i) {
+    if (node.input(i).empty() || !has(node.input(i))) continue;
+    uses_[node.input(i)].push_back({&node, i});
+    reads_[&node].push_back(node.input(i));
+  }
+  for_each_subgraph(node, [&](const onnx::GraphProto& subgraph) { use_captured(node, subgraph, {}); });
+}
+
+void Wiring::use_captured(const onnx::NodeProto& holder, const onnx::GraphProto& subgraph, const Names& shadowed) {
+  Names own = names_in(subgraph);
+  own.insert(shadowed.begin(), shadowed.end());
+  const auto is_captured = [&](const std::string& name) { return !name.empty() && !own.contains(name) && has(name); };
+  for (const onnx::NodeProto& node : subgraph.node()) {
+    for (int i = 0; i < node.input_size(); ++i) {
+      if (!is_captured(node.input(i))) continue;
+      uses_[node.input(i)].push_back({&node, i});
+      reads_[&holder].push_back(node.input(i));
+    }
+    for_each_subgraph(node, [&](const onnx::GraphProto& inner) { use_captured(holder, inner, own); });
+  }
+  for (const onnx::ValueInfoProto& output : subgraph.output())
+    if (is_captured(output.name())) reads_[&holder].push_back(output.name());
 }
 
 std::span<const Wiring::Use> Wiring::uses(const std::string& name) const {
@@ -48,7 +76,7 @@ std::span<const Wiring::Use> Wiring::uses(const std::string& name) const {
 void Wiring::sort(const NodeProtos& nodes) {
   struct Visit {
     const onnx::NodeProto* node;
-    int next_input;
+    size_t next_input;
   };
   std::unordered_set<const onnx::NodeProto*> open, done;
   for (const onnx::NodeProto& root : nodes) {
@@ -61,9 +89,9 @@ void Wiring::sort(const NodeProtos& nodes) {
     push(&root);
     while (!stack.empty()) {
       Visit& visit = stack.back();
-      if (visit.next_input < visit.node->input_size()) {
-        const std::string& input = visit.node->input(visit.next_input++);
-        if (!input.empty()) push(makers_.at(input));
+      const auto reads = reads_.find(visit.node);
+      if (reads != reads_.end() && visit.next_input < reads->second.size()) {
+        push(makers_.at(reads->second[visit.next_input++]));
         continue;
       }
       done.insert(visit.node);

@@ -3,10 +3,13 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <functional>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "importer/graph_names.h"
 
 namespace marvin {
 
@@ -22,23 +25,27 @@ class Wiring {
     int operand;
   };
 
-  // `nodes` stand in for the graph's own. Both must outlive this. Throws Error when a name is given to two values,
-  // when nothing makes a value that is read, and on cycles.
-  Wiring(const onnx::GraphProto& graph, const NodeProtos& nodes);
+  // `nodes` stand in for the graph's own. Both must outlive this. `is_outer` says whether a name can be read though the
+  // graph has it not: subgraphs read names of the graphs around them, which count as read by the node that holds them.
+  // Throws Error when a name is given to two values, when nothing makes a value that is read, and on cycles.
+  Wiring(const onnx::GraphProto& graph, const NodeProtos& nodes,
+         const std::function<bool(const std::string&)>& is_outer = [](const std::string&) { return false; });
 
   // Every node after those it reads from; as in the file where the file is so sorted.
   const std::vector<const onnx::NodeProto*>& order() const { return order_; }
   std::span<const Use> uses(const std::string& name) const;
-  bool has(const std::string& name) const { return makers_.contains(name); }
-  // Null for inputs and initializers.
-  const onnx::NodeProto* maker(const std::string& name) const { return makers_.at(name); }
 
  private:
+  bool has(const std::string& name) const { return makers_.contains(name); }
   void make(const std::string& name, const onnx::NodeProto* maker);
+  void use(const onnx::NodeProto& node);
+  void use_captured(const onnx::NodeProto& holder, const onnx::GraphProto& subgraph, const Names& shadowed);
   void sort(const NodeProtos& nodes);
 
   std::unordered_map<std::string, const onnx::NodeProto*> makers_;
   std::unordered_map<std::string, std::vector<Use>> uses_;
+  // By node: what it and the subgraphs in it read of this graph.
+  std::unordered_map<const onnx::NodeProto*, std::vector<std::string>> reads_;
   std::vector<const onnx::NodeProto*> order_;
 };
 

@@ -198,6 +198,9 @@ std::vector<ValueId> name_values(Graph& graph, std::span<const ValueId> values, 
 std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inputs, const Attrs& attrs,
                              size_t output_count);
 
+// The tensor with its elements cast.
+Tensor converted(const Tensor& tensor, DType to);
+
 // Turns the node's outputs into constants when all that it reads is constant (or its op needs types alone), it draws no
 // random numbers and the result is no larger than `limit_bytes`. Says whether it did.
 bool fold(Graph& graph, NodeId node, int64_t limit_bytes = int64_t{1} << 26);

@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "runtime/ops/list.h"
+#include "runtime/ops/types.h"
 #include "runtime/ir/text.h"
 #include "runtime/ir/verify.h"
 
@@ -199,6 +200,11 @@ std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inp
     return results;
   }
   throw Error("no kernel of ", op.name, " takes ", inputs.empty() ? "nothing" : text_of(*in_types[0]));
+}
+
+Tensor converted(const Tensor& tensor, DType to) {
+  const std::array inputs = {&tensor};
+  return std::move(evaluate(op_named("Cast"), inputs, {{"to", onnx_number_of(to)}}, 1)[0]);
 }
 
 bool fold(Graph& graph, NodeId id, int64_t limit_bytes) {

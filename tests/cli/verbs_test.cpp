@@ -20,7 +20,7 @@ std::string field(int number, const std::string& bytes) {
   return varint(static_cast<uint64_t>(number) << 3 | 2) + varint(bytes.size()) + bytes;
 }
 
-constexpr uint64_t kFloat = 1, kFloat16 = 10;
+constexpr uint64_t kFloat = 1, kString = 8;
 
 std::string tensor_proto(const Tensor& tensor) {
   std::string proto;
@@ -95,13 +95,13 @@ TEST_CASE("run --test-data tells equal from different and from not applicable") 
   write_file(data + "/output_0.pb", "not a tensor");
   CHECK(run().code == 1);
 
-  write_file(model, unary_model("Relu", kFloat16));
+  write_file(model, unary_model("Relu", kString));
   const Outcome foreign = run();
   CHECK(foreign.code == 3);
-  CHECK(foreign.out.find("FLOAT16") != std::string::npos);
+  CHECK(foreign.out.find("STRING") != std::string::npos);
   const Outcome as_json = run_marvin({"run", model, "--test-data", data, "--json"});
   CHECK(as_json.code == 3);
-  CHECK(as_json.json().at("not_applicable").get<std::string>().find("FLOAT16") != std::string::npos);
+  CHECK(as_json.json().at("not_applicable").get<std::string>().find("STRING") != std::string::npos);
 }
 
 // ---- check and inspect ----------------------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ TEST_CASE("opsets and IR versions outside the supported range are refused with t
   CHECK(relu(kMinOpset).load().opset() == kMinOpset);
   CHECK(relu(kMaxOpset).load().opset() == kMaxOpset);
   const std::string newer = error_of([] { relu(kMaxOpset + 1).load(); });
-  CHECK_THAT(newer, Contains("opset 18") && Contains("7 to 17") && Contains("opset_version=17"));
-  CHECK_THAT(error_of([] { relu(kMinOpset - 1).load(); }), Contains("opset 6"));
+  CHECK_THAT(newer, Contains("opset 25") && Contains("1 to 24") && Contains("opset_version=17"));
+  CHECK_THAT(error_of([] { relu(kMinOpset - 1).load(); }), Contains("opset 0"));
   CHECK_THAT(error_of([] { relu(17, 2).load(); }), Contains("IR version 2"));
   CHECK_THAT(error_of([] { relu(17, 99).load(); }), Contains("IR version 99"));
   CHECK(relu(17, 3).load().ir_version() == 3);
@@ -131,8 +131,8 @@ TEST_CASE("tensors whose data does not fit their shape are refused before memory
   proto.clear_dims();
   proto.add_dims(3);
   CHECK_THAT(error(), Contains("has 0 elements"));
-  proto.set_data_type(onnx::TensorProto::FLOAT16);
-  CHECK_THAT(error(), Contains("FLOAT16 is not supported"));
+  proto.set_data_type(onnx::TensorProto::STRING);
+  CHECK_THAT(error(), Contains("STRING is not supported"));
   proto.set_data_type(17);
   CHECK_THAT(error(), Contains("FLOAT8E4M3FN is not supported"));
   proto.set_data_type(77);

@@ -1,0 +1,46 @@
+// What names mean while a graph of a file, a subgraph of it or a function is read. Internal to importer/.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "runtime/ir/graph.h"
+
+namespace marvin {
+
+class Frame {
+ public:
+  // `outer`: whose names can be read too, null for the model's graph and for functions. `prefix` goes before the names
+  // of values and nodes. `opset`: of the default domain.
+  Frame(const Frame* outer, std::string prefix, int64_t opset)
+      : outer_(outer), prefix_(std::move(prefix)), opset_(opset) {}
+
+  int64_t opset() const { return opset_; }
+  // Null when the name is not defined here or further out. A function's operand that its caller leaves out is defined
+  // as no value.
+  const ValueId* find(const std::string& name) const {
+    for (const Frame* frame = this; frame; frame = frame->outer_)
+      if (const auto entry = frame->values_.find(name); entry != frame->values_.end()) return &entry->second;
+    return nullptr;
+  }
+  // Here, whatever is further out.
+  bool defines(const std::string& name) const { return values_.contains(name); }
+  void define(const std::string& name, ValueId value) { values_.insert_or_assign(name, value); }
+
+  // The name in the graph of a value or node of this frame. The model's own values keep theirs.
+  std::string value_name(const Graph& graph, const std::string& name) const {
+    return prefix_.empty() || name.empty() ? name : graph.unused_name(prefix_ + name);
+  }
+  std::string node_name(const std::string& name) const { return name.empty() ? name : prefix_ + name; }
+  // Before the names of what `node` holds: a subgraph, a function's body.
+  std::string inner_prefix(const std::string& label) const { return prefix_ + label + "/"; }
+
+ private:
+  const Frame* outer_;
+  std::string prefix_;
+  int64_t opset_;
+  std::unordered_map<std::string, ValueId> values_;
+};
+
+}  // namespace marvin

@@ -1,0 +1,32 @@
+// Functions: ops whose meaning is a graph of other ops, given by the model or by ONNX. Internal to importer/.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <map>
+#include <optional>
+#include <string>
+
+namespace marvin {
+
+// A call of a function: its body with the caller's attributes in place.
+struct FunctionCall {
+  onnx::GraphProto body;
+  int64_t opset = 0;  // of the default domain, that the body is written in
+};
+
+class Functions {
+ public:
+  // Of the model, which must outlive this.
+  explicit Functions(const onnx::ModelProto& model);
+
+  bool has(const onnx::NodeProto& node) const { return find(node) != nullptr; }
+  // Throws Error when the model does not say which opset the function uses.
+  FunctionCall call(const onnx::NodeProto& node, int64_t caller_opset) const;
+
+ private:
+  const onnx::FunctionProto* find(const onnx::NodeProto& node) const;
+  std::map<std::string, const onnx::FunctionProto*> by_name_;
+};
+
+}  // namespace marvin

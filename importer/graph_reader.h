@@ -1,0 +1,54 @@
+// Reads nodes of a file, and the subgraphs and functions in them, into a Graph. Internal to importer/.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "importer/frame.h"
+#include "importer/functions.h"
+#include "importer/onnx_file.h"
+#include "importer/opset_quirks.h"
+#include "importer/wiring.h"
+#include "runtime/ops/op.h"
+
+namespace marvin {
+
+class GraphReader {
+ public:
+  GraphReader(const OnnxModel::File& file, Graph& graph) : file_(file), functions_(file.proto), graph_(graph) {}
+
+  Graph& graph() { return graph_; }
+  // Adds the nodes, every one after those it reads from, and defines their outputs in the frame. Throws Error, naming
+  // the node, on whatever marvin cannot run.
+  void read(const Wiring& wiring, Frame& frame);
+  // Adds a subgraph's or function's nodes with its inputs standing for the given values; returns its outputs. `outer` is
+  // the frame whose names it can read, or null.
+  std::vector<ValueId> read_body(const onnx::GraphProto& body, std::span<const ValueId> inputs, const Frame* outer,
+                                 const std::string& prefix, int64_t opset);
+  // The value of this name. Throws Error when the file has one but it has no equivalent in canonical form.
+  ValueId value_named(const Frame& frame, const std::string& name) const;
+  // 16-bit floats are defined as their float32 equivalents, since nothing computes in them.
+  void define(Frame& frame, const std::string& name, ValueId value);
+  // A tensor of the file: a parameter when it is trained, a constant otherwise.
+  void add_tensor(Frame& frame, const std::string& name, Tensor tensor, bool trained);
+  // What new values that stand for (part of) a node are made with.
+  Builder builder_for(const onnx::NodeProto& node, const Frame& frame);
+
+ private:
+  void read_node(const onnx::NodeProto& node, const Wiring& wiring, Frame& frame);
+  void read_constant(const onnx::NodeProto& proto, const Wiring& wiring, Frame& frame);
+  void read_op(const onnx::NodeProto& node, Frame& frame);
+  std::vector<ValueId> call_function(const onnx::NodeProto& node, const Frame& frame);
+  std::vector<ValueId> operands(const onnx::NodeProto& node, const Frame& frame) const;
+
+  const OnnxModel::File& file_;
+  Functions functions_;
+  Graph& graph_;
+  int depth_ = 0;  // of bodies in bodies
+};
+
+// "node 'conv1' (Conv)", or by its first output; as a part of paths.
+std::string label_of(const onnx::NodeProto& node);
+
+}  // namespace marvin

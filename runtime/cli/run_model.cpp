@@ -1,0 +1,87 @@
+#include "runtime/cli/run_model.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "passes/pipeline.h"
+#include "passes/plan_memory.h"
+#include "runtime/exec/executor.h"
+
+namespace marvin {
+namespace {
+
+// The first extent of the first array that has one.
+int64_t batch_of(const std::vector<NamedArray>& inputs) {
+  for (const NamedArray& array : inputs) {
+    const Shape& shape = array.values.type().shape;
+    if (!shape.empty() && shape[0] > 0) return shape[0];
+  }
+  return 1;
+}
+
+void check_inputs(const OnnxModel& model, const std::vector<NamedArray>& arrays, const std::string& source) {
+  const std::vector<std::string> names = model.inputs();
+  for (const NamedArray& array : arrays) {
+    if (std::ranges::find(names, array.name) != names.end()) continue;
+    throw Error(source, ": the model has no input '", array.name, "'; its inputs are ", join(names), ".",
+                suggestion(array.name, names));
+  }
+  for (const std::string& name : names) {
+    if (std::ranges::find(arrays, name, &NamedArray::name) != arrays.end()) continue;
+    throw Error(source, ": has no array '", name, "', which is an input of the model");
+  }
+}
+
+// Where shapes depend on what is fed, integers are taken for constants, and where that is not enough, everything is.
+Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) {
+  ImportOptions options{.batch = batch_of(inputs)};
+  const auto attempt = [&]() -> std::optional<Graph> {
+    try {
+      return model.import(options);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  };
+  if (std::optional<Graph> graph = attempt()) return std::move(*graph);
+  for (const NamedArray& array : inputs)
+    if (is_integer(array.values.type().dtype)) options.values.emplace(array.name, array.values);
+  if (std::optional<Graph> graph = attempt()) return std::move(*graph);
+  for (const NamedArray& array : inputs) options.values.emplace(array.name, array.values);
+  return model.import(options);
+}
+
+void feed(Executor& executor, size_t index, const NamedArray& array, const std::string& source) {
+  const Type& type = executor.input_type(index);
+  // bfloat16 comes as its bits, in u16: numpy has no such type.
+  const bool is_bits = type.dtype == DType::bf16 && array.values.type() == Type{DType::u16, type.shape};
+  if (!is_bits && type != array.values.type()) {
+    throw Error(source, ": the array '", array.name, "' is ", text_of(array.values.type()),
+                ", but the model's input is ", text_of(type));
+  }
+  std::copy_n(array.values.data(), type.bytes(), executor.input_bytes(index));
+}
+
+}  // namespace
+
+std::vector<NamedArray> run_model(const OnnxModel& model, const std::vector<NamedArray>& inputs,
+                                  const std::string& source) {
+  check_inputs(model, inputs, source);
+  PassRunner runner;
+  const Graph graph = compile(import_for(model, inputs), {}, runner).graph;
+  ParameterStore parameters;
+  parameters.adopt(graph);
+  Arena arena;
+  Executor executor(std::make_shared<Plan>(plan_memory(graph)), parameters, arena);
+  for (size_t i = 0; i < executor.plan().inputs.size(); ++i) {
+    feed(executor, i, *std::ranges::find(inputs, executor.plan().inputs[i].name, &NamedArray::name), source);
+  }
+  executor.run({});
+  std::vector<NamedArray> outputs;
+  for (size_t i = 0; i < executor.plan().outputs.size(); ++i) {
+    outputs.push_back({executor.plan().outputs[i].name, executor.output_tensor(i)});
+  }
+  return outputs;
+}
+
+}  // namespace marvin
