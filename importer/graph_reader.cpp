@@ -1,6 +1,7 @@
 #include "importer/graph_reader.h"
 
 #include "importer/control_flow.h"
+#include "importer/gradient_node.h"
 #include "importer/node_attributes.h"
 #include "importer/onnx_ops.h"
 #include "importer/running_statistics.h"
@@ -75,10 +76,11 @@ void GraphReader::read(const Wiring& wiring, Frame& frame) {
 void GraphReader::read_node(const onnx::NodeProto& node, const Wiring& wiring, Frame& frame) {
   if (is_default_op(node, "Constant")) return read_constant(node, wiring, frame);
   const bool calls = functions_.has(node);
-  if (!calls && !is_control_flow(node)) return read_op(node, frame);
+  if (!calls && !is_control_flow(node) && !is_gradient(node)) return read_op(node, frame);
   const size_t first_new = graph_.value_count();
-  const std::vector<ValueId> results = calls ? call_function(node, frame)
-                                             : read_control_flow(*this, node, operands(node, frame), frame);
+  const std::vector<ValueId> results = calls               ? call_function(node, frame)
+                                       : is_gradient(node) ? read_gradient(*this, node, frame)
+                                                           : read_control_flow(*this, node, operands(node, frame), frame);
   std::vector<std::string> names;
   for (const std::string& output : node.output()) names.push_back(frame.value_name(graph_, output));
   const std::vector<ValueId> outputs = name_values(graph_, results, names, first_new);
@@ -105,7 +107,6 @@ void GraphReader::read_op(const onnx::NodeProto& proto, Frame& frame) {
   Builder builder = builder_for(proto, frame);
   apply_quirks(node, frame.opset(), builder);
   if (!node.tensors.empty()) throw Error("attribute '", node.tensors.begin()->first, "' is a tensor");
-  if (!node.strings.empty()) throw Error("attribute '", node.strings.begin()->first, "' is a list of strings");
   const std::vector<RunningStatistic> statistics = running_statistics(graph_, node);
   const std::vector<ValueId> outputs =
       emit(graph_, {.op = node.op, .name = node.name, .inputs = node.inputs, .attrs = node.attrs}, node.outputs);

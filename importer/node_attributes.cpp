@@ -35,9 +35,7 @@ void add_attribute(ModelNode& node, const Proto& attribute, const std::filesyste
       node.tensors.insert_or_assign(name, tensor_from(attribute.t(), directory));
       return;
     case Proto::STRINGS:
-      node.strings.insert_or_assign(
-          name, std::vector<std::string>(attribute.strings().begin(), attribute.strings().end()));
-      return;
+      return node.attrs.set(name, std::vector<std::string>(attribute.strings().begin(), attribute.strings().end()));
     case Proto::GRAPH:
       return;
     default:

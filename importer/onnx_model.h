@@ -54,10 +54,10 @@ class OnnxModel {
   Graph import(const ImportOptions& options) const;
 
   // For importer/ alone.
+  explicit OnnxModel(std::shared_ptr<const File> file) : file_(std::move(file)) {}
   const File& file() const { return *file_; }
 
  private:
-  explicit OnnxModel(std::shared_ptr<const File> file) : file_(std::move(file)) {}
   std::shared_ptr<const File> file_;
 };
 

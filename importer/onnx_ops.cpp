@@ -7,6 +7,7 @@
 #include <string>
 
 #include "importer/control_flow.h"
+#include "importer/gradient_node.h"
 #include "importer/onnx_file.h"
 #include "runtime/ops/op.h"
 
@@ -19,14 +20,32 @@ constexpr std::array<std::string_view, 18> kNewerOps = {
     "CenterCropPad",      "Col2Im",    "Gelu",       "GroupNormalization", "ImageDecoder",  "Mish",
     "RMSNormalization",   "RegexFullMatch", "RotaryEmbedding", "StringConcat", "Swish",     "TensorScatter"};
 
+// Ops of other domains.
+struct ForeignOp {
+  std::string_view domain, op, canonical;
+};
+constexpr std::array kForeignOps = std::to_array<ForeignOp>({
+    {"ai.onnx.preview.training", "Adagrad", "TrainingAdagrad"},
+    {"ai.onnx.preview.training", "Adam", "TrainingAdam"},
+    {"ai.onnx.preview.training", "Momentum", "TrainingMomentum"},
+    {"onnx.brevitas", "BipolarQuant", "BipolarQuant"},
+    {"onnx.brevitas", "Quant", "IntQuant"},
+    {"qonnx.custom_op.general", "BipolarQuant", "BipolarQuant"},
+    {"qonnx.custom_op.general", "IntQuant", "IntQuant"},
+    {"qonnx.custom_op.general", "Quant", "IntQuant"},
+});
+
 }  // namespace
 
 std::string canonical_op(const onnx::NodeProto& node) {
-  return is_default_domain(node.domain()) ? node.op_type() : "";
+  if (is_default_domain(node.domain())) return node.op_type();
+  for (const ForeignOp& row : kForeignOps)
+    if (row.domain == node.domain() && row.op == node.op_type()) return std::string(row.canonical);
+  return "";
 }
 
 bool is_known(const onnx::NodeProto& node) {
-  if (is_control_flow(node) || (is_default_domain(node.domain()) && node.op_type() == "Constant")) return true;
+  if (is_control_flow(node) || is_gradient(node) || (is_default_domain(node.domain()) && node.op_type() == "Constant")) return true;
   const std::string op = canonical_op(node);
   return find_op(op) && (!is_default_domain(node.domain()) || is_onnx_op(op));
 }

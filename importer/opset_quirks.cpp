@@ -42,6 +42,11 @@ void k_to_operand(ModelNode& node, Builder& builder) {
   if (node.attrs.has("k")) set_operand(node, 1, builder.constant_shape({take<int64_t>(node, "k", 0)}));
 }
 
+// Operands are the signal, the length and, since opset 20, the axis, which was 1 where nothing said so.
+void fourier_axis_to_operand(ModelNode& node, Builder& builder) {
+  set_operand(node, 2, builder.constant(Tensor::scalar(take<int64_t>(node, "axis", 1))));
+}
+
 // Before opset 12 nothing said whether Dropout drops, and files meant inference; so does a missing training_mode.
 void dropout_ratio_to_operand(ModelNode& node, Builder& builder) { scalar_to_operand(node, builder, "ratio", 1); }
 
@@ -123,6 +128,7 @@ constexpr Quirk kQuirks[] = {
     {"BatchNormalization", 1, 13, training_mode_from_outputs},
     {"Clip", 1, 10, clip_bounds_to_operands},
     {"ConstantOfShape", 9, kMaxOpset, constant_of_shape_to_expand},
+    {"DFT", 17, 19, fourier_axis_to_operand},
     {"Dropout", 1, 11, dropout_ratio_to_operand},
     {"GroupNormalization", 18, 20, group_scales_to_channels},
     {"Hardmax", 1, 12, softmax_of_matrix},

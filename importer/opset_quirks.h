@@ -17,8 +17,7 @@ struct ModelNode {
   std::vector<ValueId> inputs;
   std::vector<std::string> outputs;  // "" where left out
   Attrs attrs;
-  std::map<std::string, Tensor> tensors;                    // attributes that are tensors
-  std::map<std::string, std::vector<std::string>> strings;  // attributes that are lists of strings
+  std::map<std::string, Tensor> tensors;  // attributes that are tensors
 };
 
 // Brings a node into canonical form; what has to be computed before it goes through `builder`. Throws Error on forms

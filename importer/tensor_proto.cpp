@@ -9,7 +9,6 @@
 #include <optional>
 
 #include "runtime/ir/error.h"
-#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -185,6 +184,17 @@ Tensor from_external(const Proto& proto, const Type& type, const std::filesystem
   return tensor;
 }
 
+// 16-bit weights are trained as float32.
+Tensor rounded_to_half(const Tensor& tensor, DType half) {
+  Tensor result(Type{half, tensor.type().shape});
+  const auto round = [&](auto zero) {
+    using T = decltype(zero);
+    std::ranges::transform(tensor.as<float>(), result.as<T>().begin(), [](float x) { return T(x); });
+  };
+  half == DType::f16 ? round(Float16{}) : round(BFloat16{});
+  return result;
+}
+
 void set_raw(Proto& proto, const Tensor& tensor) {
   proto.set_raw_data(tensor.data(), static_cast<size_t>(tensor.type().bytes()));
 }
@@ -230,8 +240,8 @@ void set_tensor(Proto& proto, const Tensor& tensor) {
 
 void overwrite(Proto& proto, const Tensor& given) {
   const Type type = type_of(proto);
-  const bool was_half = is_half(type.dtype) && given.type().dtype == DType::f32;
-  const Tensor narrowed = was_half ? converted(given, type.dtype) : Tensor();
+  const bool was_half = is_half(type.dtype) && given.type() == Type{DType::f32, type.shape};
+  const Tensor narrowed = was_half ? rounded_to_half(given, type.dtype) : Tensor();
   const Tensor& tensor = was_half ? narrowed : given;
   if (tensor.type() != type) {
     throw Error("tensor '", proto.name(), "' is ", text_of(type), " in the model, not ", text_of(tensor.type()));

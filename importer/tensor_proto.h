@@ -24,8 +24,8 @@ Tensor tensor_from(const onnx::TensorProto& proto, const std::filesystem::path& 
 // Replaces dims, type and elements; elements go into raw_data.
 void set_tensor(onnx::TensorProto& proto, const Tensor& tensor);
 
-// Replaces the elements by others of the same type and shape, in the field that they are in. Throws Error when type or
-// shape differ.
+// Replaces the elements by others of the same type and shape, in the field that they are in; those of 16-bit floats come
+// as float32. Throws Error when type or shape differ.
 void overwrite(onnx::TensorProto& proto, const Tensor& tensor);
 
 // Moves elements from a file below `directory` into raw_data.

@@ -1,7 +1,10 @@
 #include "passes/pipeline.h"
 
+#include <algorithm>
+
 #include "passes/differentiate.h"
 #include "passes/fold_constants.h"
+#include "passes/freeze.h"
 #include "passes/select_kernels.h"
 
 namespace marvin {
@@ -19,7 +22,7 @@ std::vector<FixedPoint> formats_of(const Graph& graph, const Formats& formats) {
 }  // namespace
 
 const std::vector<std::string>& pass_names() {
-  static const std::vector<std::string> names = {"fold_constants",   "attach_loss",         "differentiate",
+  static const std::vector<std::string> names = {"fold_constants", "attach_loss", "freeze", "differentiate",   "shape_gradients",
                                                  "append_optimizer", "insert_quantization", "select_kernels"};
   return names;
 }
@@ -36,11 +39,18 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
 
   // Every op on a path from a parameter to the loss has a gradient, or the user is told which has not.
   if (options.optimizer || options.gradients) {
-    const std::vector<ValueId> parameters = trainable_parameters(graph);
+    std::vector<ValueId> parameters = trainable_parameters(graph);
+    if (!options.freeze.empty()) {
+      const std::vector<ValueId> frozen = parameters_matching(graph, options.freeze);
+      std::erase_if(parameters, [&](ValueId value) { return std::ranges::find(frozen, value) != frozen.end(); });
+      runner.run("freeze", graph, [&](Graph& g) { freeze(g, frozen); });
+    }
     if (parameters.empty()) throw Error("the loss depends on no parameter: there is nothing to train");
     std::vector<ValueId> gradients;
     runner.run("differentiate", graph, [&](Graph& g) { gradients = differentiate(g, parameters); });
     if (options.optimizer) {
+      runner.run("shape_gradients", graph,
+                 [&](Graph& g) { shape_gradients(g, options.shaping, parameters, gradients); });
       runner.run("append_optimizer", graph,
                  [&](Graph& g) { result.optimizer = append_optimizer(g, *options.optimizer, parameters, gradients); });
     } else {

@@ -9,6 +9,7 @@
 #include "passes/attach_loss.h"
 #include "passes/insert_quantization.h"
 #include "passes/runner.h"
+#include "passes/shape_gradients.h"
 #include "runtime/exec/plan.h"
 #include "runtime/precision/fixed_point.h"
 
@@ -20,6 +21,8 @@ using Formats = std::map<std::string, FixedPoint, std::less<>>;
 struct CompileOptions {
   std::string loss;                          // as attach_loss takes it; empty: none, the model as it is
   std::optional<OptimizerOptions> optimizer;  // none: no parameter changes, and nothing is differentiated unless `gradients`
+  std::string freeze;                         // a regular expression on names of parameters; empty: all are trained
+  GradientOptions shaping;                    // of gradients, before the optimizer
   bool gradients = false;                     // differentiate without an optimizer: gradients are computed and observed
   Formats formats;
   Observation observe;

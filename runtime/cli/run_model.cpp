@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "passes/pipeline.h"
 #include "passes/plan_memory.h"
@@ -51,6 +52,17 @@ Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) 
   return model.import(options);
 }
 
+// The inputs whose elements something reads; CastLike, say, asks for the type alone.
+std::set<std::string> inputs_read(const Graph& graph) {
+  std::set<std::string> names;
+  const std::vector<std::vector<NodeId>> readers = uses(graph);
+  for (const ValueId input : graph.inputs) {
+    const bool is_output = std::ranges::find(graph.outputs, input) != graph.outputs.end();
+    if (is_output || !readers[input.index].empty()) names.insert(graph[input].name);
+  }
+  return names;
+}
+
 void feed(Executor& executor, size_t index, const NamedArray& array, const std::string& source) {
   const Type& type = executor.input_type(index);
   // bfloat16 comes as its bits, in u16: numpy has no such type.
@@ -73,8 +85,10 @@ std::vector<NamedArray> run_model(const OnnxModel& model, const std::vector<Name
   parameters.adopt(graph);
   Arena arena;
   Executor executor(std::make_shared<Plan>(plan_memory(graph)), parameters, arena);
+  const std::set<std::string> read = inputs_read(graph);
   for (size_t i = 0; i < executor.plan().inputs.size(); ++i) {
-    feed(executor, i, *std::ranges::find(inputs, executor.plan().inputs[i].name, &NamedArray::name), source);
+    const std::string& name = executor.plan().inputs[i].name;
+    if (read.contains(name)) feed(executor, i, *std::ranges::find(inputs, name, &NamedArray::name), source);
   }
   executor.run({});
   std::vector<NamedArray> outputs;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "importer/export.h"
+#include "importer/replace_head.h"
 #include "importer/versions.h"
 #include "runtime/cli/model_metadata.h"
 #include "runtime/cli/train_log.h"
@@ -128,7 +129,8 @@ int train(TrainOptions& options, CLI::App& command) {
   require(options.data, "--data");
   require(options.out, "--out");
   check_out(options);
-  const OnnxModel model = OnnxModel::load(options.model);
+  OnnxModel model = OnnxModel::load(options.model);
+  if (options.replace_head) model = with_head(model, *options.replace_head, options.recipe.seed);
   const RunData data = load(options);
   const Recipe recipe = resolve(options, data.splits.train);
   Trainer trainer(importer_of(model), data.splits.train, data.evaluation(), recipe);

@@ -1,6 +1,7 @@
 #include "runtime/cli/train_options.h"
 
 #include "runtime/cli/recipe_file.h"
+#include "runtime/train/initialize.h"
 
 namespace marvin {
 namespace {
@@ -54,11 +55,36 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
                   cat("Learning rate; ", kSgdRate, " for sgd, ", kAdamRate, " for adam and adamw when not given"))
       ->type_name("X")
       ->group(kGroup);
-  command.add_option("--momentum", o.recipe.optimizer.momentum, "Of sgd")
+  command.add_option("--momentum", o.recipe.optimizer.momentum, "Of sgd and rmsprop")
       ->type_name("X")
       ->group(kGroup)
       ->capture_default_str();
   command.add_flag("--nesterov", o.recipe.optimizer.nesterov, "Nesterov's momentum, of sgd")->group(kGroup);
+  command.add_option("--l1", o.recipe.l1, "Weight of the sum of absolute values, on every parameter")
+      ->type_name("X")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      .add_option("--clip-grad-norm", o.recipe.clip_grad_norm,
+                  "The largest 2-norm of all gradients together; 0: they are not clipped")
+      ->type_name("X")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_option("--init", o.recipe.init, "The weights to begin with: keep the model's, or draw them anew by tnvs, he or xavier")
+      ->type_name("NAME")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      .add_option("--replace-head", o.replace_head,
+                  "A new last layer of so many outputs, for other classes than the model was exported for")
+      ->type_name("N")
+      ->group(kGroup);
+  command
+      .add_option("--freeze", o.recipe.freeze,
+                  "Parameters that are not trained: a regular expression on their names. Frozen running statistics put "
+                  "their normalization into inference form")
+      ->type_name("REGEX")
+      ->group(kGroup);
   command.add_option("--weight-decay", o.recipe.optimizer.weight_decay, "On every parameter")
       ->type_name("X")
       ->group(kGroup)
@@ -76,6 +102,10 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
       ->group(kGroup)
       ->excludes(epochs);
   add_batch_size(command, o.recipe.batch_size)->group(kGroup);
+  command.add_option("--accumulate", o.recipe.accumulate, "Batches whose gradients make one optimizer step")
+      ->type_name("N")
+      ->group(kGroup)
+      ->capture_default_str();
   command.add_option("--lr-schedule", o.recipe.schedule.name, join(schedule_names(), " or "))
       ->type_name("NAME")
       ->group(kGroup)
@@ -85,7 +115,13 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->group(kGroup);
-  command.add_option("--gamma", o.recipe.schedule.gamma, "By which step multiplies it")
+  command
+      .add_option("--patience", o.recipe.schedule.patience,
+                  "Evaluations without a lower loss that plateau lets pass before it lowers the rate")
+      ->type_name("N")
+      ->group(kGroup)
+      ->capture_default_str();
+  command.add_option("--gamma", o.recipe.schedule.gamma, "By which step and plateau multiply it")
       ->type_name("X")
       ->group(kGroup)
       ->capture_default_str();
@@ -126,6 +162,7 @@ void add_precision_options(CLI::App& command, TrainOptions& o) {
 Recipe recipe_of(const TrainOptions& options) {
   static const std::vector<std::string> kSwitchAt = {"step", "epoch"};
   check_word("--switch-at", options.switch_at, kSwitchAt);
+  check_word("--init", options.recipe.init, initializer_names());
   check_word("--optimizer", options.recipe.optimizer.name, optimizer_names());
   check_word("--lr-schedule", options.recipe.schedule.name, schedule_names());
   if (!options.recipe.loss.empty() && !options.recipe.loss.starts_with("output:")) {
@@ -148,14 +185,22 @@ struct Dependence {
 const std::vector<Dependence>& dependences() {
   const auto sgd = [](const Recipe& recipe) { return recipe.optimizer.name == "sgd"; };
   const auto step = [](const Recipe& recipe) { return recipe.schedule.name == "step"; };
+  const auto plateau = [](const Recipe& recipe) { return recipe.schedule.name == "plateau"; };
+  const auto falls = [](const Recipe& recipe) {
+    return recipe.schedule.name == "step" || recipe.schedule.name == "plateau";
+  };
+  const auto has_momentum = [](const Recipe& recipe) {
+    return recipe.optimizer.name == "sgd" || recipe.optimizer.name == "rmsprop";
+  };
   // Formats of float32 and fixed:WL.FL stay as they are.
   const auto switches = [](const Recipe& recipe) {
     return recipe.precision != "float32" && recipe.precision.find('.') == std::string::npos;
   };
-  static const std::vector<Dependence> list = {{"momentum", "optimizer", sgd},
+  static const std::vector<Dependence> list = {{"momentum", "optimizer", has_momentum},
                                                {"nesterov", "optimizer", sgd},
                                                {"step-epochs", "lr-schedule", step},
-                                               {"gamma", "lr-schedule", step},
+                                               {"gamma", "lr-schedule", falls},
+                                               {"patience", "lr-schedule", plateau},
                                                {"switch-at", "precision", switches}};
   return list;
 }
@@ -221,9 +266,15 @@ Json recipe_json(const TrainOptions& options, const Recipe& recipe, const std::s
                {"momentum", json_number(recipe.optimizer.momentum)},
                {"nesterov", recipe.optimizer.nesterov},
                {"weight-decay", json_number(recipe.optimizer.weight_decay)},
+               {"l1", json_number(recipe.l1)},
+               {"clip-grad-norm", json_number(recipe.clip_grad_norm)},
+               {"init", recipe.init},
+               {"freeze", recipe.freeze},
+               {"accumulate", recipe.accumulate},
                {"lr-schedule", recipe.schedule.name},
                {"step-epochs", recipe.schedule.step_epochs},
                {"gamma", recipe.schedule.gamma},
+               {"patience", recipe.schedule.patience},
                {"warmup-steps", recipe.schedule.warmup_steps},
                {"batch-size", recipe.batch_size},
                {"shuffle", recipe.shuffle},
@@ -235,6 +286,7 @@ Json recipe_json(const TrainOptions& options, const Recipe& recipe, const std::s
                {"backend", options.backend}});
   for (const Dependence& dependence : dependences())
     if (!dependence.holds(recipe)) json.erase(dependence.setting);
+  if (options.replace_head) json["replace-head"] = *options.replace_head;
   if (recipe.validation_split > 0) json["val-split"] = recipe.validation_split;
   if (recipe.steps) {
     json["steps"] = *recipe.steps;

@@ -14,6 +14,7 @@ struct TrainOptions {
   std::string backend = "auto", switch_at = "step";
   std::string recipe_file;
   Json preprocess;  // of the recipe file; null where it says nothing
+  std::optional<int64_t> replace_head;
   bool overwrite = false, keep_training_mode = false;
 };
 

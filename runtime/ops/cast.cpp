@@ -1,4 +1,6 @@
 // Conversion between element types.
+#include <bit>
+
 #include "runtime/kernels/convert.h"
 #include "runtime/kernels/parallel.h"
 #include "runtime/ops/list.h"
@@ -6,6 +8,18 @@
 
 namespace marvin {
 namespace {
+
+// ONNX's cases cut the lower half of a float32 off for bfloat16, where others round.
+template <class To, class From>
+To cast(From x) {
+  if constexpr (std::is_same_v<To, BFloat16>) {
+    BFloat16 upper;
+    upper.bits = static_cast<uint16_t>(std::bit_cast<uint32_t>(converted<float>(x)) >> 16);
+    return upper;
+  } else {
+    return converted<To>(x);
+  }
+}
 
 // The output may be written over the operand, element upon element.
 void run_cast(const KernelArgs& args) {
@@ -16,7 +30,7 @@ void run_cast(const KernelArgs& args) {
       decltype(to)* y = args.output<decltype(to)>();
       parallel_blocks(args.out_type().elements(), kBlock, [&](int64_t begin, int64_t end) {
 #pragma GCC ivdep
-        for (int64_t i = begin; i < end; ++i) y[i] = converted<decltype(to)>(x[i]);
+        for (int64_t i = begin; i < end; ++i) y[i] = cast<decltype(to)>(x[i]);
       });
     });
   });
@@ -28,7 +42,7 @@ const OpDef kCast = {
     .name = "Cast",
     .doc =
         "x as elements of the type `to` (a number of onnx.TensorProto.DataType). Floats are cut off towards zero, and "
-        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits. The gradient of a 16-bit float "
+        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits. bf16 is the upper half of an f32. The gradient of a 16-bit float "
         "is f32",
     .defaults = {},
     .required = {"to"},

@@ -47,7 +47,9 @@
   op(FourierTransform) op(DFT) op(STFT) \
   /* training.cpp */ \
   op(TrainingAdagrad) op(TrainingAdam) op(TrainingMomentum) \
-  /* shape.cpp */      \
+  /* tfidf.cpp */ \
+  op(TfIdfVectorizer) \
+  /* shape.cpp */ \
   op(Identity) op(Reshape) op(Flatten) op(Squeeze) op(Unsqueeze) op(Shape) op(Size) op(ConstantOfShape) op(Range) \
   /* repeat.cpp */ \
   op(Transpose) op(Expand) op(Tile) \

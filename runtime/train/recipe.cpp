@@ -19,6 +19,11 @@ void check_values(const Recipe& recipe) {
   require(recipe.epochs >= 1, "epochs", recipe.epochs, "at least 1");
   require(recipe.steps.value_or(1) >= 1, "steps", recipe.steps.value_or(0), "at least 1");
   require(recipe.batch_size >= 1, "batch-size", recipe.batch_size, "at least 1");
+  require(recipe.accumulate >= 1, "accumulate", recipe.accumulate, "at least 1");
+  require(std::isfinite(recipe.l1) && recipe.l1 >= 0, "l1", recipe.l1, "a number that is not negative");
+  require(std::isfinite(recipe.clip_grad_norm) && recipe.clip_grad_norm >= 0, "clip-grad-norm", recipe.clip_grad_norm,
+          "a number that is not negative");
+  require(recipe.schedule.patience >= 0, "patience", recipe.schedule.patience, "at least 0");
   require(recipe.evaluate_every >= 1, "eval-every", recipe.evaluate_every, "at least 1");
   require(recipe.validation_split >= 0 && recipe.validation_split < 1, "val-split", recipe.validation_split,
           "at least 0 and below 1");

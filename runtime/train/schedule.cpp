@@ -28,7 +28,7 @@ double one_cycle(double peak, int64_t index, int64_t total) {
 }  // namespace
 
 const std::vector<std::string>& schedule_names() {
-  static const std::vector<std::string> names = {"constant", "step", "cosine", "one-cycle"};
+  static const std::vector<std::string> names = {"constant", "step", "cosine", "linear", "one-cycle", "plateau"};
   return names;
 }
 
@@ -53,12 +53,26 @@ double learning_rate(const ScheduleOptions& options, int64_t step, int64_t total
   const int64_t total = std::max<int64_t>(1, total_steps - options.warmup_steps);
   if (options.name == "one-cycle") return one_cycle(options.lr, index, total);
   if (options.name == "cosine") return anneal(options.lr, 0, static_cast<double>(index) / static_cast<double>(total));
+  if (options.name == "linear")
+    return options.lr * static_cast<double>(total - index) / static_cast<double>(total);
   if (options.name == "step") {
     const int64_t epoch = (step - 1) / steps_per_epoch;
     const auto passed = std::ranges::count_if(options.step_epochs, [&](int64_t at) { return epoch >= at; });
     return options.lr * std::pow(options.gamma, static_cast<double>(passed));
   }
   return options.lr;
+}
+
+void Plateau::observe(double loss) {
+  constexpr double kThreshold = 1e-4;
+  if (options_.name != "plateau") return;
+  if (!best_ || loss < *best_ * (1 - kThreshold)) {
+    best_ = loss;
+    without_improvement_ = 0;
+  } else if (++without_improvement_ > options_.patience) {
+    factor_ *= options_.gamma;
+    without_improvement_ = 0;
+  }
 }
 
 }  // namespace marvin

@@ -6,6 +6,7 @@
 
 #include "runtime/data/batches.h"
 #include "runtime/precision/observations.h"
+#include "runtime/train/initialize.h"
 #include "runtime/train/step_plans.h"
 
 namespace marvin {
@@ -37,11 +38,13 @@ class Trainer::Impl {
         recipe_(checked(std::move(recipe))),
         split_(chosen_split()),
         policy_(make_policy(recipe_.precision)),
-        model_(import_(recipe_.batch_size, false)),
+        model_(imported()),
         loss_(chosen_loss()),
         preprocess_(recipe_.preprocess ? *recipe_.preprocess : default_preprocess(train)),
         reader_(train, preprocess_, batch_options()),
-        plans_(model_, step_options(), parameters_, arena_, train, reader_) {
+        plans_(model_, step_options(true), parameters_, arena_, train, reader_),
+        summing_plans_(model_, step_options(false), parameters_, arena_, train, reader_),
+        plateau_(recipe_.schedule) {
     if (policy_) begin_precision();
     plans_.in(slots_, formats_);
     result_.compile_ns = ns_since(begun_) - plans_.compile_ns();  // which run() adds, with those of later plans
@@ -59,7 +62,7 @@ class Trainer::Impl {
   }
 
   TrainingResult run(const TrainingEvents& events) {
-    const int64_t per_epoch = reader_.batches_per_epoch();
+    const int64_t per_epoch = steps_per_epoch();
     const int64_t total = recipe_.steps.value_or(recipe_.epochs * per_epoch);
     bool evaluated = false;
     while (step_ < total) {
@@ -71,7 +74,7 @@ class Trainer::Impl {
     }
     if (!evaluated) throw std::logic_error("training ended without an evaluation");
     result_.steps = step_;
-    result_.compile_ns += plans_.compile_ns();
+    result_.compile_ns += plans_.compile_ns() + summing_plans_.compile_ns();
     result_.arena_bytes = arena_.bytes();
     result_.formats = formats();
     result_.profile = profile();
@@ -82,6 +85,12 @@ class Trainer::Impl {
   static Recipe checked(Recipe recipe) {
     check(recipe);
     return recipe;
+  }
+
+  Graph imported() const {
+    Graph model = import_(recipe_.batch_size, false);
+    initialize(model, recipe_.init, recipe_.seed);
+    return model;
   }
 
   std::optional<SampleSplit> chosen_split() const {
@@ -103,9 +112,15 @@ class Trainer::Impl {
     return options;
   }
 
-  CompileOptions step_options() const {
+  // is_last: of the batches whose gradients make an optimizer step.
+  CompileOptions step_options(bool is_last) const {
     return {.loss = loss_,
             .optimizer = recipe_.optimizer,
+            .freeze = recipe_.freeze,
+            .shaping = {.l1 = recipe_.l1,
+                        .clip_norm = recipe_.clip_grad_norm,
+                        .accumulate = recipe_.accumulate,
+                        .is_last = is_last},
             .observe = {.enabled = policy_ != nullptr},
             .backend = recipe_.backend};
   }
@@ -114,7 +129,7 @@ class Trainer::Impl {
   void begin_precision() {
     Graph model = model_;
     model.updates.clear();
-    CompileOptions options = step_options();
+    CompileOptions options = step_options(true);
     options.optimizer.reset();
     options.gradients = true;
     const std::unique_ptr<StepPlan> plan = make_step_plan(model, options, parameters_, arena_, train_, reader_);
@@ -130,30 +145,45 @@ class Trainer::Impl {
     formats_ = policy_->begin(windows_, policy_state_);
   }
 
+  int64_t steps_per_epoch() const {
+    const int64_t steps = reader_.batches_per_epoch() / recipe_.accumulate;
+    if (steps > 0) return steps;
+    throw Error("--accumulate ", recipe_.accumulate, " is more than the ", reader_.batches_per_epoch(),
+                " batches of an epoch");
+  }
+
   StepReport run_step(int64_t total, const TrainingEvents& events) {
-    const int64_t per_epoch = reader_.batches_per_epoch();
+    const int64_t per_epoch = steps_per_epoch();
     StepReport report{.step = step_ + 1, .epoch = step_ / per_epoch + 1, .total_steps = total};
-    report.lr = learning_rate(recipe_.schedule, report.step, total, per_epoch);
-    StepPlan& plan = plans_.in(slots_, formats_);
+    report.lr = learning_rate(recipe_.schedule, report.step, total, per_epoch) * plateau_.factor();
+    for (int64_t part = 0; part < recipe_.accumulate; ++part) run_batch(part, report);
+    report.loss /= static_cast<double>(recipe_.accumulate);
+    ++step_;
+    result_.train_ns += report.ns;
+    if (const std::string layer = first_not_finite(); !std::isfinite(report.loss) || !layer.empty())
+      stop(report, layer);
+    if (events.step) events.step(report);
+    return report;
+  }
+
+  // Batch `part` of the step's; adds its loss and time to the report.
+  void run_batch(int64_t part, StepReport& report) {
+    const bool is_last = part + 1 == recipe_.accumulate;
+    const int64_t per_epoch = steps_per_epoch();
+    StepPlan& plan = (is_last ? plans_ : summing_plans_).in(slots_, formats_);
     const Clock::time_point start = Clock::now();
-    reader_.read(step_ / per_epoch, step_ % per_epoch, plan.destinations);
+    reader_.read(step_ / per_epoch, step_ % per_epoch * recipe_.accumulate + part, plan.destinations);
     if (plan.lr) plan.executor->input<float>(*plan.lr)[0] = static_cast<float>(report.lr);
     if (plan.step) plan.executor->input<float>(*plan.step)[0] = static_cast<float>(report.step);
     if (recipe_.profile) plan.step_ns.resize(plan.executor->plan().steps.size());
     plan.executor->run({.formats = formats_,
                         .seed = recipe_.seed,
-                        .step = static_cast<uint64_t>(report.step),
+                        .step = static_cast<uint64_t>(step_ * recipe_.accumulate + part + 1),
                         .step_ns = plan.step_ns});
-    ++step_;
-    report.loss = plan.executor->output<float>(plan.loss)[0];
-    if (policy_) look(plan, true);
-    report.ns = ns_since(start);
-    result_.train_ns += report.ns;
+    report.loss += plan.executor->output<float>(plan.loss)[0];
+    if (policy_ && is_last) look(plan, true);
+    report.ns += ns_since(start);
     count_macs(plan);
-    if (const std::string layer = first_not_finite(); !std::isfinite(report.loss) || !layer.empty())
-      stop(report, layer);
-    if (events.step) events.step(report);
-    return report;
   }
 
   // Brings what the plan shows of every slot into the windows.
@@ -197,6 +227,7 @@ class Trainer::Impl {
     if (split_) task.samples = split_->validation;
     for (size_t i = 0; i < slots_.size(); ++i) task.formats[slots_[i].name] = formats_[i];
     result_.last = evaluate(import_, parameters_, task);
+    plateau_.observe(result_.last.loss);
     const auto better = [](const Evaluation& a, const Evaluation& b) {
       return a.accuracy ? a.accuracy > b.accuracy : a.loss < b.loss;
     };
@@ -236,11 +267,13 @@ class Trainer::Impl {
 
   std::vector<OpTime> profile() const {
     std::vector<OpTime> times;
-    for (const auto& [containers, plan] : plans_) {
-      for (size_t i = 0; i < plan->step_ns.size(); ++i) {
-        const Step& step = plan->executor->plan().steps[i];
-        times.push_back(
-            {std::string(step.op->name), std::string(step.kernel->name), step.label, step.phase, plan->step_ns[i]});
+    for (const StepPlans* plans : {&plans_, &summing_plans_}) {
+      for (const auto& [containers, plan] : *plans) {
+        for (size_t i = 0; i < plan->step_ns.size(); ++i) {
+          const Step& step = plan->executor->plan().steps[i];
+          times.push_back(
+              {std::string(step.op->name), std::string(step.kernel->name), step.label, step.phase, plan->step_ns[i]});
+        }
       }
     }
     return times;
@@ -259,7 +292,8 @@ class Trainer::Impl {
   BatchReader reader_;
   ParameterStore parameters_, best_parameters_;
   Arena arena_;
-  StepPlans plans_;
+  StepPlans plans_, summing_plans_;  // of steps, and of the batches before the last of a step
+  Plateau plateau_;
 
   // By slot of the training graph; empty in float32.
   std::vector<Slot> slots_;

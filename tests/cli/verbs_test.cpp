@@ -145,7 +145,7 @@ TEST_CASE("check says why a model without parameters cannot be trained") {
 }
 
 TEST_CASE("inspect shows every stage of the compiler") {
-  for (const std::string stage : {"import", "fold_constants", "attach_loss", "differentiate", "append_optimizer",
+  for (const std::string stage : {"import", "fold_constants", "attach_loss", "differentiate", "shape_gradients", "append_optimizer",
                                   "insert_quantization", "select_kernels", "plan_memory"}) {
     CAPTURE(stage);
     const Outcome outcome = run_marvin({"inspect", model_path("mlp.onnx"), "--after", stage, "--batch-size", "4"});

@@ -48,6 +48,13 @@ std::span<const Sample> shape_samples() {
        .graph = "graph g { input %x: f32[3,1] constant %shape: i64[3] = {2, 1, 4} %y = Expand(%x, %shape) output %y }"},
       {.name = "Tile",
        .graph = "graph g { input %x: f32[2,3] constant %repeats: i64[2] = {3, 2} %y = Tile(%x, %repeats) output %y }"},
+      {.name = "TfIdfVectorizer of pairs",
+       .graph = R"(graph g {
+         constant %x: i64[2,4] = {1, 2, 3, 1, 2, 1, 2, 3}
+         %y = TfIdfVectorizer(%x) {mode="TFIDF", min_gram_length=1, max_gram_length=2, max_skip_count=1,
+           ngram_counts=[0,1], ngram_indexes=[0,2,1], pool_int64s=[3,1,2,2,3], weights=[0.5,2.0,1.0]}
+         output %y })",
+       .differentiable = false},
   };
   return samples;
 }

@@ -18,8 +18,10 @@
 #include "passes/attach_loss.h"
 #include "passes/differentiate.h"
 #include "passes/fold_constants.h"
+#include "passes/freeze.h"
 #include "passes/insert_quantization.h"
 #include "passes/select_kernels.h"
+#include "passes/shape_gradients.h"
 #include "runtime/ops/op.h"
 
 namespace marvin {
@@ -39,6 +41,19 @@ void train_with(Graph& graph, const Arguments& arguments) {
                    gradients);
 }
 
+void shape_all(Graph& graph, const Arguments& arguments) {
+  const std::vector<ValueId> parameters = trainable_parameters(graph);
+  std::vector<ValueId> gradients = differentiate(graph, parameters);
+  GradientOptions options;
+  if (arguments.at(0) == "clip") options.clip_norm = std::stof(arguments.at(1));
+  if (arguments.at(0) == "l1") options.l1 = std::stof(arguments.at(1));
+  if (arguments.at(0) == "sum" || arguments.at(0) == "mean") options.accumulate = std::stoi(arguments.at(1));
+  options.is_last = arguments.at(0) != "sum";
+  shape_gradients(graph, options, parameters, gradients);
+  for (const ValueId gradient : gradients)
+    if (gradient.valid()) graph.outputs.push_back(gradient);
+}
+
 // "8" or "16" for every slot, or one word per slot; 32 is float32.
 void quantize_in(Graph& graph, const Arguments& arguments) {
   std::vector<FixedPoint> formats;
@@ -54,6 +69,8 @@ const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& comm
       {"attach_loss", [](Graph& graph, const Arguments& arguments) { attach_loss(graph, arguments.at(0)); }},
       {"differentiate", [](Graph& graph, const Arguments&) { differentiate_all(graph); }},
       {"append_optimizer", train_with},
+      {"shape_gradients", shape_all},
+      {"freeze", [](Graph& graph, const Arguments& arguments) { freeze(graph, parameters_matching(graph, arguments.at(0))); }},
       {"insert_quantization", quantize_in},
       {"select_kernels", [](Graph& graph, const Arguments&) { select_kernels(graph); }},
   };

@@ -34,6 +34,27 @@ TEST_CASE("one-cycle follows PyTorch's OneCycleLR") {
   for (const double rate : expected) CHECK(learning_rate(options, ++step, 20, 5) == Approx(rate).epsilon(1e-9));
 }
 
+TEST_CASE("linear falls to zero in a straight line, after the warm-up") {
+  const ScheduleOptions options{.name = "linear", .lr = 1, .warmup_steps = 2};
+  const double expected[] = {0.5, 1, 1, 0.75, 0.5, 0.25};
+  for (int64_t step = 1; step <= 6; ++step)
+    CHECK(learning_rate(options, step, 6, 3) == Approx(expected[step - 1]));
+}
+
+TEST_CASE("plateau follows PyTorch's ReduceLROnPlateau") {
+  // ReduceLROnPlateau(optimizer, factor=0.5, patience=1) on a rate of 1: the rate after each loss.
+  const double losses[] = {1.0, 0.9, 0.95, 0.9, 0.89999, 0.8, 0.8, 0.8, 0.7};
+  const double rates[] = {1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25};
+  Plateau plateau({.name = "plateau", .gamma = 0.5, .patience = 1});
+  for (size_t i = 0; i < std::size(losses); ++i) {
+    plateau.observe(losses[i]);
+    CHECK(plateau.factor() == Approx(rates[i]));
+  }
+  Plateau other({.name = "constant"});
+  for (int i = 0; i < 50; ++i) other.observe(1);
+  CHECK(other.factor() == 1);
+}
+
 TEST_CASE("step multiplies the rate after the given epochs") {
   const ScheduleOptions options{.name = "step", .lr = 1, .step_epochs = {2, 3}, .gamma = 0.1};
   const double by_epoch[] = {1, 1, 0.1, 0.01};

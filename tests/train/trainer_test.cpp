@@ -106,6 +106,79 @@ TEST_CASE("values of three axes have one slot each, however products view them")
   CHECK(names == std::vector<std::string>{"d.a", "d.b", "fc1.weight", "fc2.weight", "h", "r"});
 }
 
+// The parameters after one step of SGD on the first batches.
+Tensor weight_after_a_step(const Recipe& recipe) {
+  const Dataset data = easy_data();
+  Trainer trainer(classifier, data, data, recipe);
+  trainer.run({});
+  return trainer.parameters().at("fc1.weight");
+}
+
+Recipe one_step() {
+  Recipe recipe = recipe_in("float32");
+  recipe.shuffle = false;
+  recipe.steps = 1;
+  recipe.batch_size = 32;
+  recipe.optimizer.momentum = 0;
+  return recipe;
+}
+
+double distance(const Tensor& a, const Tensor& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.as<float>().size(); ++i) sum += std::pow(a.as<float>()[i] - b.as<float>()[i], 2);
+  return std::sqrt(sum);
+}
+
+TEST_CASE("four batches that are accumulated make the step of one batch of their size") {
+  Recipe recipe = one_step();
+  const Tensor whole = weight_after_a_step(recipe);
+  recipe.batch_size = 8;
+  recipe.accumulate = 4;
+  CHECK(distance(weight_after_a_step(recipe), whole) < 1e-6);
+  recipe.steps = 3;
+  const Tensor three = weight_after_a_step(recipe);
+  recipe.batch_size = 32;
+  recipe.accumulate = 1;
+  CHECK(distance(weight_after_a_step(recipe), three) < 1e-5);
+}
+
+TEST_CASE("more accumulated batches than an epoch has are refused") {
+  Recipe recipe = one_step();
+  recipe.accumulate = 4;
+  const Dataset data = easy_data();
+  Trainer trainer(classifier, data, data, recipe);
+  CHECK_THROWS_WITH(trainer.run({}), Catch::Contains("--accumulate 4 is more than the 3 batches"));
+}
+
+TEST_CASE("clipped gradients move the weights by no more than rate times the bound") {
+  Recipe recipe = one_step();
+  recipe.schedule.lr = 1;
+  const Tensor start = *classifier(1, false)[classifier(1, false).find("fc1.weight")].data;
+  const double free = distance(weight_after_a_step(recipe), start);
+  recipe.clip_grad_norm = 0.01f;
+  const double clipped = distance(weight_after_a_step(recipe), start);
+  CHECK(free > 0.05);
+  CHECK(clipped < 0.01);
+  CHECK(clipped > 0.001);
+  recipe.clip_grad_norm = 1000;
+  CHECK(distance(weight_after_a_step(recipe), start) == Approx(free));
+}
+
+TEST_CASE("frozen parameters stay to the bit, and the others train") {
+  Recipe recipe = one_step();
+  recipe.freeze = "^fc1";
+  const Graph model = classifier(1, false);
+  const Dataset data = easy_data();
+  Trainer trainer(classifier, data, data, recipe);
+  trainer.run({});
+  CHECK(trainer.parameters().at("fc1.weight") == *model[model.find("fc1.weight")].data);
+  CHECK(distance(trainer.parameters().at("fc2.weight"), *model[model.find("fc2.weight")].data) > 1e-4);
+  recipe.freeze = "conv";
+  CHECK_THROWS_WITH(Trainer(classifier, data, data, recipe), Catch::Contains("no parameter's name matches 'conv'"));
+  recipe.freeze = "(";
+  CHECK_THROWS_WITH(Trainer(classifier, data, data, recipe), Catch::Contains("no regular expression"));
+}
+
 TEST_CASE("values that are not finite stop training with the layer's name, in float32 with the step") {
   Dataset data = easy_data();
   data.arrays[0].values.as<float>()[0] = std::numeric_limits<float>::quiet_NaN();
