@@ -176,7 +176,7 @@ TEST_CASE("the text that inspect prints parses back") {
 }
 
 TEST_CASE("inspect shows how long every stage took") {
-  const std::vector<std::string> stages = {"import",           "fold_constants",      "attach_loss",    "differentiate",
+  const std::vector<std::string> stages = {"import",           "fold_constants",      "attach_loss",    "differentiate",  "shape_gradients",
                                            "append_optimizer", "insert_quantization", "select_kernels", "plan_memory"};
   const auto shown = [](std::vector<std::string> more) {
     more.insert(more.begin(), {"inspect", model_path("mlp.onnx"), "--timings"});
