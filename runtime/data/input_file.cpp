@@ -1,7 +1,5 @@
 #include "runtime/data/input_file.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>

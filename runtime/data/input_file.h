@@ -1,11 +1,11 @@
 // Files read from front to back, whether they are compressed or not.
 #pragma once
 
+#include <zlib.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-struct gzFile_s;
 
 namespace marvin {
 

@@ -13,8 +13,6 @@
 #include "runtime/ir/error.h"
 #include "runtime/report/graph_view.h"
 
-extern char** environ;
-
 namespace marvin {
 namespace {
 

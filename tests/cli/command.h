@@ -14,8 +14,6 @@
 #include "runtime/data/npz.h"
 #include "tests/data/files.h"
 
-extern char** environ;
-
 namespace marvin {
 
 struct Outcome {
