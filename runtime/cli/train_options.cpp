@@ -6,7 +6,12 @@
 namespace marvin {
 namespace {
 
-constexpr double kSgdRate = 0.1, kAdamRate = 0.001;
+constexpr double kSgdRate = 0.1, kAdamRate = 0.001, kOtherRate = 0.01;
+
+double usual_rate(const std::string& optimizer) {
+  if (optimizer == "sgd") return kSgdRate;
+  return optimizer.starts_with("adam") ? kAdamRate : kOtherRate;
+}
 
 void add_data_options(CLI::App& command, TrainOptions& o) {
   const char* kGroup = "Data and results";
@@ -52,7 +57,8 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   command
       .add_option("--lr", o.lr,
-                  cat("Learning rate; ", kSgdRate, " for sgd, ", kAdamRate, " for adam and adamw when not given"))
+                  cat("Learning rate; ", kSgdRate, " for sgd, ", kAdamRate, " for adam and adamw, ", kOtherRate,
+                      " for the others when not given"))
       ->type_name("X")
       ->group(kGroup);
   command.add_option("--momentum", o.recipe.optimizer.momentum, "Of sgd and rmsprop")
@@ -169,7 +175,7 @@ Recipe recipe_of(const TrainOptions& options) {
     check_word("--loss", options.recipe.loss, loss_names());
   }
   Recipe recipe = options.recipe;
-  recipe.schedule.lr = options.lr.value_or(recipe.optimizer.name == "sgd" ? kSgdRate : kAdamRate);
+  recipe.schedule.lr = options.lr.value_or(usual_rate(recipe.optimizer.name));
   recipe.switch_at_epoch = options.switch_at == "epoch";
   recipe.backend = backend_named(options.backend);
   check_values(recipe);

@@ -26,7 +26,9 @@ void add_graph_options(CLI::App& command, GraphOptions& options) {
   add_batch_size(command, options.batch_size);
   command.add_option("--loss", options.loss, "As train takes it; chosen by the model's outputs when not given")
       ->type_name("LOSS");
-  command.add_option("--optimizer", options.optimizer, "sgd, adam or adamw")->type_name("NAME")->capture_default_str();
+  command.add_option("--optimizer", options.optimizer, join(optimizer_names(), " or "))
+      ->type_name("NAME")
+      ->capture_default_str();
   command
       .add_option(
           "--precision", options.precision,
