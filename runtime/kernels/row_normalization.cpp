@@ -39,15 +39,13 @@ template <bool kScaled>
   float sum = 0, product = 0;
   int64_t i = 0;
   for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
-    Lanes a = lanes_at(dy + i), b = lanes_at(dy + i + kLanes);
-    if constexpr (kScaled) {
-      a *= lanes_at(scale + i);
-      b *= lanes_at(scale + i + kLanes);
-    }
+    const int64_t k = i + kLanes;
+    const Lanes a = kScaled ? lanes_at(dy + i) * lanes_at(scale + i) : lanes_at(dy + i);
+    const Lanes b = kScaled ? lanes_at(dy + k) * lanes_at(scale + k) : lanes_at(dy + k);
     sum_a += a;
     sum_b += b;
     product_a += a * (lanes_at(x + i) - mean);
-    product_b += b * (lanes_at(x + i + kLanes) - mean);
+    product_b += b * (lanes_at(x + k) - mean);
   }
   for (; i < count; ++i) {
     const float g = kScaled ? dy[i] * scale[i] : dy[i];
@@ -144,8 +142,7 @@ void elementwise_grad(const RowShape& shape, const RowNormGrad& args, float* par
       const float *dy = args.dy + row * size, *x = args.x + row * size;
       const int64_t first = row % shape.groups * shape.channels;
       const float mean = shape.centered ? args.mean[row] : 0.0f;
-      if (sums_parameters)
-        add_parameter_gradients(dy, x, size, mean, args.inv_std[row], dscale + first, dbias + first);
+      if (sums_parameters) add_parameter_gradients(dy, x, size, mean, args.inv_std[row], dscale + first, dbias + first);
       if (!args.dx) continue;
       const float* scale = args.scale + first;
       const Combination c = combination_of(shape, args, row, sums_of(dy, x, scale, size, mean));
@@ -205,7 +202,8 @@ void row_norm(const RowShape& shape, const RowNorm& args) {
   each_row(shape, [&](int64_t row) {
     const float* x = args.x + row * size;
     const Moments moments = moments_of(x, size);
-    const double squares = shape.centered ? moments.squares : moments.squares + moments.count * moments.mean * moments.mean;
+    const double squares =
+        shape.centered ? moments.squares : moments.squares + moments.count * moments.mean * moments.mean;
     const float mean = shape.centered ? static_cast<float>(moments.mean) : 0.0f;
     const float inv_std = static_cast<float>(1 / std::sqrt(squares / static_cast<double>(size) + args.epsilon));
     const int64_t first = row % shape.groups * shape.channels;

@@ -149,7 +149,8 @@ ValueId gradient_through_statistics(GradContext& context, ValueId mean, ValueId 
     sum = sum.valid() ? context.build("Add", {sum, context.grad(1)}) : context.grad(1);
   if (!sum.valid()) return sum;
   const int64_t rows = std::max<int64_t>(1, context.type(inv_std).elements());
-  const ValueId n = context.scalar_like(x, static_cast<double>(context.type(x).elements() / rows));
+  const int64_t length = context.type(x).elements() / rows;
+  const ValueId n = context.scalar_like(x, static_cast<double>(length));
   return context.build("Expand", {context.build("Div", {sum, n}), context.constant_shape(context.shape(x))});
 }
 

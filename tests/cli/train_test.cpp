@@ -36,7 +36,7 @@ TEST_CASE("training leaves a run directory that tells the whole run") {
   CHECK(run.at("versions").contains("onednn"));
   CHECK(run.at("machine").at("threads").get<int>() >= 1);
   CHECK(run.at("recipe").at("loss") == "cross-entropy");
-  const json summary = run.at("summary");
+  const json& summary = run.at("summary");
   CHECK(summary.at("accuracy").get<double>() > 0.5);
   CHECK(summary.at("steps") == 6);
   for (const char* key : {"loss", "wall_s", "train_s", "peak_bytes"}) CHECK(summary.at(key).get<double>() > 0);

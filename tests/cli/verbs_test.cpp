@@ -260,7 +260,7 @@ TEST_CASE("bench times training steps and says where the time goes") {
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
   const json result = outcome.json();
-  const json step = result.at("step_ms");
+  const json& step = result.at("step_ms");
   CHECK(step.at("min").get<double>() > 0);
   CHECK(step.at("min").get<double>() <= step.at("median").get<double>());
   CHECK(step.at("median").get<double>() <= step.at("max").get<double>());

@@ -144,7 +144,10 @@ TEST_CASE("Augmentation depends on seed, epoch and sample, not on the batch size
 
   BatchReader plain(dataset, preprocess, {.batch_size = 24});
   const Batch batch = read(plain, 1, 0);
-  for (size_t i = 0; i < 24 * 16; ++i) CHECK(batch.images[i] == static_cast<float>(i / 16 + i % 16) / 255.0f);
+  for (size_t i = 0; i < 24 * 16; ++i) {
+    const size_t pixel = i / 16 + i % 16;
+    CHECK(batch.images[i] == static_cast<float>(pixel) / 255.0f);
+  }
 }
 
 TEST_CASE("A batch is the same for any number of threads") {

@@ -60,7 +60,7 @@ TEST_CASE("The deviation of a constant channel is 1") {
 }
 
 TEST_CASE("Normalisation rounds every operation to float32, as PyTorch does") {
-  Preprocess preprocess{.scale = true, .mean = {0.2860406f}, .deviation = {0.3530242f}};
+  const Preprocess preprocess{.scale = true, .mean = {0.2860406f}, .deviation = {0.3530242f}};
   std::vector<uint8_t> image(256);
   for (size_t i = 0; i < 256; ++i) image[i] = static_cast<uint8_t>(i);
   const ImageTransform transform(preprocess, {1, 16, 16});

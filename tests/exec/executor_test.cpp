@@ -50,7 +50,7 @@ std::vector<float> train(const CompileOptions& options, const Formats& formats, 
   store.adopt(compiled.graph);
   Arena arena;
   Executor executor(std::make_shared<Plan>(plan_memory(compiled.graph)), store, arena);
-  Values values = random_values(compiled.graph, -0.5f, 0.5f);
+  const Values values = random_values(compiled.graph, -0.5f, 0.5f);
   feed(compiled.graph, values, executor, store);
   executor.input<float>(executor.input_index("lr"))[0] = 0.05f;
   std::vector<FixedPoint> by_slot;
@@ -73,7 +73,7 @@ std::vector<float> train(const CompileOptions& options, const Formats& formats, 
 
 Formats formats_of_words(int8_t wl) {
   PassRunner runner;
-  CompileOptions options = training_options();
+  const CompileOptions options = training_options();
   Formats formats;
   for (const Slot& slot : compile(from_text(kNetwork), options, runner).graph.slots) {
     formats[slot.name] = {wl, fitted_fl(wl, slot.role == Role::gradient ? 0.25f : 4.0f)};

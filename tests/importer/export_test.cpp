@@ -332,7 +332,7 @@ TEST_CASE("a model in fixed point can be imported again") {
 // ---- Graphs ---------------------------------------------------------------------------------------------------------
 
 TEST_CASE("any graph can be written for viewers") {
-  Graph graph = from_text(R"(graph g {
+  const Graph graph = from_text(R"(graph g {
     input %x: f32[2,3]
     parameter %w: f32[3,2]
     constant %c: f32[2] = {1, 2}

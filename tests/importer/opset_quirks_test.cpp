@@ -12,7 +12,7 @@ namespace {
 // A node in a graph that has one input, x.
 struct Bench {
   explicit Bench(const std::string& op, Attrs attrs = {}, Type type = {DType::f32, {2, 3, 4}}) {
-    node = {.op = op, .name = "n", .inputs = {graph.add_input("x", std::move(type))}, .outputs = {"y"}, .attrs = attrs};
+    node = {.op = op, .name = "n", .inputs = {graph.add_input("x", std::move(type))}, .outputs = {"y"}, .attrs = std::move(attrs)};
   }
   Bench& apply(int64_t opset) {
     Builder builder(graph, Phase::forward, "y", "n");

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <random>
 
+#include "runtime/ir/tensor.h"
 #include "runtime/kernels/onednn_matmul.h"
 
 extern "C" int openblas_get_parallel(void);
@@ -37,18 +38,6 @@ class Operand {
   int bytes_;
 };
 
-// Scratch memory with the alignment of an arena.
-class Scratch {
- public:
-  explicit Scratch(int64_t bytes) : memory_(static_cast<size_t>(bytes + 64)) {}
-  std::byte* data() {
-    return reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory_.data()) + 63) / 64 * 64);
-  }
-
- private:
-  std::vector<std::byte> memory_;
-};
-
 constexpr float kScale = 0x1p-9f;
 
 std::vector<float> by_reference(const Gemm& gemm, const Operand& a, const Operand& b) {
@@ -59,14 +48,14 @@ std::vector<float> by_reference(const Gemm& gemm, const Operand& a, const Operan
 
 std::vector<float> by_exact_f32(const Gemm& gemm, const Operand& a, const Operand& b) {
   std::vector<float> y(static_cast<size_t>(gemm.y_elements), -1);
-  Scratch scratch(gemm_exact_f32_scratch_bytes(gemm));
+  Buffer scratch(gemm_exact_f32_scratch_bytes(gemm));
   gemm_exact_f32(gemm, a.words(), b.words(), kScale, y.data(), scratch.data());
   return y;
 }
 
 std::vector<float> by_exact_f64(const Gemm& gemm, const Operand& a, const Operand& b) {
   std::vector<float> y(static_cast<size_t>(gemm.y_elements), -1);
-  Scratch scratch(gemm_exact_f64_scratch_bytes(gemm, a.words().bytes, b.words().bytes));
+  Buffer scratch(gemm_exact_f64_scratch_bytes(gemm, a.words().bytes, b.words().bytes));
   gemm_exact_f64(gemm, a.words(), b.words(), kScale, y.data(), scratch.data());
   return y;
 }
@@ -74,7 +63,7 @@ std::vector<float> by_exact_f64(const Gemm& gemm, const Operand& a, const Operan
 std::vector<float> by_onednn(const Gemm& gemm, const Operand& a, const Operand& b) {
   std::vector<float> y(static_cast<size_t>(gemm.y_elements), -1);
   OnednnMatmul matmul(gemm.shape, OnednnMatmul::Operands::s8, false);
-  Scratch scratch(matmul.scratch_bytes());
+  Buffer scratch(matmul.scratch_bytes());
   matmul.run(a.words().data, b.words().data, kScale, nullptr, y.data(), scratch.data());
   return y;
 }
@@ -130,7 +119,7 @@ void check_onednn_f32(const Gemm& gemm) {
   const std::vector<float> bias = reals<float>(gemm.shape.n, 3);
   std::vector<float> y(static_cast<size_t>(gemm.y_elements)), expected = y;
   OnednnMatmul matmul(gemm.shape, OnednnMatmul::Operands::f32, true);
-  Scratch scratch(matmul.scratch_bytes());
+  Buffer scratch(matmul.scratch_bytes());
   matmul.run(a.data(), b.data(), 1, bias.data(), y.data(), scratch.data());
   gemm_reference(gemm, a.data(), b.data(), expected.data());
   for (size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % bias.size()];
