@@ -97,14 +97,18 @@ void Executor::run(const RunContext& context) {
     }
     const KernelQuery query{bound.in_types, bound.out_types, step.attrs};
     const Clock::time_point start = context.step_ns.empty() ? Clock::time_point() : Clock::now();
-    step.kernel->run({.in = bound.in,
-                      .out = bound.out,
-                      .query = query,
-                      .in_formats = bound.in_formats,
-                      .out_format = step.out_slot.valid() ? context.formats[step.out_slot.index] : FixedPoint{},
-                      .random = {context.seed, context.step, step.salt},
-                      .state = step.prepared.state.get(),
-                      .scratch = bound.scratch});
+    try {
+      step.kernel->run({.in = bound.in,
+                        .out = bound.out,
+                        .query = query,
+                        .in_formats = bound.in_formats,
+                        .out_format = step.out_slot.valid() ? context.formats[step.out_slot.index] : FixedPoint{},
+                        .random = {context.seed, context.step, step.salt},
+                        .state = step.prepared.state.get(),
+                        .scratch = bound.scratch});
+    } catch (const Error& error) {
+      throw Error(step.op->name, " '", step.label, "': ", error.what());
+    }
     if (!context.step_ns.empty()) {
       context.step_ns[i] += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
     }

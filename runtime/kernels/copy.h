@@ -49,6 +49,11 @@ void copy_tiled(const T* from, T* to, const StridedLoop<2>& loop, int across) {
 
 }  // namespace detail
 
+template <class T>
+void fill(T* y, int64_t count, T value) {
+  parallel_blocks(count, 1 << 13, [&](int64_t begin, int64_t end) { std::fill(y + begin, y + end, value); });
+}
+
 // Copies every element of the loop's array 0, which begins at `from`, to that of its array 1, which begins at `to`.
 template <class T>
 void copy_strided(const T* from, T* to, const StridedLoop<2>& loop) {

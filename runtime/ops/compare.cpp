@@ -72,7 +72,7 @@ std::vector<Type> infer_where(const InferContext& context) {
 void run_where(const KernelArgs& args) {
   const StridedLoop<3> loop =
       broadcast_loop<3>(args.out_type().shape, {args.in_type(0).shape, args.in_type(1).shape, args.in_type(2).shape});
-  visit(args.out_type().dtype, [&](auto zero) {
+  visit_unsigned(args.out_type().dtype, [&](auto zero) {
     using T = decltype(zero);
     select_broadcast(args.input<uint8_t>(0), args.input<T>(1), args.input<T>(2), args.output<T>(), loop);
   });

@@ -1,4 +1,4 @@
-// Ops that take parts of arrays and put parts together.
+// Ops that take ranges of arrays and put arrays together.
 #include <algorithm>
 #include <numeric>
 
@@ -8,11 +8,6 @@
 
 namespace marvin {
 namespace {
-
-template <class T>
-void fill_zero(T* y, int64_t count) {
-  parallel_blocks(count, 1 << 13, [&](int64_t begin, int64_t end) { std::fill(y + begin, y + end, T{}); });
-}
 
 // ---- Slice ----------------------------------------------------------------------------------------------------------
 
@@ -65,21 +60,10 @@ Sections infer_sections(const InferContext& context, const Shape& shape, size_t 
   return sections(shape, starts, ends, axes, steps);
 }
 
-// The same from a kernel's operands, which are i32 or i64.
+// The same from a kernel's operands.
 Sections sections_of(const KernelArgs& args, const Shape& shape, size_t first) {
-  std::array<std::array<int64_t, kMaxRank>, 4> storage;
-  std::array<std::span<const int64_t>, 4> lists;
-  for (size_t i = 0; i < 4; ++i) {
-    if (first + i >= args.in.size() || !args.in[first + i]) continue;
-    const Type& type = args.in_type(first + i);
-    const int64_t count = type.elements();
-    if (type.dtype == DType::i64)
-      std::copy_n(args.input<int64_t>(first + i), count, storage[i].begin());
-    else
-      std::copy_n(args.input<int32_t>(first + i), count, storage[i].begin());
-    lists[i] = {storage[i].data(), static_cast<size_t>(count)};
-  }
-  return sections(shape, lists[0], lists[1], lists[2], lists[3]);
+  const SmallIntegers starts(args, first), ends(args, first + 1), axes(args, first + 2), steps(args, first + 3);
+  return sections(shape, starts.values(), ends.values(), axes.values(), steps.values());
 }
 
 // Copies the slice of `whole` to `part`, or the part into the whole.
@@ -107,7 +91,7 @@ std::vector<Type> infer_slice(const InferContext& context) {
 void run_slice(const KernelArgs& args) {
   const Shape &whole = args.in_type(0).shape, &part = args.out_type().shape;
   const Sections taken = sections_of(args, whole, 1);
-  visit(args.in_type(0).dtype, [&](auto zero) {
+  visit_unsigned(args.in_type(0).dtype, [&](auto zero) {
     using T = decltype(zero);
     copy_slice(args.input<T>(0), args.output<T>(), whole, part, taken, true);
   });
@@ -126,9 +110,9 @@ std::vector<Type> infer_slice_gradient(const InferContext& context) {
 void run_slice_gradient(const KernelArgs& args) {
   const Shape &whole = args.out_type().shape, &part = args.in_type(0).shape;
   const Sections taken = sections_of(args, whole, 2);
-  visit(args.in_type(0).dtype, [&](auto zero) {
+  visit_unsigned(args.in_type(0).dtype, [&](auto zero) {
     using T = decltype(zero);
-    fill_zero(args.output<T>(), args.out_type().elements());
+    fill(args.output<T>(), args.out_type().elements(), T{});
     copy_slice(args.input<T>(0), args.output<T>(), whole, part, taken, false);
   });
 }
@@ -169,7 +153,7 @@ std::vector<Type> infer_concat(const InferContext& context) {
 void run_concat(const KernelArgs& args) {
   const Shape& shape = args.out_type().shape;
   const size_t axis = axis_of(args.attrs(), args.out_type());
-  visit(args.out_type().dtype, [&](auto zero) {
+  visit_unsigned(args.out_type().dtype, [&](auto zero) {
     using T = decltype(zero);
     T* y = args.output<T>();
     for (size_t i = 0; i < args.in.size(); ++i) {
@@ -192,19 +176,42 @@ std::vector<ValueId> concat_gradient(GradContext& context) {
                             {{"axis", static_cast<int64_t>(axis)}}, wanted);
 }
 
+// The extent of part i of so many parts of an axis: equal ones, but for the last when they do not come out even.
+int64_t part_extent(int64_t whole, int64_t parts, int64_t i) {
+  const int64_t extent = (whole + parts - 1) / parts;
+  return i + 1 < parts ? extent : whole - i * extent;
+}
+
+// Of the given parts, or of equal ones.
+std::vector<int64_t> part_extents(const std::vector<int64_t>* given, int64_t whole, size_t parts) {
+  if (given) return *given;
+  std::vector<int64_t> extents;
+  for (size_t i = 0; i < parts; ++i)
+    extents.push_back(part_extent(whole, static_cast<int64_t>(parts), static_cast<int64_t>(i)));
+  return extents;
+}
+
 std::vector<Type> infer_split(const InferContext& context) {
   const Type& in = context.type(0);
-  const size_t axis = axis_of(context.attrs, in);
-  const int64_t whole = in.shape[axis], parts = static_cast<int64_t>(context.output_count);
-  std::vector<int64_t> extents(context.output_count, whole / parts);
-  if (context.has(1)) extents = int64_operand(context, 1, "split");
-  if (static_cast<int64_t>(extents.size()) != parts) throw Error(extents.size(), " parts but ", parts, " outputs");
-  if (std::accumulate(extents.begin(), extents.end(), int64_t{0}) != whole ||
-      std::count_if(extents.begin(), extents.end(), [](int64_t extent) { return extent < 0; })) {
+  const size_t axis = axis_of(context.attrs, in), parts = context.output_count;
+  const int64_t whole = in.shape[axis], num_outputs = context.attrs.integer("num_outputs");
+  if (parts == 0) throw Error("lists no outputs");
+  if (num_outputs != 0 && context.has(1)) throw Error("num_outputs and the extents of the parts exclude each other");
+  if (num_outputs != 0 && num_outputs != static_cast<int64_t>(parts)) {
+    throw Error("num_outputs is ", num_outputs, " but there are ", parts, " outputs");
+  }
+  std::vector<int64_t> given;
+  if (context.has(1)) given = int64_operand(context, 1, "split");
+  const std::vector<int64_t> extents = part_extents(context.has(1) ? &given : nullptr, whole, parts);
+  if (extents.size() != parts) throw Error(extents.size(), " parts but ", parts, " outputs");
+  const bool uneven = !context.has(1) && num_outputs == 0 && whole % static_cast<int64_t>(parts) != 0;
+  const auto fits = [&](int64_t extent) { return extent >= 0 && extent <= whole; };
+  if (uneven || !std::all_of(extents.begin(), extents.end(), fits) ||
+      std::accumulate(extents.begin(), extents.end(), int64_t{0}) != whole) {
     throw Error("parts of [", text_of(extents), "] do not make up the extent ", whole, " of axis ", axis);
   }
-  std::vector<Type> types(extents.size(), in);
-  for (size_t i = 0; i < extents.size(); ++i) types[i].shape[axis] = extents[i];
+  std::vector<Type> types(parts, in);
+  for (size_t i = 0; i < parts; ++i) types[i].shape[axis] = extents[i];
   return types;
 }
 
@@ -212,13 +219,14 @@ void run_split(const KernelArgs& args) {
   const Shape& shape = args.in_type(0).shape;
   const size_t axis = axis_of(args.attrs(), args.in_type(0));
   const int64_t* extents = args.input<int64_t>(1);
-  const int64_t inner = row_major_strides(shape)[axis];
-  visit(args.in_type(0).dtype, [&](auto zero) {
+  const int64_t inner = row_major_strides(shape)[axis], parts = static_cast<int64_t>(args.out.size());
+  visit_unsigned(args.in_type(0).dtype, [&](auto zero) {
     using T = decltype(zero);
     const T* x = args.input<T>(0);
-    for (size_t i = 0; i < args.out.size(); ++i) {
-      const int64_t extent = extents ? extents[i] : shape[axis] / static_cast<int64_t>(args.out.size());
-      if (args.out[i]) copy_strided(x, args.output<T>(i), part_loop(shape, axis, extent, false));
+    for (int64_t i = 0; i < parts; ++i) {
+      const size_t out = static_cast<size_t>(i);
+      const int64_t extent = extents ? extents[i] : part_extent(shape[axis], parts, i);
+      if (args.out[out]) copy_strided(x, args.output<T>(out), part_loop(shape, axis, extent, false));
       x += extent * inner;
     }
   });
@@ -229,8 +237,10 @@ std::vector<ValueId> split_gradient(GradContext& context) {
   const Type& in = context.type(context.in(0));
   const size_t axis = axis_of(context.attrs(), in);
   const int64_t dtype = onnx_number_of(in.dtype);
-  std::vector<int64_t> extents(context.output_count(), in.shape[axis] / static_cast<int64_t>(context.output_count()));
-  if (context.in(1).valid()) extents = to_int64(*context.constant(context.in(1)));
+  std::vector<int64_t> given;
+  if (context.in(1).valid()) given = to_int64(*context.constant(context.in(1)));
+  const std::vector<int64_t> extents =
+      part_extents(context.in(1).valid() ? &given : nullptr, in.shape[axis], context.output_count());
   std::vector<ValueId> parts;
   for (size_t i = 0; i < context.output_count(); ++i) {
     Shape shape = in.shape;
@@ -240,102 +250,6 @@ std::vector<ValueId> split_gradient(GradContext& context) {
                             : context.build("ConstantOfShape", {context.constant_shape(shape)}, {{"to", dtype}}));
   }
   return {context.build("Concat", parts, {{"axis", static_cast<int64_t>(axis)}})};
-}
-
-// ---- Gather ---------------------------------------------------------------------------------------------------------
-
-std::vector<Type> infer_gather(const InferContext& context) {
-  const Type &in = context.type(0), &indices = context.type(1);
-  if (indices.dtype != DType::i32 && indices.dtype != DType::i64) {
-    throw Error("indices must be i32 or i64, not ", text_of(indices));
-  }
-  const auto axis = in.shape.begin() + static_cast<int64_t>(axis_of(context.attrs, in));
-  Shape shape(in.shape.begin(), axis);
-  shape.insert(shape.end(), indices.shape.begin(), indices.shape.end());
-  shape.insert(shape.end(), axis + 1, in.shape.end());
-  return {Type{in.dtype, shape}};
-}
-
-// The operands of Gather around its axis: x is [outer, extent, inner], y [outer, count, inner].
-template <class Index>
-struct Picks {
-  Picks(const KernelArgs& args, const Type& x) : indices(args.input<Index>(1)), count(args.in_type(1).elements()) {
-    const size_t axis = axis_of(args.attrs(), x);
-    for (size_t i = 0; i < axis; ++i) outer *= x.shape[i];
-    extent = x.shape[axis];
-    inner = row_major_strides(x.shape)[axis];
-    // Indices are data: only now is it known whether they are in range.
-    for (int64_t i = 0; i < count; ++i) {
-      if (indices[i] < -extent || indices[i] >= extent) {
-        throw Error("Gather: index ", int64_t{indices[i]}, " is out of the range of ", extent, " elements");
-      }
-    }
-  }
-  int64_t at(int64_t i) const { return indices[i] < 0 ? indices[i] + extent : indices[i]; }
-  const Index* indices;
-  int64_t count, outer = 1, extent, inner;
-};
-
-template <class Body>
-void visit_index(DType dtype, Body&& body) {
-  if (dtype == DType::i32)
-    body(int32_t{});
-  else
-    body(int64_t{});
-}
-
-template <class T, class Index>
-void gather(const T* x, T* y, const Picks<Index>& picks) {
-  const int64_t inner = picks.inner, rows = picks.outer * picks.count;
-#pragma omp parallel for schedule(static) if (rows * inner >= kParallelElements)
-  for (int64_t row = 0; row < rows; ++row) {
-    const int64_t from = row / picks.count * picks.extent + picks.at(row % picks.count);
-    std::copy_n(x + from * inner, inner, y + row * inner);
-  }
-}
-
-// Every thread adds to columns of its own, in the order of the indices.
-template <class T, class Index>
-void scatter_add(const T* dy, T* dx, const Picks<Index>& picks) {
-  constexpr int64_t kColumns = 32;
-  const int64_t inner = picks.inner, stripes = (inner + kColumns - 1) / kColumns;
-#pragma omp parallel for schedule(static) if (picks.outer * picks.count * inner >= kParallelElements)
-  for (int64_t task = 0; task < picks.outer * stripes; ++task) {
-    const int64_t outer = task / stripes, first = task % stripes * kColumns;
-    const int64_t last = std::min(first + kColumns, inner);
-    for (int64_t i = 0; i < picks.count; ++i) {
-      const T* from = dy + (outer * picks.count + i) * inner;
-      T* to = dx + (outer * picks.extent + picks.at(i)) * inner;
-      for (int64_t k = first; k < last; ++k) to[k] += from[k];
-    }
-  }
-}
-
-void run_gather(const KernelArgs& args) {
-  visit_index(args.in_type(1).dtype, [&](auto index) {
-    const Picks<decltype(index)> picks(args, args.in_type(0));
-    visit(args.out_type().dtype, [&](auto zero) {
-      using T = decltype(zero);
-      gather(args.input<T>(0), args.output<T>(), picks);
-    });
-  });
-}
-
-void run_gather_gradient(const KernelArgs& args) {
-  visit_index(args.in_type(1).dtype, [&](auto index) {
-    const Picks<decltype(index)> picks(args, args.out_type());
-    visit_float(args.out_type().dtype, [&](auto zero) {
-      using T = decltype(zero);
-      fill_zero(args.output<T>(), args.out_type().elements());
-      scatter_add(args.input<T>(0), args.output<T>(), picks);
-    });
-  });
-}
-
-std::vector<ValueId> gather_gradient(GradContext& context) {
-  const ValueId shape = context.constant_shape(context.shape(context.in(0)));
-  return {
-      context.build("GatherGrad", {context.grad(), context.in(1), shape}, {{"axis", context.attrs().integer("axis")}})};
 }
 
 }  // namespace
@@ -378,38 +292,16 @@ const OpDef kConcat = {
 
 const OpDef kSplit = {
     .name = "Split",
-    .doc = "Consecutive parts of x along `axis`, as long as the second operand (i64 vector) says, or equal ones",
+    .doc =
+        "Consecutive parts of x along `axis`, as long as the second operand (i64 vector) says, or equal ones; where "
+        "`num_outputs` says how many they are, the last may be shorter",
     .min_inputs = 1,
     .max_inputs = 2,
     .max_outputs = kVariadic,
-    .defaults = {{"axis", int64_t{0}}},
+    .defaults = {{"axis", int64_t{0}}, {"num_outputs", int64_t{0}}},
     .infer = infer_split,
     .gradient = split_gradient,
     .kernels = {{.name = "split", .run = run_split}},
-};
-
-const OpDef kGather = {
-    .name = "Gather",
-    .doc = "The slices of x along `axis` at the indices (i32 or i64 of any shape; negative ones count from the end)",
-    .min_inputs = 2,
-    .max_inputs = 2,
-    .defaults = {{"axis", int64_t{0}}},
-    .infer = infer_gather,
-    .gradient = gather_gradient,
-    .kernels = {{.name = "gather", .run = run_gather}},
-};
-
-const OpDef kGatherGrad = {
-    .name = "GatherGrad",
-    .doc = "Zeros of the given shape with dy added where Gather takes from: operands dy, indices, shape (i64 vector)",
-    .min_inputs = 3,
-    .max_inputs = 3,
-    .defaults = {{"axis", int64_t{0}}},
-    .infer = [](const InferContext& context) -> std::vector<Type> {
-      require_float(context, 0);
-      return {Type{context.type(0).dtype, int64_operand(context, 2, "the shape")}};
-    },
-    .kernels = {{.name = "gather_grad", .run = run_gather_gradient}},
 };
 
 }  // namespace marvin

@@ -54,9 +54,19 @@
   /* repeat.cpp */ \
   op(Transpose) op(Expand) op(Tile) \
   /* index.cpp */ \
-  op(Slice) op(SliceGrad) op(Concat) op(Split) op(Gather) op(GatherGrad) \
+  op(Slice) op(SliceGrad) op(Concat) op(Split) \
+  /* gather.cpp */ \
+  op(Gather) op(GatherGrad) op(GatherElements) op(GatherElementsGrad) op(GatherND) op(GatherNDGrad) \
+  /* scatter.cpp */ \
+  op(ScatterElements) op(ScatterND) op(Scatter) op(TensorScatter) \
+  /* top_k.cpp, one_hot.cpp, rearrange.cpp */ \
+  op(TopK) op(OneHot) op(Trilu) op(ReverseSequence) op(DepthToSpace) op(SpaceToDepth) \
+  /* col2im.cpp */ \
+  op(Col2Im) op(Col2ImGrad) \
+  /* select.cpp, non_max_suppression.cpp */ \
+  op(Compress) op(NonZero) op(Unique) op(NonMaxSuppression) \
   /* pad.cpp */ \
-  op(Pad) op(PadGrad) \
+  op(Pad) op(PadGrad) op(CenterCropPad) \
   /* elementwise_unary.cpp */ \
   op(Abs) op(Neg) op(Sign) op(Reciprocal) op(Sqrt) op(Exp) op(Log) op(Erf) op(Floor) op(Ceil) op(Round) op(Not) \
   /* trigonometry.cpp */ \

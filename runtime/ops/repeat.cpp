@@ -12,7 +12,7 @@ namespace {
 using Strides = std::array<int64_t, StridedLoop<1>::kMaxAxes>;
 
 void copy_elements(const KernelArgs& args, const StridedLoop<2>& loop) {
-  visit(args.in_type(0).dtype, [&](auto zero) {
+  visit_unsigned(args.in_type(0).dtype, [&](auto zero) {
     using T = decltype(zero);
     copy_strided(args.input<T>(0), args.output<T>(), loop);
   });

@@ -51,20 +51,9 @@ std::vector<Type> infer_flatten(const InferContext& context) {
   return {Type{in.dtype, {elements(Shape(in.shape.begin(), middle)), elements(Shape(middle, in.shape.end()))}}};
 }
 
-// For every axis of `rank`, whether it is among `axes`. Throws Error on one that is out of range or listed twice.
-std::vector<bool> listed(const std::vector<int64_t>& axes, int64_t rank) {
-  std::vector<bool> result(static_cast<size_t>(rank));
-  for (const int64_t axis : axes) {
-    const size_t i = static_cast<size_t>(normalized_axis(axis, rank));
-    if (result[i]) throw Error("axis ", axis, " is listed twice");
-    result[i] = true;
-  }
-  return result;
-}
-
 std::vector<Type> infer_squeeze(const InferContext& context) {
   const Type& in = context.type(0);
-  const std::vector<bool> axes = listed(context.has(1) ? context.integers(1, "the axes") : Shape{}, in.rank());
+  const std::vector<bool> axes = listed_axes(context.has(1) ? context.integers(1, "the axes") : Shape{}, in.rank());
   Shape shape;
   for (size_t i = 0; i < in.shape.size(); ++i) {
     if (context.has(1) && axes[i] && in.shape[i] != 1) throw Error("axis ", i, " has extent ", in.shape[i], ", not 1");
@@ -76,7 +65,7 @@ std::vector<Type> infer_squeeze(const InferContext& context) {
 std::vector<Type> infer_unsqueeze(const InferContext& context) {
   const Type& in = context.type(0);
   const std::vector<int64_t> axes = context.integers(1, "the axes");
-  const std::vector<bool> inserted = listed(axes, in.rank() + static_cast<int64_t>(axes.size()));
+  const std::vector<bool> inserted = listed_axes(axes, in.rank() + static_cast<int64_t>(axes.size()));
   Shape shape;
   size_t next = 0;
   for (const bool one : inserted) shape.push_back(one ? 1 : in.shape[next++]);

@@ -33,6 +33,26 @@ std::vector<int64_t> int64_operand(const InferContext& context, size_t operand, 
   return context.integers(operand, what);
 }
 
+std::vector<bool> listed_axes(const std::vector<int64_t>& axes, int64_t rank) {
+  std::vector<bool> result(static_cast<size_t>(rank));
+  for (const int64_t axis : axes) {
+    const size_t i = static_cast<size_t>(normalized_axis(axis, rank));
+    if (result[i]) throw Error("axis ", axis, " is listed twice");
+    result[i] = true;
+  }
+  return result;
+}
+
+SmallIntegers::SmallIntegers(const KernelArgs& args, size_t operand) {
+  if (operand >= args.in.size() || !args.in[operand]) return;
+  const Type& type = args.in_type(operand);
+  count_ = static_cast<size_t>(type.elements());
+  if (type.dtype == DType::i64)
+    std::copy_n(args.input<int64_t>(operand), count_, storage_.begin());
+  else
+    std::copy_n(args.input<int32_t>(operand), count_, storage_.begin());
+}
+
 std::vector<Type> same_type(const InferContext& context) { return {context.type(0)}; }
 
 std::vector<Type> same_numeric_type(const InferContext& context) {

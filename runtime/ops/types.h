@@ -24,6 +24,20 @@ void require_same_dtype(const InferContext& context, size_t first, size_t second
 // takes every integer type.)
 std::vector<int64_t> int64_operand(const InferContext& context, size_t operand, std::string_view what);
 
+// For every axis of `rank`, whether it is among `axes`. Throws Error on one that is out of range or listed twice.
+std::vector<bool> listed_axes(const std::vector<int64_t>& axes, int64_t rank);
+
+// The integers of an i32 or i64 operand as a kernel reads them: at most two per axis; none where it is left out.
+class SmallIntegers {
+ public:
+  SmallIntegers(const KernelArgs& args, size_t operand);
+  std::span<const int64_t> values() const { return {storage_.data(), count_}; }
+
+ private:
+  std::array<int64_t, 2 * kMaxRank> storage_;
+  size_t count_ = 0;
+};
+
 // The element type of a number of onnx.TensorProto.DataType (1 is f32, 7 is i64 ...). Throws Error on others.
 DType dtype_of_onnx(int64_t number);
 // The inverse.
@@ -53,8 +67,8 @@ void visit_integer(DType dtype, Body&& body) {
   });
 }
 
-// Calls `body(T{})` with the unsigned type as wide as the integers `dtype`: for functions of bits, among them sums and
-// products in two's complement, which do not depend on the sign.
+// Calls `body(T{})` with the unsigned type as wide as `dtype`: for moving elements and for functions of bits, among them
+// sums and products of integers in two's complement, which do not depend on the sign.
 template <class Body>
 void visit_unsigned(DType dtype, Body&& body) {
   switch (bytes_of(dtype)) {

@@ -6,45 +6,10 @@
 #include <numeric>
 
 #include "passes/differentiate.h"
-#include "runtime/ir/text.h"
-#include "tests/ops/interpret.h"
+#include "tests/ops/examples.h"
 
 namespace marvin {
 namespace {
-
-constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
-
-struct Example {
-  std::string_view name;
-  std::string_view body;      // constants and nodes; the result is %y
-  std::string_view shape;     // of the result
-  std::string_view elements;  // of the result
-};
-
-// The value %y of a graph made of constants.
-Tensor result_of(std::string_view body) {
-  Graph graph = from_text(cat("graph g { ", body, " output %y }"));
-  return interpret(graph, {}).at("y");
-}
-
-void check(std::span<const Example> examples) {
-  for (const Example& example : examples) {
-    INFO(example.name);
-    const Tensor result = result_of(example.body);
-    CHECK(text_of(result.type()) == example.shape);
-    CHECK(elements_text(result, kAll) == example.elements);
-  }
-}
-
-// The message of the Error that parsing a graph of this body throws; empty when it does not.
-std::string refusal_of(std::string_view body) {
-  try {
-    from_text(cat("graph g { ", body, " }"));
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 Tensor evaluated(std::string_view op, const std::vector<Tensor>& inputs, const Attrs& attrs = {}) {
   std::vector<const Tensor*> pointers;
@@ -316,7 +281,7 @@ TEST_CASE("what the basic ops cannot compute is refused with a reason") {
       {"input %a: f32[5] %y, %z = Split(%a)", "do not make up"},
       {"input %a: f32[5] constant %s: i64[2] = {6, -1} %y, %z = Split(%a, %s)", "do not make up"},
       {"input %a: f32[5] input %i: f32[1] %y = Gather(%a, %i)", "i32 or i64"},
-      {"input %a: f32[5] constant %p: i64[2] = {1, 1} %y = Pad(%a, %p) {mode=\"wrap\"}", "mode 'wrap'"},
+      {"input %a: f32[5] constant %p: i64[2] = {1, 1} %y = Pad(%a, %p) {mode=\"odd\"}", "mode 'odd'"},
       {"input %a: f32[5] constant %p: i64[2] = {-3, -3} %y = Pad(%a, %p)", "take away"},
       {"input %a: f32[5] constant %s: i64[1] = {0} constant %t: i64[1] = {0} %y = Slice(%a, %s, %s, %s, %t)",
        "step of 0"},

@@ -46,21 +46,8 @@ std::span<const Sample> index_samples() {
          constant %parts: i64[3] = {1, 3, 2}
          %a, %b, %c = Split(%x, %parts)
          output %a output %c })"},
-      {.name = "Gather of rows, some twice", .graph = R"(graph g {
-         input %x: f32[4,3]
-         constant %i: i64[2,2] = {2, 0, -1, 2}
-         %y = Gather(%x, %i)
-         output %y })"},
-      {.name = "Gather along the last axis",
-       .graph = "graph g { input %x: f32[2,4] constant %i: i32[] = {1} %y = Gather(%x, %i) {axis=-1} output %y }"},
-      {.name = "GatherGrad",
-       .graph = R"(graph g {
-         input %dy: f32[3,40]
-         constant %i: i64[3] = {1, 1, -1}
-         constant %shape: i64[2] = {4, 40}
-         %dx = GatherGrad(%dy, %i, %shape)
-         output %dx })",
-       .differentiable = false},
+      {.name = "Split in a number of parts, of which the last is shorter",
+       .graph = "graph g { input %x: f32[2,5] %a, %b = Split(%x) {axis=-1, num_outputs=2} output %a output %b }"},
       {.name = "Pad with zeros", .graph = R"(graph g {
          input %x: f32[2,3]
          constant %pads: i64[4] = {1, 2, 0, -1}
@@ -82,6 +69,24 @@ std::span<const Sample> index_samples() {
          constant %pads: i64[4] = {1, 2, 1, 0}
          %y = Pad(%x, %pads) {mode="edge"}
          output %y })"},
+      {.name = "Pad by continuing periodically, of two axes", .graph = R"(graph g {
+         input %x: f32[2,3,4]
+         constant %pads: i64[4] = {9, 1, -1, 2}
+         constant %axes: i32[2] = {-1, 0}
+         %y = Pad(%x, %pads, _, %axes) {mode="wrap"}
+         output %y })"},
+      {.name = "Pad by reflection of what negative pads leave", .graph = R"(graph g {
+         input %x: f32[5]
+         constant %pads: i64[2] = {-1, 5}
+         %y = Pad(%x, %pads) {mode="reflect"}
+         output %y })"},
+      {.name = "CenterCropPad of two axes", .graph = R"(graph g {
+         input %x: f32[5,3,2]
+         constant %shape: i64[2] = {2, 5}
+         %y = CenterCropPad(%x, %shape) {axes=[0,-1]}
+         output %y })"},
+      {.name = "CenterCropPad of all axes",
+       .graph = "graph g { input %x: f32[4,3] constant %s: i64[2] = {3, 4} %y = CenterCropPad(%x, %s) output %y }"},
       {.name = "PadGrad",
        .graph = R"(graph g {
          input %dy: f32[5]
