@@ -35,7 +35,7 @@ std::string version() {
 
 std::vector<Verb> add_verbs(CLI::App& app) {
   return {add_train(app),   add_eval(app),   add_run(app),  add_check(app),
-          add_inspect(app), add_export(app), add_bench(app)};
+          add_inspect(app), add_gradcheck(app), add_export(app), add_bench(app)};
 }
 
 int usage_error(const std::string& command, const std::string& message) {

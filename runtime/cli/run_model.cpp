@@ -34,24 +34,6 @@ void check_inputs(const OnnxModel& model, const std::vector<NamedArray>& arrays,
   }
 }
 
-// Where shapes depend on what is fed, integers are taken for constants, and where that is not enough, everything is.
-Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) {
-  ImportOptions options{.batch = batch_of(inputs)};
-  const auto attempt = [&]() -> std::optional<Graph> {
-    try {
-      return model.import(options);
-    } catch (const Error&) {
-      return std::nullopt;
-    }
-  };
-  if (std::optional<Graph> graph = attempt()) return std::move(*graph);
-  for (const NamedArray& array : inputs)
-    if (is_integer(array.values.type().dtype)) options.values.emplace(array.name, array.values);
-  if (std::optional<Graph> graph = attempt()) return std::move(*graph);
-  for (const NamedArray& array : inputs) options.values.emplace(array.name, array.values);
-  return model.import(options);
-}
-
 // The inputs whose elements something reads; CastLike, say, asks for the type alone.
 std::set<std::string> inputs_read(const Graph& graph) {
   std::set<std::string> names;
@@ -75,6 +57,23 @@ void feed(Executor& executor, size_t index, const NamedArray& array, const std::
 }
 
 }  // namespace
+
+Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) {
+  ImportOptions options{.batch = batch_of(inputs)};
+  const auto attempt = [&]() -> std::optional<Graph> {
+    try {
+      return model.import(options);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  };
+  if (std::optional<Graph> graph = attempt()) return std::move(*graph);
+  for (const NamedArray& array : inputs)
+    if (is_integer(array.values.type().dtype)) options.values.emplace(array.name, array.values);
+  if (std::optional<Graph> graph = attempt()) return std::move(*graph);
+  for (const NamedArray& array : inputs) options.values.emplace(array.name, array.values);
+  return model.import(options);
+}
 
 std::vector<NamedArray> run_model(const OnnxModel& model, const std::vector<NamedArray>& inputs,
                                   const std::string& source) {

@@ -23,6 +23,7 @@ Verb add_eval(CLI::App& app);
 Verb add_run(CLI::App& app);
 Verb add_check(CLI::App& app);
 Verb add_inspect(CLI::App& app);
+Verb add_gradcheck(CLI::App& app);
 Verb add_export(CLI::App& app);
 Verb add_bench(CLI::App& app);
 

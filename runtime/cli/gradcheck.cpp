@@ -1,0 +1,81 @@
+// marvin gradcheck: the gradients of a model against differences of its outputs.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "runtime/cli/options.h"
+#include "runtime/cli/run_model.h"
+#include "runtime/cli/verbs.h"
+#include "runtime/report/table.h"
+#include "runtime/train/gradient_check.h"
+
+namespace marvin {
+namespace {
+
+struct GradcheckOptions {
+  CommonOptions common;
+  std::string model, inputs;
+  double tolerance = 0.02;
+  uint64_t seed = 0;
+};
+
+std::string verdict_of(const GradientCheck& check, double tolerance) {
+  if (!check.reached) return "no gradient";
+  return check.error <= tolerance ? "ok" : "WRONG";
+}
+
+Json to_json(const GradientCheck& check, double tolerance) {
+  return {{"name", check.name},
+          {"type", text_of(check.type)},
+          {"norm", check.norm},
+          {"error", check.error},
+          {"verdict", verdict_of(check, tolerance)}};
+}
+
+int gradcheck(const GradcheckOptions& options) {
+  const OnnxModel model = OnnxModel::load(options.model);
+  const std::vector<NamedArray> inputs = read_npz(options.inputs);
+  const std::vector<GradientCheck> checks = with_context(
+      options.inputs, [&] { return check_gradients(import_for(model, inputs), inputs, options.seed); });
+  Json rows = Json::array();
+  TextTable table({"value", "type", "norm", "error", "verdict"});
+  int64_t wrong = 0;
+  for (const GradientCheck& check : checks) {
+    const std::string verdict = verdict_of(check, options.tolerance);
+    wrong += verdict == "WRONG" ? 1 : 0;
+    rows.push_back(to_json(check, options.tolerance));
+    table.add({check.name, text_of(check.type), cat(static_cast<float>(check.norm)),
+               cat(static_cast<float>(check.error)), verdict});
+  }
+  print_result(options.common, {{"gradients", rows}, {"wrong", wrong}},
+               cat(table.text(), "\n", checks.size() - static_cast<size_t>(wrong), " of ", checks.size(),
+                   " gradients agree with differences"));
+  return wrong == 0 ? kSuccess : kFailure;
+}
+
+}  // namespace
+
+Verb add_gradcheck(CLI::App& app) {
+  const auto options = std::make_shared<GradcheckOptions>();
+  CLI::App* command = app.add_subcommand("gradcheck", "Compare a model's gradients with differences of its outputs");
+  add_model(*command, options->model);
+  command->add_option("--inputs", options->inputs, "Arrays under the names of the model's inputs")
+      ->type_name("X.npz")
+      ->required();
+  command
+      ->add_option("--tolerance", options->tolerance,
+                   "The largest difference of directional derivatives, relative to the gradient's norm")
+      ->type_name("X")
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "Of weights and directions")->type_name("N")->capture_default_str();
+  add_common_options(*command, options->common);
+  command->footer(
+      "The loss is a random weighting of the model's float32 outputs. Derivatives of it with respect to every parameter\n"
+      "and float32 input, along random directions, are compared with central differences. Exit code 1 where one is "
+      "wrong.\n\n"
+      "Example:\n"
+      "  marvin gradcheck models/lenet5.onnx --inputs images.npz");
+  return {command, [options] { return gradcheck(*options); }};
+}
+
+}  // namespace marvin
