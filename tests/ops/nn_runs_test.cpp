@@ -171,7 +171,7 @@ TEST_CASE("pooling, normalization, softmax, losses and optimizers give the same 
   const Tensor v = run("Softmax", {&x}, {}, 1)[0];
   check_threads("Adam", [&] { return run("Adam", {&x, &dx, &lr, &step, &x, &v}, {}, 3); });
   check_threads("Dropout", [&] {
-    Dropped result = drop(x, 0.3f, {1, 2, 3});
+    const Dropped result = drop(x, 0.3f, {1, 2, 3});
     return std::vector<Tensor>{result.y, result.mask};
   });
 }

@@ -83,7 +83,7 @@ struct PassCase {
 };
 
 PassCase read_case(const std::filesystem::path& path) {
-  std::ifstream file(path);
+  const std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
   const std::string all = text.str();

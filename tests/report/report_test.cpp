@@ -96,12 +96,12 @@ TEST_CASE("JSON text is laid out as Json lays it out") {
 TEST_CASE("an old run comes back when the new one cannot be written") {
   const TemporaryDirectory directory;
   const std::string path = directory / "run";
-  RunDirectory(path, false, {{"marvin", "1"}});
+  const RunDirectory first(path, false, {{"marvin", "1"}});
   write_file(path + "/trained.onnx", "old");
   const Json unwritable = {{"marvin", std::string("\xff")}};  // not UTF-8
   CHECK_THROWS(RunDirectory(path, true, unwritable));
   CHECK(file_content(path + "/trained.onnx") == "old");
-  RunDirectory(path, true, {{"marvin", "2"}});
+  const RunDirectory second(path, true, {{"marvin", "2"}});
   CHECK_FALSE(std::filesystem::exists(path + "/trained.onnx"));
   CHECK(read_run_json(path).at("marvin") == "2");
 }
