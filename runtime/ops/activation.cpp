@@ -37,7 +37,7 @@ struct Leaky {
 struct SoftRectified {
   template <class T>
   T operator()(T x) const {
-    return (x > 0 ? x : T{0}) + std::log1p(std::exp(-std::abs(x)));
+    return (x > 0 ? x : T{0}) + vector_log1p(vector_exp(-std::abs(x)));
   }
 };
 

@@ -99,7 +99,7 @@ const OpDef kLog = {
     .doc = "y = the natural logarithm of x",
     .infer = same_float_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("Div", {c.grad(), c.in(0)})}; },
-    .kernels = {{.name = "log", .run = run_float<decltype([](auto x) { return std::log(x); })>}},
+    .kernels = {{.name = "log", .run = run_float<decltype([](auto x) { return vector_log(x); })>}},
     .in_place = true,
 };
 

@@ -1,6 +1,5 @@
 // Exponential linear units: x where it is not negative, an exponential that levels off below.
-#include <cmath>
-
+#include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/list.h"
 
@@ -11,7 +10,8 @@ struct ExponentialLinear {
   explicit ExponentialLinear(const Attrs& attrs) : alpha(attrs.real("alpha")) {}
   template <class T>
   T operator()(T x) const {
-    return x < 0 ? static_cast<T>(alpha) * std::expm1(x) : x;
+    const T below = vector_expm1(x < 0 ? x : T{0});
+    return x < 0 ? static_cast<T>(alpha) * below : x;
   }
   float alpha;
 };
@@ -20,7 +20,8 @@ struct ContinuousExponentialLinear : ExponentialLinear {
   using ExponentialLinear::ExponentialLinear;
   template <class T>
   T operator()(T x) const {
-    return x < 0 ? static_cast<T>(alpha) * std::expm1(x / static_cast<T>(alpha)) : x;
+    const T below = vector_expm1(x < 0 ? x / static_cast<T>(alpha) : T{0});
+    return x < 0 ? static_cast<T>(alpha) * below : x;
   }
 };
 

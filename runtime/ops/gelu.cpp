@@ -12,7 +12,7 @@ namespace {
 
 // The probability that a standard normal variable is below x.
 template <class T>
-T normal_below(T x) {
+[[gnu::always_inline]] inline T normal_below(T x) {
   return T{0.5} * (T{1} + vector_erf(x * (std::numbers::sqrt2_v<T> / 2)));
 }
 

@@ -29,24 +29,40 @@ double largest_error(F f, Exact exact) {
 
 }  // namespace
 
-TEST_CASE("vector_exp, vector_tanh and vector_erf are within two units in the last place") {
+TEST_CASE("vector functions are within two units in the last place") {
   CHECK(largest_error([](float x) { return vector_exp(x); }, [](double x) { return std::exp(x); }) < 1.5);
   CHECK(largest_error([](float x) { return vector_tanh(x); }, [](double x) { return std::tanh(x); }) < 2);
   CHECK(largest_error([](float x) { return vector_erf(x); }, [](double x) { return std::erf(x); }) < 1.5);
+  CHECK(largest_error([](float x) { return vector_log(std::abs(x)); }, [](double x) { return std::log(std::abs(x)); }) <
+        1.5);
+  CHECK(largest_error([](float x) { return vector_expm1(x > 80 ? 80 : x); },
+                      [](double x) { return std::expm1(x > 80 ? 80 : x); }) < 2);
+  const auto bounded = [](auto x) { return std::abs(x) < 1e6 ? std::abs(x) : 1; };
+  CHECK(largest_error([&](float x) { return vector_log1p(bounded(x)); },
+                      [&](double x) { return std::log1p(bounded(x)); }) < 2);
 }
 
-TEST_CASE("vector_exp, vector_tanh and vector_erf keep NaN and reach their limits") {
+TEST_CASE("vector functions keep NaN and reach their limits") {
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
   CHECK(vector_exp(kInfinity) == kInfinity);
   CHECK(vector_exp(-kInfinity) == 0);
   CHECK(vector_exp(0.0f) == 1);
+  CHECK(std::isnan(vector_exp(kNaN)));
+  CHECK(vector_expm1(-kInfinity) == -1);
+  CHECK(std::isnan(vector_expm1(kNaN)));
+  CHECK(vector_log(0.0f) == -kInfinity);
+  CHECK(vector_log(1.0f) == 0);
+  CHECK(vector_log(kInfinity) == kInfinity);
+  CHECK(std::isnan(vector_log(-1.0f)));
+  CHECK(std::isnan(vector_log(-kInfinity)));
+  CHECK(std::isnan(vector_log(kNaN)));
   CHECK(vector_tanh(kInfinity) == 1);
   CHECK(vector_tanh(-kInfinity) == -1);
   CHECK(std::signbit(vector_tanh(-0.0f)));
-  CHECK(std::isnan(vector_exp(std::numeric_limits<float>::quiet_NaN())));
-  CHECK(std::isnan(vector_tanh(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(std::isnan(vector_tanh(kNaN)));
   CHECK(vector_erf(kInfinity) == 1);
   CHECK(vector_erf(-4.0f) == -1);
-  CHECK(std::isnan(vector_erf(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(std::isnan(vector_erf(kNaN)));
 }
 
 }  // namespace marvin
