@@ -261,9 +261,12 @@ class RotaryWriter {
 const OpDef kAttention = {
     .name = "Attention",
     .doc =
-        "softmax(q k^T * scale, capped, masked) v per head: operands q [n,heads,rows,size], k [n,kv heads,keys,size], v, "
-        "mask (bool, or floats that are added), past key and value, lengths [n] of what is not padding. With three axes, "
-        "[n,rows,heads * size]. Outputs y, the present key and value, and the scores after the scaling (0), the cap (1), "
+        "softmax(q k^T * scale, capped, masked) v per head: operands q [n,heads,rows,size], k [n,kv heads,keys,size], "
+        "v, "
+        "mask (bool, or floats that are added), past key and value, lengths [n] of what is not padding. With three "
+        "axes, "
+        "[n,rows,heads * size]. Outputs y, the present key and value, and the scores after the scaling (0), the cap "
+        "(1), "
         "the mask (2) or the softmax (3)",
     .min_inputs = 3,
     .max_inputs = 7,
@@ -281,7 +284,8 @@ const OpDef kAttention = {
 const OpDef kRotaryEmbedding = {
     .name = "RotaryEmbedding",
     .doc =
-        "x [n,heads,length,size] or [n,length,heads * size] with the first `rotary_embedding_dim` elements of every head "
+        "x [n,heads,length,size] or [n,length,heads * size] with the first `rotary_embedding_dim` elements of every "
+        "head "
         "turned in pairs by angles: operands x, cos [n,length,half] and sin, or tables of these by position and the "
         "positions [n,length]",
     .min_inputs = 3,

@@ -1,5 +1,5 @@
-// Einsum, written out as transposes, sums and products: operands are taken together one after the other, and labels that
-// two of them share and nothing else needs are summed over by a matrix product.
+// Einsum, written out as transposes, sums and products: operands are taken together one after the other, and labels
+// that two of them share and nothing else needs are summed over by a matrix product.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -105,12 +105,15 @@ class Contraction {
     if (equation.operands.size() != c_.input_count()) {
       throw Error("equation '", text, "' has ", equation.operands.size(), " terms for ", c_.input_count(), " operands");
     }
+    for (size_t i = 0; i < c_.input_count(); ++i)
+      if (!c_.in(i).valid()) throw Error("operand ", i, " is missing");
     read_operands(equation.operands);
     output_ = equation.output ? labels_of(*equation.output, ellipsis_axes_, ellipsis_axes_)
                               : implied_output(equation.operands, ellipsis_axes_);
     for (const char label : output_) {
       if (!extents_.contains(label)) throw Error("equation '", text, "': '", label, "' of the output is in no operand");
-      if (std::ranges::count(output_, label) > 1) throw Error("equation '", text, "': '", label, "' is twice in the output");
+      if (std::ranges::count(output_, label) > 1)
+        throw Error("equation '", text, "': '", label, "' is twice in the output");
     }
   }
 
@@ -129,7 +132,8 @@ class Contraction {
   void read_operands(const std::vector<std::string>& texts) {
     std::vector<size_t> own(texts.size());
     for (size_t i = 0; i < texts.size(); ++i) {
-      const size_t rank = c_.shape(c_.in(i)).size(), letters = static_cast<size_t>(std::ranges::count_if(texts[i], is_letter));
+      const size_t rank = c_.shape(c_.in(i)).size(),
+                   letters = static_cast<size_t>(std::ranges::count_if(texts[i], is_letter));
       const bool has_ellipsis = contains(texts[i], kEllipsis);
       if (has_ellipsis ? letters > rank : letters != rank) {
         throw Error("operand ", i, " is ", text_of(c_.type(c_.in(i))), " but its term has ", letters, " labels");

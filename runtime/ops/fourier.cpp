@@ -46,10 +46,10 @@ Prepared prepare_transform(const KernelQuery& query) {
 }
 
 void run_transform(const KernelArgs& args) {
-  const auto& [fourier, shape] = *static_cast<const Plan*>(args.state);
+  const Plan& plan = *static_cast<const Plan*>(args.state);
   visit_float(args.out_type().dtype, [&](auto zero) {
     using T = decltype(zero);
-    transform(fourier, shape, args.input<T>(0), args.output<T>(), args.scratch);
+    transform(plan.fourier, plan.shape, args.input<T>(0), args.output<T>(), args.scratch);
   });
 }
 
@@ -68,7 +68,8 @@ std::vector<ValueId> transform_gradient(GradContext& c) {
                        {{"axis", axis}, {"points", points}, {"inverse", int64_t{!inverse}}, {"onesided", int64_t{0}}});
   const auto count = static_cast<double>(points);
   dx = c.build("Mul", {dx, c.scalar_like(dx, inverse ? 1 / count : count)});
-  dx = first_along(c, first_along(c, dx, axis, x[static_cast<size_t>(axis)]), static_cast<int64_t>(x.size()) - 1, x.back());
+  dx = first_along(c, first_along(c, dx, axis, x[static_cast<size_t>(axis)]), static_cast<int64_t>(x.size()) - 1,
+                   x.back());
   if (c.shape(dx) == x) return {dx};
   // What was cut off has no gradient.
   return {c.build("SliceGrad", {dx, c.constant_shape(x), c.constant_shape({0}), c.constant_shape({points}),
@@ -105,12 +106,14 @@ std::vector<ValueId> expand_stft(ExpandContext& c) {
     throw Error("frames of ", length, " every ", step, " cannot be cut from ", shape[1], " numbers");
   }
   const int64_t frames = (shape[1] - length) / step + 1;
+  if (frames > kMostPoints / length) throw Error(frames, " frames of ", length, " numbers are too many");
   Tensor places(Type{DType::i64, {frames, length}});
   for (int64_t i = 0; i < frames * length; ++i)
     places.as<int64_t>()[static_cast<size_t>(i)] = i / length * step + i % length;
   ValueId cut = c.build("Gather", {signal, c.constant(std::move(places))}, {{"axis", int64_t{1}}});
   if (window.valid()) {
-    if (c.shape(window) != Shape{length}) throw Error("the window must be [", length, "], not [", text_of(c.shape(window)), "]");
+    if (c.shape(window) != Shape{length})
+      throw Error("the window must be [", length, "], not [", text_of(c.shape(window)), "]");
     cut = c.build("Mul", {cut, c.reshape(window, {length, 1})});
   }
   Attrs attrs = c.attrs();
@@ -124,8 +127,10 @@ std::vector<ValueId> expand_stft(ExpandContext& c) {
 const OpDef kFourierTransform = {
     .name = "FourierTransform",
     .doc =
-        "y[k] = sum over i of x[i] e^(-2 pi j i k / points) along `axis`, for x of a last axis 1 (real) or 2 (complex), cut "
-        "off or filled up with zeros to `points`; where inverse e^(+...) and divided by points. onesided keeps points / 2 "
+        "y[k] = sum over i of x[i] e^(-2 pi j i k / points) along `axis`, for x of a last axis 1 (real) or 2 "
+        "(complex), cut "
+        "off or filled up with zeros to `points`; where inverse e^(+...) and divided by points. onesided keeps points "
+        "/ 2 "
         "+ 1 numbers. The result is complex",
     .defaults = {{"inverse", int64_t{0}}, {"onesided", int64_t{0}}},
     .required = {"axis", "points"},
@@ -146,7 +151,8 @@ const OpDef kDFT = {
 const OpDef kSTFT = {
     .name = "STFT",
     .doc =
-        "FourierTransform of frames of a signal [n,length,1 or 2], [n,frames,points,2]: operands the signal, frame_step, "
+        "FourierTransform of frames of a signal [n,length,1 or 2], [n,frames,points,2]: operands the signal, "
+        "frame_step, "
         "the window that frames are multiplied by and frame_length, of which one may be left out",
     .min_inputs = 2,
     .max_inputs = 4,

@@ -50,8 +50,8 @@ std::vector<ValueId> expand_matmul_integer(ExpandContext& c) {
   return {as_i32(c, c.build("MatMul", {centred(c, c.in(0), a_zero), centred(c, c.in(1), c.in(3))}))};
 }
 
-// Operands a, its scale and zero point, b, its ..., and those of the result. Rows of a and of the result, and columns of
-// b, may have their own.
+// Operands a, its scale and zero point, b, its ..., and those of the result. Rows of a and of the result, and columns
+// of b, may have their own.
 std::vector<ValueId> expand_qlinear_matmul(ExpandContext& c) {
   const auto rows = [&](size_t i) { return as_column(c, c.in(i), 1); };
   const ValueId product = c.build("MatMul", {centred(c, c.in(0), rows(2)), centred(c, c.in(3), c.in(5))});
@@ -102,7 +102,8 @@ ValueId convolution(ExpandContext& c, ValueId x, ValueId w) {
     throw Error("group=", group, " does not fit [", text_of(x_shape), "] and [", text_of(w_shape), "]");
   }
   const Shape& stated = c.attrs().integers("kernel_shape");
-  if (!stated.empty() && stated != spatial(w_shape)) throw Error("kernel_shape [", text_of(stated), "] is not that of w");
+  if (!stated.empty() && stated != spatial(w_shape))
+    throw Error("kernel_shape [", text_of(stated), "] is not that of w");
   const std::vector<Window> windows = windows_over(spatial(x_shape), spatial(w_shape), c.attrs());
   const auto axes = static_cast<int64_t>(windows.size());
   x = padded(c, x, windows);
@@ -142,9 +143,12 @@ std::vector<ValueId> expand_qlinear_conv(ExpandContext& c) {
 }
 
 Attrs window_defaults() {
-  return {{"auto_pad", std::string("NOTSET")},       {"dilations", std::vector<int64_t>{}},
-          {"group", int64_t{1}},                     {"kernel_shape", std::vector<int64_t>{}},
-          {"pads", std::vector<int64_t>{}},          {"strides", std::vector<int64_t>{}}};
+  return {{"auto_pad", std::string("NOTSET")},
+          {"dilations", std::vector<int64_t>{}},
+          {"group", int64_t{1}},
+          {"kernel_shape", std::vector<int64_t>{}},
+          {"pads", std::vector<int64_t>{}},
+          {"strides", std::vector<int64_t>{}}};
 }
 
 }  // namespace
@@ -152,7 +156,8 @@ Attrs window_defaults() {
 const OpDef kMatMulInteger = {
     .name = "MatMulInteger",
     .doc =
-        "y = (a - a_zero) (b - b_zero) as i32: operands a and b of i8 or u8 and their zero points, one, one per row of a "
+        "y = (a - a_zero) (b - b_zero) as i32: operands a and b of i8 or u8 and their zero points, one, one per row of "
+        "a "
         "or one per column of b",
     .min_inputs = 2,
     .max_inputs = 4,
@@ -162,7 +167,8 @@ const OpDef kMatMulInteger = {
 const OpDef kQLinearMatMul = {
     .name = "QLinearMatMul",
     .doc =
-        "The product of quantized matrices, quantized: operands a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero. "
+        "The product of quantized matrices, quantized: operands a, a_scale, a_zero, b, b_scale, b_zero, y_scale, "
+        "y_zero. "
         "Rows of a and y and columns of b may have their own scales",
     .min_inputs = 8,
     .max_inputs = 8,
@@ -171,8 +177,9 @@ const OpDef kQLinearMatMul = {
 
 const OpDef kConvInteger = {
     .name = "ConvInteger",
-    .doc = "Conv of x - x_zero by w - w_zero as i32: operands x and w of i8 or u8 and their zero points, one or one per "
-           "output channel of w",
+    .doc =
+        "Conv of x - x_zero by w - w_zero as i32: operands x and w of i8 or u8 and their zero points, one or one per "
+        "output channel of w",
     .min_inputs = 2,
     .max_inputs = 4,
     .defaults = window_defaults(),
@@ -182,7 +189,8 @@ const OpDef kConvInteger = {
 const OpDef kQLinearConv = {
     .name = "QLinearConv",
     .doc =
-        "Conv of quantized x by quantized w, quantized: operands x, x_scale, x_zero, w, w_scale, w_zero (one or one per "
+        "Conv of quantized x by quantized w, quantized: operands x, x_scale, x_zero, w, w_scale, w_zero (one or one "
+        "per "
         "output channel), y_scale, y_zero and a bias of i32 in units of x_scale * w_scale",
     .min_inputs = 8,
     .max_inputs = 9,

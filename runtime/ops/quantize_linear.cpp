@@ -19,15 +19,14 @@ QuantizationGrid grid_of(const Shape& x, const Shape& scale, const Attrs& attrs)
   const int64_t block_size = attrs.integer("block_size");
   if (block_size < 0) throw Error("block_size must not be negative, but is ", block_size);
   if (block_size == 0 && scale.size() <= 1 && elements(scale) == 1) return {.inner = elements(x)};
-  const size_t axis =
-      static_cast<size_t>(normalized_axis(attrs.integer("axis"), static_cast<int64_t>(x.size())));
+  const size_t axis = static_cast<size_t>(normalized_axis(attrs.integer("axis"), static_cast<int64_t>(x.size())));
   QuantizationGrid grid{.extent = x[axis]};
   for (size_t i = axis + 1; i < x.size(); ++i) grid.inner *= x[i];
   Shape wanted = {x[axis]};
   if (block_size > 0) {
     wanted = x;
-    wanted[axis] = (x[axis] + block_size - 1) / block_size;
-    grid.block = block_size;
+    grid.block = std::clamp<int64_t>(x[axis], 1, block_size);
+    wanted[axis] = (x[axis] + grid.block - 1) / grid.block;
     grid.everywhere = true;
     grid.scales = wanted[axis];
   }
@@ -46,7 +45,8 @@ void check_zero_point(const InferContext& context, size_t scale, size_t zero) {
 }
 
 void require_f32(const InferContext& context, size_t operand, std::string_view what) {
-  if (context.type(operand).dtype != DType::f32) throw Error(what, " must be f32, not ", text_of(context.type(operand)));
+  if (context.type(operand).dtype != DType::f32)
+    throw Error(what, " must be f32, not ", text_of(context.type(operand)));
 }
 
 // The values of `scales` (or zero points) as a value that broadcasts to x.
@@ -172,9 +172,8 @@ Prepared prepare_fake_quantize(const KernelQuery& query) {
 }
 
 Attrs fake_quantize_defaults() {
-  return {{"axis", int64_t{1}}, {"block_size", int64_t{0}},
-          {"low", -128.0f},     {"high", 127.0f},
-          {"shift_first", int64_t{0}}, {"rounding_mode", std::string("ROUND")}};
+  return {{"axis", int64_t{1}}, {"block_size", int64_t{0}},  {"low", -128.0f},
+          {"high", 127.0f},     {"shift_first", int64_t{0}}, {"rounding_mode", std::string("ROUND")}};
 }
 
 // ---- DequantizeLinear -----------------------------------------------------------------------------------------------
@@ -222,7 +221,8 @@ ValueId undone_quantization(ExpandContext& c) {
   if (!is_level_type(c.type(quantized).dtype) || c.type(c.in(1)).dtype != DType::f32) return {};
   Levels levels = levels_of(c.type(quantized).dtype);
   const Node* node = c.producer(quantized);
-  for (; node && node->op == "Clip" && narrow(c, *node, levels); node = c.producer(quantized)) quantized = node->inputs[0];
+  for (; node && node->op == "Clip" && narrow(c, *node, levels); node = c.producer(quantized))
+    quantized = node->inputs[0];
   if (!node || node->op != "QuantizeLinear" || c.type(node->inputs[0]).dtype != DType::f32) return {};
   const ValueId x = node->inputs[0], zero = node->inputs.size() > 2 ? node->inputs[2] : ValueId{};
   const bool has_one_scale = c.type(c.in(1)).elements() == 1;
@@ -293,8 +293,9 @@ std::vector<ValueId> expand_int_quant(ExpandContext& c) {
   if (!(bits >= 1 && bits <= 24) || bits != std::floor(bits)) throw Error("a bit width of ", bits, "; it is 1 to 24");
   const bool is_signed = c.attrs().integer("signed") != 0, narrow = c.attrs().integer("narrow") != 0;
   if (is_signed && bits == 1) {
-    return {fake_quantize(c, c.in(1), c.in(2),
-                          {{"low", -1.0f}, {"high", 1.0f}, {"rounding_mode", std::string("BIPOLAR")}, {"shift_first", int64_t{1}}})};
+    return {fake_quantize(
+        c, c.in(1), c.in(2),
+        {{"low", -1.0f}, {"high", 1.0f}, {"rounding_mode", std::string("BIPOLAR")}, {"shift_first", int64_t{1}}})};
   }
   const float range = std::ldexp(1.0f, static_cast<int>(bits) - (is_signed ? 1 : 0));
   const float low = is_signed ? (narrow ? 1 - range : -range) : 0, high = range - (!is_signed && narrow ? 2.0f : 1.0f);
@@ -315,7 +316,8 @@ std::vector<ValueId> expand_bipolar_quant(ExpandContext& c) {
 const OpDef kQuantizeLinear = {
     .name = "QuantizeLinear",
     .doc =
-        "q = round(x / scale) + zero point, to nearest even, saturated: operands x, scale (f32) and zero point, whose type "
+        "q = round(x / scale) + zero point, to nearest even, saturated: operands x, scale (f32) and zero point, whose "
+        "type "
         "is the output's. One scale for all of x, a vector along `axis`, or one per `block_size` elements along it",
     .min_inputs = 2,
     .max_inputs = 3,
@@ -332,7 +334,8 @@ const OpDef kQuantizeLinear = {
 const OpDef kFakeQuantize = {
     .name = "FakeQuantize",
     .doc =
-        "x rounded to the numbers that quantization leaves: y = (clamp(round(x / scale) + zero point, low, high) - zero "
+        "x rounded to the numbers that quantization leaves: y = (clamp(round(x / scale) + zero point, low, high) - "
+        "zero "
         "point) * scale, the zero point inside of round() where shift_first. Operands as QuantizeLinear's, in f32. The "
         "gradient passes where nothing is clamped",
     .min_inputs = 3,
@@ -347,8 +350,8 @@ const OpDef kFakeQuantize = {
                  .run =
                      [](const KernelArgs& args) {
                        const auto& [rule, grid] = *static_cast<const FakeQuantization*>(args.state);
-                       fake_quantize(grid, rule, args.out_type().elements(), args.input<float>(0),
-                                     args.input<float>(1), args.input<float>(2), args.output<float>());
+                       fake_quantize(grid, rule, args.out_type().elements(), args.input<float>(0), args.input<float>(1),
+                                     args.input<float>(2), args.output<float>());
                      }}},
 };
 

@@ -1,205 +1,15 @@
 // RNN, GRU and LSTM, written out step by step: one product of all steps' inputs with W, and one with R per step, whose
 // weights are the same value in every step.
 #include <algorithm>
-#include <functional>
-#include <numeric>
 
 #include "runtime/ops/list.h"
+#include "runtime/ops/recurrent_step.h"
 
 namespace marvin {
 namespace {
 
-// ---- Activation functions -------------------------------------------------------------------------------------------
-
-struct Activation {
-  std::string_view name;
-  bool has_alpha = false, has_beta = false;
-  float alpha = 0, beta = 0;  // those of ONNX's op of that name, where the node gives none
-  ValueId (*apply)(ExpandContext& c, ValueId x, const Activation& self) = nullptr;
-};
-
-ValueId apply_op(ExpandContext& c, ValueId x, const Activation& self) { return c.build(self.name, {x}); }
-
-ValueId apply_op_with_attributes(ExpandContext& c, ValueId x, const Activation& self) {
-  Attrs attrs = {{"alpha", self.alpha}};
-  if (self.has_beta) attrs.set("beta", self.beta);
-  return c.build(self.name, {x}, attrs);
-}
-
-ValueId apply_affine(ExpandContext& c, ValueId x, const Activation& self) {
-  return c.build("Add", {c.build("Mul", {x, c.scalar_like(x, self.alpha)}), c.scalar_like(x, self.beta)});
-}
-
-ValueId apply_scaled_tanh(ExpandContext& c, ValueId x, const Activation& self) {
-  const ValueId tanh = c.build("Tanh", {c.build("Mul", {x, c.scalar_like(x, self.beta)})});
-  return c.build("Mul", {tanh, c.scalar_like(x, self.alpha)});
-}
-
-const std::array kActivations = std::to_array<Activation>(
-    {{"Affine", true, true, 1, 0, apply_affine},
-     {"Elu", true, false, 1, 0, apply_op_with_attributes},
-     {"HardSigmoid", true, true, 0.2f, 0.5f, apply_op_with_attributes},
-     {"LeakyRelu", true, false, 0.01f, 0, apply_op_with_attributes},
-     {"Relu", false, false, 0, 0, apply_op},
-     {"ScaledTanh", true, true, 1, 1, apply_scaled_tanh},
-     {"Sigmoid", false, false, 0, 0, apply_op},
-     {"Softplus", false, false, 0, 0, apply_op},
-     {"Softsign", false, false, 0, 0, apply_op},
-     {"Tanh", false, false, 0, 0, apply_op},
-     {"ThresholdedRelu", true, false, 1, 0, apply_op_with_attributes}});
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char letter) { return letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter; };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-const Activation& activation_named(const std::string& name) {
-  for (const Activation& row : kActivations)
-    if (equal_ignoring_case(row.name, name)) return row;
-  std::vector<std::string> known;
-  for (const Activation& row : kActivations) known.emplace_back(row.name);
-  throw Error("the activation '", name, "' is not known.", suggestion(name, known));
-}
-
-// One per activation and direction. Alphas and betas are for those that have one, in their order.
-std::vector<Activation> activations_of(const Attrs& attrs, const std::vector<std::string>& implied, size_t directions) {
-  std::vector<std::string> names = attrs.strings("activations");
-  for (size_t i = 0; i < directions && attrs.strings("activations").empty(); ++i)
-    names.insert(names.end(), implied.begin(), implied.end());
-  if (names.size() != directions * implied.size()) {
-    throw Error("activations lists ", names.size(), " functions, not ", directions * implied.size());
-  }
-  const std::vector<float>&alphas = attrs.reals("activation_alpha"), &betas = attrs.reals("activation_beta");
-  size_t alpha = 0, beta = 0;
-  std::vector<Activation> result;
-  for (const std::string& name : names) {
-    Activation function = activation_named(name);
-    if (function.has_alpha && alpha < alphas.size()) function.alpha = alphas[alpha++];
-    if (function.has_beta && beta < betas.size()) function.beta = betas[beta++];
-    result.push_back(function);
-  }
-  return result;
-}
-
-// ---- One step -------------------------------------------------------------------------------------------------------
-
-// What a step takes from the one before and gives to the one after, each [n,hidden]. None stands for zeros.
-struct State {
-  ValueId h, c;
-};
-
-// The weights of one direction; gates lie one after the other along the first axis.
-struct Weights {
-  ValueId w, r;            // [gates * hidden, inputs], [gates * hidden, hidden]
-  ValueId w_bias, r_bias;  // [gates * hidden], or none
-  ValueId peepholes;       // [3 * hidden], or none
-};
-
-// What steps are written with. Values that are none stand for zeros.
-class Pen {
- public:
-  Pen(ExpandContext& context, int64_t hidden, std::vector<Activation> activations)
-      : c(context), hidden_(hidden), activations_(std::move(activations)), clip_(c.attrs().real("clip")) {}
-
-  ValueId sum(ValueId a, ValueId b) const { return a.valid() && b.valid() ? c.build("Add", {a, b}) : a.valid() ? a : b; }
-  ValueId product(ValueId a, ValueId b) const {
-    return a.valid() && b.valid() ? c.build("Mul", {a, b}) : ValueId{};
-  }
-  // h r^T + addend
-  ValueId recur(ValueId h, ValueId r, ValueId addend) const {
-    return h.valid() ? c.build("Gemm", {h, r, addend}, {{"transB", int64_t{1}}}) : addend;
-  }
-  // 1 - x
-  ValueId complement(ValueId x) const { return c.build("Sub", {c.scalar_like(x, 1), x}); }
-  // The parts of x along `axis`, as many times hidden elements as listed.
-  std::vector<ValueId> split(ValueId x, std::vector<int64_t> gates, int64_t axis = -1) const {
-    for (int64_t& gate : gates) gate *= hidden_;
-    return c.build_many("Split", {x, c.constant_shape(gates)}, {{"axis", axis}}, std::vector<bool>(gates.size(), true));
-  }
-  // The activation function of that number, of an input that is clipped before.
-  ValueId activate(size_t function, ValueId x) const {
-    if (clip_ != 0) x = c.build("Clip", {x, c.scalar_like(x, -clip_), c.scalar_like(x, clip_)});
-    return activations_[function].apply(c, x, activations_[function]);
-  }
-
-  ExpandContext& c;
-
- private:
-  int64_t hidden_;
-  std::vector<Activation> activations_;
-  float clip_;
-};
-
-// From the product of a step's input with w, [n, gates * hidden], and the state before, the state after.
-using Step = std::function<State(ValueId projected, const State& before)>;
-
-Step rnn_step(const Pen& pen, const Weights& weights) {
-  return [=](ValueId projected, const State& before) -> State {
-    return {.h = pen.activate(0, pen.recur(before.h, weights.r, projected))};
-  };
-}
-
-// h' = (1 - z) * candidate + z * h
-State gru_state(const Pen& pen, ValueId z, ValueId candidate, ValueId h) {
-  return {.h = pen.sum(pen.product(pen.complement(z), candidate), pen.product(z, h))};
-}
-
-// Gates z r h. The reset gate is applied to the state before the product with r.
-Step gru_step(const Pen& pen, const Weights& weights) {
-  const std::vector<ValueId> r = pen.split(weights.r, {2, 1}, 0);
-  return [=](ValueId projected, const State& before) {
-    const std::vector<ValueId> parts = pen.split(projected, {2, 1});
-    const std::vector<ValueId> zr = pen.split(pen.activate(0, pen.recur(before.h, r[0], parts[0])), {1, 1});
-    const ValueId candidate = pen.activate(1, pen.recur(pen.product(zr[1], before.h), r[1], parts[1]));
-    return gru_state(pen, zr[0], candidate, before.h);
-  };
-}
-
-// The same, but the reset gate is applied to the product.
-Step gru_step_linear_before_reset(const Pen& pen, const Weights& weights) {
-  return [=](ValueId projected, const State& before) {
-    const std::vector<ValueId> parts = pen.split(projected, {2, 1});
-    const ValueId product = pen.recur(before.h, weights.r, weights.r_bias);
-    const std::vector<ValueId> recurred = product.valid() ? pen.split(product, {2, 1}) : std::vector<ValueId>(2);
-    const std::vector<ValueId> zr = pen.split(pen.activate(0, pen.sum(parts[0], recurred[0])), {1, 1});
-    const ValueId candidate = pen.activate(1, pen.sum(parts[1], pen.product(zr[1], recurred[1])));
-    return gru_state(pen, zr[0], candidate, before.h);
-  };
-}
-
-struct LstmGates {
-  ValueId input, forget, output, candidate;  // output: not activated where it peeps at the new cell
-};
-
-LstmGates plain_gates(const Pen& pen, ValueId sums) {
-  const std::vector<ValueId> parts = pen.split(sums, {3, 1});
-  const std::vector<ValueId> gates = pen.split(pen.activate(0, parts[0]), {1, 1, 1});
-  return {.input = gates[0], .forget = gates[2], .output = gates[1], .candidate = pen.activate(1, parts[1])};
-}
-
-LstmGates peeping_gates(const Pen& pen, ValueId sums, ValueId peep_input, ValueId peep_forget, ValueId cell) {
-  const std::vector<ValueId> parts = pen.split(sums, {1, 1, 1, 1});
-  return {.input = pen.activate(0, pen.sum(parts[0], pen.product(peep_input, cell))),
-          .forget = pen.activate(0, pen.sum(parts[2], pen.product(peep_forget, cell))),
-          .output = parts[1],
-          .candidate = pen.activate(1, parts[3])};
-}
-
-// Gates i o f c, peepholes i o f.
-Step lstm_step(const Pen& pen, const Weights& weights) {
-  const bool peeps = weights.peepholes.valid(), coupled = pen.c.attrs().integer("input_forget") != 0;
-  const std::vector<ValueId> peep = peeps ? pen.split(weights.peepholes, {1, 1, 1}) : std::vector<ValueId>(3);
-  return [=](ValueId projected, const State& before) -> State {
-    const ValueId sums = pen.recur(before.h, weights.r, projected);
-    LstmGates gates = peeps ? peeping_gates(pen, sums, peep[0], peep[2], before.c) : plain_gates(pen, sums);
-    if (coupled) gates.forget = pen.complement(gates.input);
-    const ValueId cell = pen.sum(pen.product(gates.forget, before.c), pen.product(gates.input, gates.candidate));
-    if (peeps) gates.output = pen.activate(0, pen.sum(gates.output, pen.product(peep[1], cell)));
-    return {.h = pen.product(gates.output, pen.activate(2, cell)), .c = cell};
-  };
-}
-
-// ---- All steps ------------------------------------------------------------------------------------------------------
+// Every step is nodes of its own.
+constexpr int64_t kMostSteps = 1 << 14;
 
 // What tells one of the three ops from the others.
 struct Family {
@@ -219,7 +29,7 @@ class Recurrence {
     const auto count = static_cast<int64_t>(family_.activations.size());
     for (int64_t d = 0; d < directions_; ++d) {
       const auto first = functions.begin() + d * count;
-      unroll(static_cast<size_t>(d), Pen(c_, hidden_, {first, first + count}));
+      unroll(static_cast<size_t>(d), Pen(c_, hidden_, {first, first + count}, c_.attrs().real("clip")));
     }
   }
 
@@ -248,7 +58,8 @@ class Recurrence {
     batch_ = x[batch_first_ ? 0 : 1];
     inputs_ = x[2];
     hidden_ = r[2];
-    if (steps_ < 1) throw Error("x has no steps: [", text_of(x), "]");
+    if (steps_ < 1 || steps_ > kMostSteps)
+      throw Error("cannot write out ", steps_, " steps; 1 to ", kMostSteps, " can be");
     if (hidden_ < 1) throw Error("r is empty: [", text_of(r), "]");
     const int64_t stated = c_.attrs().integer("hidden_size");
     if (stated != 0 && stated != hidden_) throw Error("hidden_size is ", stated, " but r is [", text_of(r), "]");
@@ -379,11 +190,11 @@ class Recurrence {
   Family family_;
   int64_t steps_ = 0, batch_ = 0, inputs_ = 0, hidden_ = 0, directions_ = 1;
   bool reversed_ = false, batch_first_ = false;
-  ValueId x_;                                                 // [steps * n, inputs]
+  ValueId x_;                                               // [steps * n, inputs]
   std::vector<ValueId> w_, r_, bias_, peepholes_, h_, c0_;  // per direction
-  std::vector<ValueId> goes_on_;                              // [n, 1] per step
-  std::vector<std::vector<ValueId>> y_;                       // per direction and step
-  std::vector<State> last_;                                   // per direction
+  std::vector<ValueId> goes_on_;                            // [n, 1] per step
+  std::vector<std::vector<ValueId>> y_;                     // per direction and step
+  std::vector<State> last_;                                 // per direction
 };
 
 std::vector<ValueId> expand_rnn(ExpandContext& context) {
@@ -400,7 +211,11 @@ std::vector<ValueId> expand_gru(ExpandContext& context) {
 }
 
 std::vector<ValueId> expand_lstm(ExpandContext& context) {
-  return Recurrence(context, {.gates = 4, .activations = {"Sigmoid", "Tanh", "Tanh"}, .step = lstm_step}).outputs();
+  const bool coupled = context.attrs().integer("input_forget") != 0;
+  return Recurrence(
+             context,
+             {.gates = 4, .activations = {"Sigmoid", "Tanh", "Tanh"}, .step = coupled ? coupled_lstm_step : lstm_step})
+      .outputs();
 }
 
 // The attributes that all three have, and one more.

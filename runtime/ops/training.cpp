@@ -13,12 +13,14 @@ class Rule {
     if (tensors % groups_ != 0) throw Error(tensors, " tensors are not ", groups_, " for every parameter");
     count_ = tensors / groups_;
     for (const size_t i : {0, 1})
-      if (c_.type(c_.in(i)).elements() != 1) throw Error("operand ", i, " must be a scalar, not ", text_of(c_.type(c_.in(i))));
+      if (c_.type(c_.in(i)).elements() != 1)
+        throw Error("operand ", i, " must be a scalar, not ", text_of(c_.type(c_.in(i))));
     if (!is_float(c_.type(c_.in(0)).dtype)) throw Error("the learning rate must be of floats");
     if (c_.type(c_.in(1)).dtype != DType::i64) throw Error("the update count must be i64");
     rate_ = c_.cast(c_.reshape(c_.in(0), {}), DType::f64);
     updates_ = c_.cast(c_.reshape(c_.in(1), {}), DType::f64);
     for (size_t i = 2; i < c_.input_count(); ++i) {
+      if (!c_.in(i).valid()) throw Error("operand ", i, " is missing");
       const ValueId first = c_.in(2 + (i - 2) % count_);
       if (c_.type(c_.in(i)) == c_.type(first)) continue;
       throw Error("operand ", i, " is ", text_of(c_.type(c_.in(i))), ", its parameter ", text_of(c_.type(first)));
@@ -121,8 +123,10 @@ std::vector<ValueId> expand_momentum(ExpandContext& c) {
 const OpDef kTrainingAdagrad = {
     .name = "TrainingAdagrad",
     .doc =
-        "ai.onnx.preview.training.Adagrad: operands the learning rate r, the update count t, parameters x, gradients g, "
-        "sums of squares h. g' = norm_coefficient x + g, h' = h + g'^2, x' = x - r / (1 + t decay_factor) g' / (sqrt(h') "
+        "ai.onnx.preview.training.Adagrad: operands the learning rate r, the update count t, parameters x, gradients "
+        "g, "
+        "sums of squares h. g' = norm_coefficient x + g, h' = h + g'^2, x' = x - r / (1 + t decay_factor) g' / "
+        "(sqrt(h') "
         "+ epsilon). Outputs x', h'",
     .min_inputs = 5,
     .max_inputs = kVariadic,
@@ -136,7 +140,8 @@ const OpDef kTrainingAdam = {
     .doc =
         "ai.onnx.preview.training.Adam: operands the learning rate r, the update count t, parameters x, gradients g, "
         "means v, mean squares h. g' = norm_coefficient x + g, v' = alpha v + (1 - alpha) g', h' = beta h + (1 - beta) "
-        "g'^2, x' = (1 - norm_coefficient_post) (x - r sqrt(1 - beta^t) / (1 - alpha^t) v' / (sqrt(h') + epsilon)), with "
+        "g'^2, x' = (1 - norm_coefficient_post) (x - r sqrt(1 - beta^t) / (1 - alpha^t) v' / (sqrt(h') + epsilon)), "
+        "with "
         "r alone where t is 0. Outputs x', v', h'",
     .min_inputs = 6,
     .max_inputs = kVariadic,
@@ -152,7 +157,8 @@ const OpDef kTrainingAdam = {
 const OpDef kTrainingMomentum = {
     .name = "TrainingMomentum",
     .doc =
-        "ai.onnx.preview.training.Momentum: operands the learning rate r, the update count t, parameters x, gradients g, "
+        "ai.onnx.preview.training.Momentum: operands the learning rate r, the update count t, parameters x, gradients "
+        "g, "
         "momenta v. g' = norm_coefficient x + g, v' = alpha v + beta g', with g' alone where t is 0; x' = x - r v', or "
         "x - r (g' + alpha v') in the mode \"nesterov\". Outputs x', v'",
     .min_inputs = 5,

@@ -24,7 +24,8 @@ std::span<const Sample> einsum_samples() {
          input %a: f32[3,2,3]
          %y = Einsum(%a) {equation="iji->ij"}
          output %y })"},
-      {.name = "Einsum, a trace", .graph = "graph g { input %a: f32[3,3] %y = Einsum(%a) {equation=\"ii\"} output %y }"},
+      {.name = "Einsum, a trace",
+       .graph = "graph g { input %a: f32[3,3] %y = Einsum(%a) {equation=\"ii\"} output %y }"},
       {.name = "Einsum, a transposed sum", .graph = R"(graph g {
          input %a: f32[2,3,4]
          %y = Einsum(%a) {equation="abc->ca"}
