@@ -30,9 +30,7 @@ Fourier::Fourier(int64_t length, bool inverse) {
   }
 }
 
-void Fourier::run(const Complex* x, Complex* y, Complex* scratch) const {
-  split(x, 1, length(), 0, y, scratch);
-}
+void Fourier::run(const Complex* x, Complex* y, Complex* scratch) const { split(x, 1, length(), 0, y, scratch); }
 
 // The transform of n numbers that lie `stride` apart, from those of its p interleaved parts.
 void Fourier::split(const Complex* x, int64_t stride, int64_t n, size_t factor, Complex* y, Complex* scratch) const {
