@@ -2,40 +2,67 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
 
-// From `first_setting` on an op's floating-point operands configure it.
-struct Settings {
+// Operands of an op, by number.
+struct Operands {
   std::string_view op;
-  int first_setting;
+  int first, last = std::numeric_limits<int>::max();
 };
-constexpr std::array kSettings = std::to_array<Settings>({{"Clip", 1},
-                                                          {"DequantizeLinear", 1},
-                                                          {"Dropout", 1},
-                                                          {"OneHot", 1},
-                                                          {"Pad", 1},
-                                                          {"QuantizeLinear", 1},
-                                                          {"Range", 0},
-                                                          {"Resize", 1},
-                                                          {"Upsample", 1}});
 
-constexpr std::array<std::string_view, 4> kNormalisations = {"BatchNormalization", "GroupNormalization",
-                                                             "InstanceNormalization", "LayerNormalization"};
-
-bool is_setting(const Wiring::Use& use) {
-  return std::ranges::any_of(kSettings, [&](const Settings& row) {
-    return row.op == use.node->op_type() && use.operand >= row.first_setting;
+bool is_among(std::span<const Operands> rows, const Wiring::Use& use) {
+  return std::ranges::any_of(rows, [&](const Operands& row) {
+    return row.op == use.node->op_type() && use.operand >= row.first && use.operand <= row.last;
   });
 }
 
+// Floating-point operands that configure an op, or start it.
+constexpr std::array kSettings = std::to_array<Operands>({{"Attention", 3},
+                                                          {"BipolarQuant", 1},
+                                                          {"Clip", 1},
+                                                          {"DequantizeLinear", 1},
+                                                          {"Dropout", 1},
+                                                          {"GRU", 5},
+                                                          {"IntQuant", 1},
+                                                          {"LSTM", 5, 6},
+                                                          {"OneHot", 1},
+                                                          {"Pad", 1},
+                                                          {"QLinearConv", 1},
+                                                          {"QLinearMatMul", 1},
+                                                          {"Quant", 1},
+                                                          {"QuantizeLinear", 1},
+                                                          {"RNN", 5},
+                                                          {"Range", 0},
+                                                          {"Resize", 1},
+                                                          {"RotaryEmbedding", 1},
+                                                          {"STFT", 1},
+                                                          {"Upsample", 1}});
+
+// Operands that layers learn, beside those that products read: a constant there is a weight.
+constexpr std::array kWeights = std::to_array<Operands>({{"BatchNormalization", 1},
+                                                         {"BipolarQuant", 0, 0},
+                                                         {"Einsum", 0},
+                                                         {"GRU", 1, 3},
+                                                         {"GroupNormalization", 1},
+                                                         {"InstanceNormalization", 1},
+                                                         {"IntQuant", 0, 0},
+                                                         {"LSTM", 1, 7},
+                                                         {"LayerNormalization", 1},
+                                                         {"Quant", 0, 0},
+                                                         {"QuantizeLinear", 0, 0},
+                                                         {"RNN", 1, 3}});
+
+bool is_setting(const Wiring::Use& use) { return is_among(kSettings, use); }
+
 bool is_weight(const Wiring::Use& use) {
-  if (use.operand == 0) return false;
+  if (is_setting(use)) return false;
   const OpDef* op = find_op(use.node->op_type());
-  return (op && op->product) || std::ranges::find(kNormalisations, use.node->op_type()) != kNormalisations.end();
+  return (op && op->product && use.operand > 0) || is_among(kWeights, use);
 }
 
 }  // namespace
