@@ -18,12 +18,6 @@ const onnx::GraphProto& body_of(const onnx::NodeProto& node, std::string_view na
   return *body;
 }
 
-int64_t integer_attribute(const onnx::NodeProto& node, std::string_view name, int64_t otherwise) {
-  for (const onnx::AttributeProto& attribute : node.attribute())
-    if (attribute.name() == name) return attribute.i();
-  return otherwise;
-}
-
 std::vector<int64_t> integers_attribute(const onnx::NodeProto& node, std::string_view name, size_t count) {
   for (const onnx::AttributeProto& attribute : node.attribute()) {
     if (attribute.name() != name) continue;
@@ -41,7 +35,7 @@ struct Context {
   const Frame& frame;
   Builder builder;
 
-  std::vector<ValueId> read(const onnx::GraphProto& body, std::span<const ValueId> inputs, const std::string& part) {
+  Items read(const onnx::GraphProto& body, std::span<const Item> inputs, const std::string& part) {
     const std::string prefix = frame.inner_prefix(cat(label_of(node), "/", part));
     return reader.read_body(body, inputs, &frame, prefix, frame.opset());
   }
@@ -64,18 +58,29 @@ ValueId select(Context& context, ValueId condition, ValueId yes, ValueId no) {
   return context.builder.build("Where", {condition, yes, no});
 }
 
+Item select(Context& context, ValueId condition, const Item& yes, const Item& no) {
+  if (yes == no) return yes;
+  if (yes.empty() || no.empty()) throw Error("whether there is a result depends on data");
+  if (!yes.is_sequence() && !no.is_sequence()) return select(context, condition, yes.tensor(), no.tensor());
+  Item::Sequence chosen = yes.sequence();
+  const Item::Sequence& others = no.sequence();
+  if (chosen.size() != others.size()) throw Error("how long a sequence is depends on data");
+  for (size_t i = 0; i < chosen.size(); ++i) chosen[i] = select(context, condition, chosen[i], others[i]);
+  return Item(chosen);
+}
+
 // ---- If ---------------------------------------------------------------------------------------------------------------
 
-std::vector<ValueId> read_if(Context context, const std::vector<ValueId>& operands) {
-  if (operands.size() != 1 || !operands[0].valid()) throw Error("takes one condition");
+Items read_if(Context context, const Items& operands) {
+  if (operands.size() != 1 || operands[0].empty()) throw Error("takes one condition");
   const onnx::GraphProto& yes = body_of(context.node, "then_branch");
   const onnx::GraphProto& no = body_of(context.node, "else_branch");
-  if (const std::optional<bool> condition = known_condition(context, operands[0]))
+  if (const std::optional<bool> condition = known_condition(context, operands[0].tensor()))
     return context.read(*condition ? yes : no, {}, *condition ? "then" : "else");
-  std::vector<ValueId> results = context.read(yes, {}, "then");
-  const std::vector<ValueId> others = context.read(no, {}, "else");
+  Items results = context.read(yes, {}, "then");
+  const Items others = context.read(no, {}, "else");
   if (results.size() != others.size()) throw Error("its branches have different numbers of outputs");
-  const ValueId condition = context.scalar(operands[0]);
+  const ValueId condition = context.scalar(operands[0].tensor());
   for (size_t i = 0; i < results.size(); ++i) results[i] = select(context, condition, results[i], others[i]);
   return results;
 }
@@ -101,17 +106,17 @@ ValueId empty_stack(Builder& builder, const onnx::ValueInfoProto& element) {
 
 class LoopReader {
  public:
-  LoopReader(Context context, const std::vector<ValueId>& operands)
+  LoopReader(Context context, const Items& operands)
       : context_(std::move(context)), body_(body_of(context_.node, "body")) {
     if (operands.size() < 2 || body_.input_size() != static_cast<int>(operands.size()))
       throw Error("has ", operands.size(), " operands, but its body ", body_.input_size(), " inputs");
     states_.assign(operands.begin() + 2, operands.end());
     scans_.resize(static_cast<size_t>(std::max(0, body_.output_size() - 1)) - std::min(states_.size(), outputs()));
-    trips_ = trip_count(operands[0]);
-    condition_ = operands[1].valid() ? operands[1] : context_.builder.constant(Tensor::scalar(true));
+    trips_ = trip_count(operands[0].tensor_or_none());
+    condition_ = !operands[1].empty() ? operands[1].tensor() : context_.builder.constant(Tensor::scalar(true));
   }
 
-  std::vector<ValueId> run() {
+  Items run() {
     if (outputs() < states_.size()) throw Error("its body returns fewer values than there are states");
     for (int64_t i = 0; i < trips_; ++i) {
       const std::optional<bool> goes_on = known_condition(context_, condition_);
@@ -121,7 +126,7 @@ class LoopReader {
       if (!goes_on && !scans_.empty()) throw Error("how many results it has depends on data");
       iterate(i, !goes_on);
     }
-    std::vector<ValueId> results = states_;
+    Items results = states_;
     for (size_t i = 0; i < scans_.size(); ++i) {
       const int output = static_cast<int>(1 + states_.size() + i);
       results.push_back(scans_[i].empty() ? empty_stack(context_.builder, body_.output(output))
@@ -144,20 +149,21 @@ class LoopReader {
 
   // Once a condition that depends on data is false, states stay as they are and so does the condition.
   void iterate(int64_t i, bool conditional) {
-    std::vector<ValueId> inputs = {context_.builder.constant(Tensor::scalar(i)), condition_};
+    Items inputs = {context_.builder.constant(Tensor::scalar(i)), condition_};
     inputs.insert(inputs.end(), states_.begin(), states_.end());
-    const std::vector<ValueId> outputs = context_.read(body_, inputs, std::to_string(i));
+    const Items outputs = context_.read(body_, inputs, std::to_string(i));
     const ValueId runs = conditional ? context_.scalar(condition_) : ValueId{};
     for (size_t k = 0; k < states_.size(); ++k) {
       states_[k] = conditional ? select(context_, runs, outputs[k + 1], states_[k]) : outputs[k + 1];
     }
-    for (size_t k = 0; k < scans_.size(); ++k) scans_[k].push_back(outputs[1 + states_.size() + k]);
-    condition_ = conditional ? context_.builder.build("And", {runs, context_.scalar(outputs[0])}) : outputs[0];
+    for (size_t k = 0; k < scans_.size(); ++k) scans_[k].push_back(outputs[1 + states_.size() + k].tensor());
+    const ValueId goes_on = outputs[0].tensor();
+    condition_ = conditional ? context_.builder.build("And", {runs, context_.scalar(goes_on)}) : goes_on;
   }
 
   Context context_;
   const onnx::GraphProto& body_;
-  std::vector<ValueId> states_;
+  Items states_;
   std::vector<std::vector<ValueId>> scans_;
   int64_t trips_ = 0;
   bool bounded_ = false;  // by a trip count that can be written out
@@ -198,11 +204,11 @@ std::vector<ValueId> scan(Context& context, const onnx::GraphProto& body, std::v
 
   std::vector<std::vector<ValueId>> stacks(scan_outputs);
   for (size_t t = 0; t < elements[0].size(); ++t) {
-    std::vector<ValueId> inputs = states;
-    for (const std::vector<ValueId>& list : elements) inputs.push_back(list[t]);
-    const std::vector<ValueId> outputs = context.read(body, inputs, cat(part, t));
-    std::copy_n(outputs.begin(), states.size(), states.begin());
-    for (size_t k = 0; k < scan_outputs; ++k) stacks[k].push_back(outputs[states.size() + k]);
+    Items inputs(states.begin(), states.end());
+    for (const std::vector<ValueId>& list : elements) inputs.emplace_back(list[t]);
+    const Items outputs = context.read(body, inputs, cat(part, t));
+    for (size_t k = 0; k < states.size(); ++k) states[k] = outputs[k].tensor();
+    for (size_t k = 0; k < scan_outputs; ++k) stacks[k].push_back(outputs[states.size() + k].tensor());
   }
   const std::vector<int64_t> out_axes = integers_attribute(context.node, "scan_output_axes", scan_outputs);
   const std::vector<int64_t> out_reversed = integers_attribute(context.node, "scan_output_directions", scan_outputs);
@@ -258,12 +264,14 @@ bool is_control_flow(const onnx::NodeProto& node) {
          (node.op_type() == "If" || node.op_type() == "Loop" || node.op_type() == "Scan");
 }
 
-std::vector<ValueId> read_control_flow(GraphReader& reader, const onnx::NodeProto& node,
-                                       const std::vector<ValueId>& operands, const Frame& frame) {
+Items read_control_flow(GraphReader& reader, const onnx::NodeProto& node, const Items& operands, const Frame& frame) {
   Context context{reader, node, frame, reader.builder_for(node, frame)};
   if (node.op_type() == "If") return read_if(std::move(context), operands);
   if (node.op_type() == "Loop") return LoopReader(std::move(context), operands).run();
-  return read_scan(std::move(context), operands);
+  std::vector<ValueId> tensors;
+  for (const Item& operand : operands) tensors.push_back(operand.tensor_or_none());
+  const std::vector<ValueId> results = read_scan(std::move(context), tensors);
+  return {results.begin(), results.end()};
 }
 
 }  // namespace marvin

@@ -1,8 +1,6 @@
 // If, Loop and Scan, written out as the nodes of their bodies. Internal to importer/.
 #pragma once
 
-#include <vector>
-
 #include "importer/graph_reader.h"
 
 namespace marvin {
@@ -13,7 +11,6 @@ bool is_control_flow(const onnx::NodeProto& node);
 // iteration; where the condition depends on data, up to the trip count, with states that stay as they are once it is
 // false. Scan: the body once per element of the scanned axis. Throws Error when the number of iterations, or a shape,
 // depends on data.
-std::vector<ValueId> read_control_flow(GraphReader& reader, const onnx::NodeProto& node,
-                                       const std::vector<ValueId>& operands, const Frame& frame);
+Items read_control_flow(GraphReader& reader, const onnx::NodeProto& node, const Items& operands, const Frame& frame);
 
 }  // namespace marvin

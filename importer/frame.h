@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "runtime/ir/graph.h"
+#include "importer/item.h"
 
 namespace marvin {
 
@@ -18,15 +18,15 @@ class Frame {
 
   int64_t opset() const { return opset_; }
   // Null when the name is not defined here or further out. A function's operand that its caller leaves out is defined
-  // as no value.
-  const ValueId* find(const std::string& name) const {
+  // as nothing.
+  const Item* find(const std::string& name) const {
     for (const Frame* frame = this; frame; frame = frame->outer_)
-      if (const auto entry = frame->values_.find(name); entry != frame->values_.end()) return &entry->second;
+      if (const auto entry = frame->items_.find(name); entry != frame->items_.end()) return &entry->second;
     return nullptr;
   }
   // Here, whatever is further out.
-  bool defines(const std::string& name) const { return values_.contains(name); }
-  void define(const std::string& name, ValueId value) { values_.insert_or_assign(name, value); }
+  bool defines(const std::string& name) const { return items_.contains(name); }
+  void define(const std::string& name, Item item) { items_.insert_or_assign(name, std::move(item)); }
 
   // The name in the graph of a value or node of this frame. The model's own values keep theirs.
   std::string value_name(const Graph& graph, const std::string& name) const {
@@ -40,7 +40,7 @@ class Frame {
   const Frame* outer_;
   std::string prefix_;
   int64_t opset_;
-  std::unordered_map<std::string, ValueId> values_;
+  std::unordered_map<std::string, Item> items_;
 };
 
 }  // namespace marvin

@@ -5,6 +5,7 @@
 #include "importer/node_attributes.h"
 #include "importer/onnx_ops.h"
 #include "importer/running_statistics.h"
+#include "importer/sequences.h"
 #include "importer/tensor_proto.h"
 #include "importer/weights.h"
 
@@ -33,18 +34,26 @@ std::string label_of(const onnx::NodeProto& node) {
   return node.op_type();
 }
 
-ValueId GraphReader::value_named(const Frame& frame, const std::string& name) const {
-  const ValueId* value = frame.find(name);
-  if (!value) throw Error("'", name, "' is not supported, or nothing produces it");
-  return *value;
+const Item& GraphReader::item_named(const Frame& frame, const std::string& name) const {
+  const Item* item = frame.find(name);
+  if (!item) throw Error("'", name, "' is not supported, or nothing produces it");
+  return *item;
 }
 
-void GraphReader::define(Frame& frame, const std::string& name, ValueId value) {
-  if (value.valid() && is_half(graph_.type_of(value).dtype)) {
-    Builder builder(graph_, Phase::forward, graph_[value].name, "");
-    value = builder.cast(value, DType::f32);
+ValueId GraphReader::value_named(const Frame& frame, const std::string& name) const {
+  const Item& item = item_named(frame, name);
+  if (item.empty() || item.is_sequence())
+    throw Error("'", name, "' is ", item.empty() ? "nothing" : "a sequence", ", not a tensor");
+  return item.tensor();
+}
+
+void GraphReader::define(Frame& frame, const std::string& name, const Item& item) {
+  if (item.empty() || item.is_sequence() || !is_half(graph_.type_of(item.tensor()).dtype)) {
+    frame.define(name, item);
+    return;
   }
-  frame.define(name, value);
+  Builder builder(graph_, Phase::forward, graph_[item.tensor()].name, "");
+  frame.define(name, builder.cast(item.tensor(), DType::f32));
 }
 
 void GraphReader::add_tensor(Frame& frame, const std::string& name, Tensor tensor, bool trained) {
@@ -60,11 +69,10 @@ Builder GraphReader::builder_for(const onnx::NodeProto& node, const Frame& frame
   return Builder(graph_, Phase::forward, frame.node_name(stem), frame.node_name(label_of(node)));
 }
 
-std::vector<ValueId> GraphReader::operands(const onnx::NodeProto& node, const Frame& frame) const {
-  std::vector<ValueId> values;
-  for (const std::string& input : node.input())
-    values.push_back(input.empty() ? ValueId{} : value_named(frame, input));
-  return values;
+Items GraphReader::operands(const onnx::NodeProto& node, const Frame& frame) const {
+  Items items;
+  for (const std::string& input : node.input()) items.push_back(input.empty() ? Item() : item_named(frame, input));
+  return items;
 }
 
 void GraphReader::read(const Wiring& wiring, Frame& frame) {
@@ -75,17 +83,39 @@ void GraphReader::read(const Wiring& wiring, Frame& frame) {
 
 void GraphReader::read_node(const onnx::NodeProto& node, const Wiring& wiring, Frame& frame) {
   if (is_default_op(node, "Constant")) return read_constant(node, wiring, frame);
-  const bool calls = functions_.has(node);
-  if (!calls && !is_control_flow(node) && !is_gradient(node)) return read_op(node, frame);
+  const Items given = operands(node, frame);
   const size_t first_new = graph_.value_count();
-  const std::vector<ValueId> results = calls               ? call_function(node, frame)
-                                       : is_gradient(node) ? read_gradient(*this, node, frame)
-                                                           : read_control_flow(*this, node, operands(node, frame), frame);
+  const bool passes_on = is_default_op(node, "Identity") && given.size() == 1 && given[0].is_sequence();
+  if (functions_.has(node)) {
+    define_outputs(node, call_function(node, given, frame), first_new, frame);
+  } else if (is_control_flow(node)) {
+    define_outputs(node, read_control_flow(*this, node, given, frame), first_new, frame);
+  } else if (is_sequence_op(node)) {
+    define_outputs(node, read_sequence_op(*this, node, given, frame), first_new, frame);
+  } else if (is_gradient(node)) {
+    const std::vector<ValueId> gradients = read_gradient(*this, node, frame);
+    define_outputs(node, Items(gradients.begin(), gradients.end()), first_new, frame);
+  } else if (passes_on) {
+    define_outputs(node, given, first_new, frame);
+  } else {
+    read_op(node, given, frame);
+  }
+}
+
+void GraphReader::define_outputs(const onnx::NodeProto& node, const Items& results, size_t first_new, Frame& frame) {
+  std::vector<ValueId> tensors;
   std::vector<std::string> names;
-  for (const std::string& output : node.output()) names.push_back(frame.value_name(graph_, output));
-  const std::vector<ValueId> outputs = name_values(graph_, results, names, first_new);
-  for (int i = 0; i < node.output_size(); ++i)
-    if (!node.output(i).empty()) define(frame, node.output(i), outputs[static_cast<size_t>(i)]);
+  for (int i = 0; i < node.output_size(); ++i) {
+    const Item item = static_cast<size_t>(i) < results.size() ? results[static_cast<size_t>(i)] : Item();
+    tensors.push_back(item.is_sequence() ? ValueId{} : item.tensor_or_none());
+    names.push_back(tensors.back().valid() ? frame.value_name(graph_, node.output(i)) : "");
+  }
+  const std::vector<ValueId> outputs = name_values(graph_, tensors, names, first_new);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string& name = node.output(static_cast<int>(i));
+    if (name.empty() || i >= results.size()) continue;
+    define(frame, name, outputs[i].valid() ? Item(outputs[i]) : results[i]);
+  }
 }
 
 void GraphReader::read_constant(const onnx::NodeProto& proto, const Wiring& wiring, Frame& frame) {
@@ -99,8 +129,9 @@ void GraphReader::read_constant(const onnx::NodeProto& proto, const Wiring& wiri
   add_tensor(frame, proto.output(0), std::move(tensor), trained);
 }
 
-void GraphReader::read_op(const onnx::NodeProto& proto, Frame& frame) {
-  ModelNode node{.op = canonical_op(proto), .name = frame.node_name(proto.name()), .inputs = operands(proto, frame)};
+void GraphReader::read_op(const onnx::NodeProto& proto, const Items& operands, Frame& frame) {
+  ModelNode node{.op = canonical_op(proto), .name = frame.node_name(proto.name())};
+  for (const Item& operand : operands) node.inputs.push_back(operand.tensor_or_none());
   for (const onnx::AttributeProto& attribute : proto.attribute()) add_attribute(node, attribute, file_.directory);
   for (const std::string& output : proto.output()) node.outputs.push_back(frame.value_name(graph_, output));
 
@@ -116,15 +147,14 @@ void GraphReader::read_op(const onnx::NodeProto& proto, Frame& frame) {
     if (!proto.output(i).empty()) define(frame, proto.output(i), outputs[static_cast<size_t>(i)]);
 }
 
-std::vector<ValueId> GraphReader::call_function(const onnx::NodeProto& node, const Frame& frame) {
+Items GraphReader::call_function(const onnx::NodeProto& node, Items operands, const Frame& frame) {
   const FunctionCall call = functions_.call(node, frame.opset());
-  std::vector<ValueId> inputs = operands(node, frame);
-  inputs.resize(static_cast<size_t>(call.body.input_size()));
-  return read_body(call.body, inputs, nullptr, frame.inner_prefix(label_of(node)), call.opset);
+  operands.resize(static_cast<size_t>(call.body.input_size()));
+  return read_body(call.body, operands, nullptr, frame.inner_prefix(label_of(node)), call.opset);
 }
 
-std::vector<ValueId> GraphReader::read_body(const onnx::GraphProto& body, std::span<const ValueId> inputs,
-                                            const Frame* outer, const std::string& prefix, int64_t opset) {
+Items GraphReader::read_body(const onnx::GraphProto& body, std::span<const Item> inputs, const Frame* outer,
+                             const std::string& prefix, int64_t opset) {
   if (static_cast<size_t>(body.input_size()) != inputs.size())
     throw Error("the graph '", body.name(), "' has ", body.input_size(), " inputs, not ", inputs.size());
   if (depth_ == kMaxDepth) throw Error("graphs are nested more than ", kMaxDepth, " deep");
@@ -135,9 +165,9 @@ std::vector<ValueId> GraphReader::read_body(const onnx::GraphProto& body, std::s
     if (!frame.defines(tensor.name())) add_tensor(frame, tensor.name(), tensor_from(tensor, file_.directory), false);
   const Wiring wiring(body, body.node(), [&](const std::string& name) { return frame.find(name) != nullptr; });
   read(wiring, frame);
-  std::vector<ValueId> outputs;
+  Items outputs;
   for (const onnx::ValueInfoProto& output : body.output())
-    outputs.push_back(output.name().empty() ? ValueId{} : value_named(frame, output.name()));
+    outputs.push_back(output.name().empty() ? Item() : item_named(frame, output.name()));
   --depth_;
   return outputs;
 }

@@ -24,12 +24,14 @@ class GraphReader {
   void read(const Wiring& wiring, Frame& frame);
   // Adds a subgraph's or function's nodes with its inputs standing for the given values; returns its outputs. `outer` is
   // the frame whose names it can read, or null.
-  std::vector<ValueId> read_body(const onnx::GraphProto& body, std::span<const ValueId> inputs, const Frame* outer,
-                                 const std::string& prefix, int64_t opset);
-  // The value of this name. Throws Error when the file has one but it has no equivalent in canonical form.
+  Items read_body(const onnx::GraphProto& body, std::span<const Item> inputs, const Frame* outer,
+                  const std::string& prefix, int64_t opset);
+  // What this name stands for. Throws Error when the file has it but it has no equivalent in canonical form.
+  const Item& item_named(const Frame& frame, const std::string& name) const;
+  // The same for a tensor. Throws Error when it is anything else.
   ValueId value_named(const Frame& frame, const std::string& name) const;
   // 16-bit floats are defined as their float32 equivalents, since nothing computes in them.
-  void define(Frame& frame, const std::string& name, ValueId value);
+  void define(Frame& frame, const std::string& name, const Item& item);
   // A tensor of the file: a parameter when it is trained, a constant otherwise.
   void add_tensor(Frame& frame, const std::string& name, Tensor tensor, bool trained);
   // What new values that stand for (part of) a node are made with.
@@ -38,9 +40,11 @@ class GraphReader {
  private:
   void read_node(const onnx::NodeProto& node, const Wiring& wiring, Frame& frame);
   void read_constant(const onnx::NodeProto& proto, const Wiring& wiring, Frame& frame);
-  void read_op(const onnx::NodeProto& node, Frame& frame);
-  std::vector<ValueId> call_function(const onnx::NodeProto& node, const Frame& frame);
-  std::vector<ValueId> operands(const onnx::NodeProto& node, const Frame& frame) const;
+  void read_op(const onnx::NodeProto& node, const Items& operands, Frame& frame);
+  Items call_function(const onnx::NodeProto& node, Items operands, const Frame& frame);
+  Items operands(const onnx::NodeProto& node, const Frame& frame) const;
+  // Defines the node's outputs, under whose names the new ones among the tensors appear in the graph.
+  void define_outputs(const onnx::NodeProto& node, const Items& results, size_t first_new, Frame& frame);
 
   const OnnxModel::File& file_;
   Functions functions_;

@@ -62,6 +62,12 @@ Tensor constant_value(const ModelNode& node) {
   throw Error("has no value, or one of a kind that is not supported (strings, sparse)");
 }
 
+int64_t integer_attribute(const onnx::NodeProto& node, std::string_view name, int64_t otherwise) {
+  for (const Proto& attribute : node.attribute())
+    if (attribute.name() == name) return attribute.i();
+  return otherwise;
+}
+
 const onnx::GraphProto* graph_attribute(const onnx::NodeProto& node, std::string_view name) {
   for (const Proto& attribute : node.attribute())
     if (attribute.name() == name && attribute.has_g()) return &attribute.g();

@@ -18,6 +18,9 @@ void add_attribute(ModelNode& node, const onnx::AttributeProto& attribute, const
 // Of a Constant node.  Throws Error when it has none, or one of strings.
 Tensor constant_value(const ModelNode& node);
 
+// `otherwise` when the node has no such attribute.
+int64_t integer_attribute(const onnx::NodeProto& node, std::string_view name, int64_t otherwise);
+
 // Null when the node has no such graph.
 const onnx::GraphProto* graph_attribute(const onnx::NodeProto& node, std::string_view name);
 

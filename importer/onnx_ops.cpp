@@ -9,6 +9,7 @@
 #include "importer/control_flow.h"
 #include "importer/gradient_node.h"
 #include "importer/onnx_file.h"
+#include "importer/sequences.h"
 #include "runtime/ops/op.h"
 
 namespace marvin {
@@ -45,7 +46,8 @@ std::string canonical_op(const onnx::NodeProto& node) {
 }
 
 bool is_known(const onnx::NodeProto& node) {
-  if (is_control_flow(node) || is_gradient(node) || (is_default_domain(node.domain()) && node.op_type() == "Constant")) return true;
+  if (is_control_flow(node) || is_sequence_op(node) || is_gradient(node)) return true;
+  if (is_default_domain(node.domain()) && node.op_type() == "Constant") return true;
   const std::string op = canonical_op(node);
   return find_op(op) && (!is_default_domain(node.domain()) || is_onnx_op(op));
 }
