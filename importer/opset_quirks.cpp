@@ -99,6 +99,17 @@ void resize_of_opset_10(ModelNode& node, Builder&) {
   node.attrs.set("nearest_mode", std::string("floor"));
 }
 
+// Before opset 20 the modes were called after two axes.
+void grid_sample_modes(ModelNode& node, Builder&) {
+  const std::string mode = take<std::string>(node, "mode", "linear");
+  node.attrs.set("mode", mode == "bilinear" ? "linear" : mode == "bicubic" ? "cubic" : mode);
+}
+
+// Before opset 16 a region's coordinates were of elements' centers.
+void regions_of_centers(ModelNode& node, Builder&) {
+  node.attrs.set("coordinate_transformation_mode", std::string("output_half_pixel"));
+}
+
 void scales_to_operand(ModelNode& node, Builder& builder) {
   const std::vector<float> scales = take<std::vector<float>>(node, "scales", {});
   set_operand(node, 1, builder.constant(Tensor::of<float>({static_cast<int64_t>(scales.size())}, scales)));
@@ -130,6 +141,7 @@ constexpr Quirk kQuirks[] = {
     {"ConstantOfShape", 9, kMaxOpset, constant_of_shape_to_expand},
     {"DFT", 17, 19, fourier_axis_to_operand},
     {"Dropout", 1, 11, dropout_ratio_to_operand},
+    {"GridSample", 16, 19, grid_sample_modes},
     {"GroupNormalization", 18, 20, group_scales_to_channels},
     {"Hardmax", 1, 12, softmax_of_matrix},
     {"LogSoftmax", 1, 12, softmax_of_matrix},
@@ -145,6 +157,7 @@ constexpr Quirk kQuirks[] = {
     {"ReduceSum", 1, 12, axes_to_operand},
     {"ReduceSumSquare", 1, 17, axes_to_operand},
     {"Resize", 10, 10, resize_of_opset_10},
+    {"RoiAlign", 10, 15, regions_of_centers},
     {"Slice", 1, 9, slice_bounds_to_operands},
     {"Softmax", 1, 12, softmax_of_matrix},
     {"Split", 1, 12, split_to_operand},

@@ -1,4 +1,4 @@
-// Pooling of row-major float32 planes: n c d h w is n*c planes of up to three axes; images have depth 1.
+// Pooling of row-major planes: n c d h w is n*c planes of up to three axes; images have depth 1.
 #pragma once
 
 #include <array>
@@ -26,10 +26,11 @@ struct Pool {
 template <class Tap>
 constexpr Tap kNoTap = static_cast<Tap>(-1);
 
-// y: the largest element of every window, NaN when it holds one, -infinity where it is all padding. taps: which one,
-// the first of equals; may be null. Tap is uint8_t for windows of up to 255 elements, else int32_t.
-template <class Tap>
-void max_pool(const Pool& pool, const float* x, float* y, Tap* taps);
+// y: the largest element of every window, NaN when it holds one, the least that there is (-infinity) where it is all
+// padding. taps: which one, the first of equals; may be null. T is float, uint8_t or int8_t. Tap is uint8_t for windows
+// of up to 255 elements, else int32_t.
+template <class T, class Tap>
+void max_pool(const Pool& pool, const T* x, T* y, Tap* taps);
 
 // dx: every dy added at the tap that its window took. dx may not overlap dy.
 void max_pool_grad(const Pool& pool, const float* dy, const uint8_t* taps, float* dx);
@@ -42,6 +43,10 @@ void tap_positions(const Pool& pool, const Tap* taps, bool column_major, int64_t
 // y: the mean of every window over the elements that exist, or that exist or are padding.
 void average_pool(const Pool& pool, bool count_padding, const float* x, float* y);
 void average_pool_grad(const Pool& pool, bool count_padding, const float* dy, float* dx);
+
+// y: (sum |x|^p)^(1/p) over every window, p at least 1. The gradient is 0 where y is.
+void lp_pool(const Pool& pool, int64_t p, const float* x, float* y);
+void lp_pool_grad(const Pool& pool, int64_t p, const float* dy, const float* x, const float* y, float* dx);
 
 // One number per plane.
 template <class Tap>

@@ -1,5 +1,6 @@
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "runtime/kernels/pooling_windows.h"
 
@@ -55,13 +56,14 @@ MARVIN_INLINE void store(const typename Lanes<N>::Ints& v, int32_t* to) {
 // ---- Rows of windows ------------------------------------------------------------------------------------------------
 
 // The windows (od, oh, .) of a plane; x is the plane.
+template <class T>
 struct WindowRow {
   const Pool& pool;
   int64_t od, oh;
   Range kds, khs;
-  const float* x;
+  const T* x;
 
-  WindowRow(const Pool& windows, int64_t row, const float* plane)
+  WindowRow(const Pool& windows, int64_t row, const T* plane)
       : pool(windows),
         od(row / windows.axes[1].out),
         oh(row % windows.axes[1].out),
@@ -73,15 +75,20 @@ struct WindowRow {
   int32_t tap(int64_t kd, int64_t kh) const {
     return static_cast<int32_t>((kd * pool.axes[1].kernel + kh) * width().kernel);
   }
-  const float* input_row(int64_t kd, int64_t kh) const {
+  const T* input_row(int64_t kd, int64_t kh) const {
     const auto& [depth, height, width] = pool.axes;
     return x + (input_of(depth, od, kd) * height.in + input_of(height, oh, kh)) * width.in;
   }
 };
 
+// What a window of padding alone gives.
+template <class T>
+constexpr T kLeast = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                          : std::numeric_limits<T>::lowest();
+
 // Windows [ow, ow + N), all of whose taps along the width exist. A constant stride is inlined.
 template <int N, class Tap>
-MARVIN_INLINE void max_windows(const WindowRow& row, int64_t ow, int64_t stride, float* y, Tap* taps) {
+MARVIN_INLINE void max_windows(const WindowRow<float>& row, int64_t ow, int64_t stride, float* y, Tap* taps) {
   using Floats = typename Lanes<N>::Floats;
   using Ints = typename Lanes<N>::Ints;
   const PoolAxis& width = row.width();
@@ -104,17 +111,17 @@ MARVIN_INLINE void max_windows(const WindowRow& row, int64_t ow, int64_t stride,
   if (taps) store<N>(best_tap, taps + ow);
 }
 
-template <class Tap>
-void max_window(const WindowRow& row, int64_t ow, float* y, Tap* taps) {
+template <class T, class Tap>
+void max_window(const WindowRow<T>& row, int64_t ow, T* y, Tap* taps) {
   const PoolAxis& width = row.width();
   const Range kws = taps_of_window(width, ow);
-  float best = -std::numeric_limits<float>::infinity();
+  T best = kLeast<T>;
   int32_t best_tap = row.tap(row.kds.begin, row.khs.begin) + static_cast<int32_t>(kws.begin);
   for (int64_t kd = row.kds.begin; kd < row.kds.end; ++kd) {
     for (int64_t kh = row.khs.begin; kh < row.khs.end; ++kh) {
-      const float* from = row.input_row(kd, kh);
+      const T* from = row.input_row(kd, kh);
       for (int64_t kw = kws.begin; kw < kws.end; ++kw) {
-        const float v = from[input_of(width, ow, kw)];
+        const T v = from[input_of(width, ow, kw)];
         const bool take = v > best || v != v;
         best = take ? v : best;
         best_tap = take ? row.tap(kd, kh) + static_cast<int32_t>(kw) : best_tap;
@@ -127,43 +134,51 @@ void max_window(const WindowRow& row, int64_t ow, float* y, Tap* taps) {
 
 // Whole windows [begin, end), at least N: the last vector overlaps the one before it.
 template <int N, class Tap>
-MARVIN_INLINE void max_inner(const WindowRow& row, int64_t begin, int64_t end, int64_t stride, float* y, Tap* taps) {
+MARVIN_INLINE void max_inner(const WindowRow<float>& row, int64_t begin, int64_t end, int64_t stride, float* y, Tap* taps) {
   for (int64_t ow = begin; ow < end; ow += N) max_windows<N>(row, std::min(ow, end - N), stride, y, taps);
 }
 
 template <class Tap>
-MARVIN_INLINE void max_inner(const WindowRow& row, int64_t begin, int64_t end, int64_t stride, float* y, Tap* taps) {
+MARVIN_INLINE void max_inner(const WindowRow<float>& row, int64_t begin, int64_t end, int64_t stride, float* y, Tap* taps) {
   if (end - begin >= 8) return max_inner<8>(row, begin, end, stride, y, taps);
   max_inner<4>(row, begin, end, stride, y, taps);
 }
 
-#define MARVIN_MAX_ROW(Tap)                                                                           \
-  MARVIN_CLONES void max_row(const WindowRow& row, int64_t begin, int64_t end, float* y, Tap* taps) { \
-    const int64_t stride = row.width().stride;                                                        \
-    if (stride == 1) return max_inner(row, begin, end, 1, y, taps);                                   \
-    if (stride == 2) return max_inner(row, begin, end, 2, y, taps);                                   \
-    max_inner(row, begin, end, stride, y, taps);                                                      \
+#define MARVIN_MAX_ROW(Tap)                                                                                  \
+  MARVIN_CLONES void max_row(const WindowRow<float>& row, int64_t begin, int64_t end, float* y, Tap* taps) { \
+    const int64_t stride = row.width().stride;                                                               \
+    if (stride == 1) return max_inner(row, begin, end, 1, y, taps);                                          \
+    if (stride == 2) return max_inner(row, begin, end, 2, y, taps);                                          \
+    max_inner(row, begin, end, stride, y, taps);                                                             \
   }
 MARVIN_MAX_ROW(uint8_t)
 MARVIN_MAX_ROW(int32_t)
 #undef MARVIN_MAX_ROW
 
-template <class Tap>
-void max_plane(const Pool& pool, const float* x, float* y, Tap* taps) {
-  const auto& [depth, height, width] = pool.axes;
+// The windows of every row that are taken as vectors.
+template <class T>
+Range inner_windows(const PoolAxis& width) {
   const int64_t first = windows_with_tap(width, 0).begin;
   const int64_t last = std::max(first, windows_with_tap(width, width.kernel - 1).end);
-  const Range inner = last - first >= 4 ? Range{first, last} : Range{0, 0};
+  return std::is_same_v<T, float> && last - first >= 4 ? Range{first, last} : Range{0, 0};
+}
+
+template <class T, class Tap>
+void max_plane(const Pool& pool, const T* x, T* y, Tap* taps) {
+  const auto& [depth, height, width] = pool.axes;
+  const Range inner = inner_windows<T>(width);
   for (int64_t i = 0; i < depth.out * height.out; ++i, y += width.out) {
     const WindowRow row(pool, i, x);
     Tap* row_taps = taps ? taps + i * width.out : nullptr;
     if (row.kds.begin == row.kds.end || row.khs.begin == row.khs.end) {
-      std::fill_n(y, width.out, -std::numeric_limits<float>::infinity());
+      std::fill_n(y, width.out, kLeast<T>);
       if (taps) std::fill_n(row_taps, width.out, kNoTap<Tap>);
       continue;
     }
     for (int64_t ow = 0; ow < inner.begin; ++ow) max_window(row, ow, y, row_taps);
-    if (inner.begin < inner.end) max_row(row, inner.begin, inner.end, y, row_taps);
+    if constexpr (std::is_same_v<T, float>) {
+      if (inner.begin < inner.end) max_row(row, inner.begin, inner.end, y, row_taps);
+    }
     for (int64_t ow = inner.end; ow < width.out; ++ow) max_window(row, ow, y, row_taps);
   }
 }
@@ -281,15 +296,20 @@ void max_grad_plane(const Pool& pool, const float* dy, const int32_t* taps, floa
 
 }  // namespace
 
-template <class Tap>
-void max_pool(const Pool& pool, const float* x, float* y, Tap* taps) {
+template <class T, class Tap>
+void max_pool(const Pool& pool, const T* x, T* y, Tap* taps) {
   each_plane(pool, [&](int64_t plane) {
     max_plane(pool, x + plane * pool.in_elements(), y + plane * pool.out_elements(),
               taps ? taps + plane * pool.out_elements() : nullptr);
   });
 }
-template void max_pool(const Pool&, const float*, float*, uint8_t*);
-template void max_pool(const Pool&, const float*, float*, int32_t*);
+#define MARVIN_MAX_POOL(T)                                           \
+  template void max_pool(const Pool&, const T*, T*, uint8_t*); \
+  template void max_pool(const Pool&, const T*, T*, int32_t*);
+MARVIN_MAX_POOL(float)
+MARVIN_MAX_POOL(uint8_t)
+MARVIN_MAX_POOL(int8_t)
+#undef MARVIN_MAX_POOL
 
 void max_pool_grad(const Pool& pool, const float* dy, const uint8_t* taps, float* dx) {
   const bool side_by_side = is_2x2(pool);

@@ -31,10 +31,10 @@ struct GradientSums {
   double g = 0, g_x = 0;  // sum g, sum g * (x - mean)
 };
 
-// g = dy * scale[i], or dy where scale is null.
+// Adds the sums of a block with g = dy * scale, or g = dy.
 template <bool kScaled>
-[[gnu::always_inline]] inline GradientSums block_sums(const float* dy, const float* x, const float* scale,
-                                                      int64_t count, float mean) {
+MARVIN_CLONES void add_block(const float* dy, const float* x, const float* scale, int64_t count, float mean,
+                             GradientSums& total) {
   Lanes sum_a = {}, sum_b = {}, product_a = {}, product_b = {};
   float sum = 0, product = 0;
   int64_t i = 0;
@@ -52,33 +52,37 @@ template <bool kScaled>
     sum += g;
     product += g * (x[i] - mean);
   }
-  return {sum_of(sum_a, sum_b) + sum, sum_of(product_a, product_b) + product};
+  total.g += sum_of(sum_a, sum_b) + sum;
+  total.g_x += sum_of(product_a, product_b) + product;
 }
 
-MARVIN_CLONES void add_block(const float* dy, const float* x, const float* scale, int64_t count, float mean,
-                             GradientSums& total) {
-  const GradientSums sums =
-      scale ? block_sums<true>(dy, x, scale, count, mean) : block_sums<false>(dy, x, nullptr, count, mean);
-  total.g += sums.g;
-  total.g_x += sums.g_x;
-}
-
-GradientSums sums_of(const float* dy, const float* x, const float* scale, int64_t count, float mean) {
-  GradientSums total;
-  for (int64_t i = 0; i < count; i += MomentsBlock::kElements) {
-    add_block(dy + i, x + i, scale ? scale + i : nullptr, std::min(MomentsBlock::kElements, count - i), mean, total);
+// dscale += dy * xhat, dbias += dy for the elements of a block, whose sums with g = dy * scale it adds to `total`.
+MARVIN_CLONES void add_block_and_parameters(const float* dy, const float* x, const float* scale, int64_t count,
+                                            float mean, float inv_std, float* dscale, float* dbias,
+                                            GradientSums& total) {
+  Lanes sum_a = {}, sum_b = {}, product_a = {}, product_b = {};
+  float sum = 0, product = 0;
+  const auto add = [&](int64_t i, Lanes& sums, Lanes& products) __attribute__((always_inline)) {
+    const Lanes gradient = lanes_at(dy + i), away = lanes_at(x + i) - mean, g = gradient * lanes_at(scale + i);
+    sums += g;
+    products += g * away;
+    lanes_at(dscale + i) += gradient * (away * inv_std);
+    lanes_at(dbias + i) += gradient;
+  };
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    add(i, sum_a, product_a);
+    add(i + kLanes, sum_b, product_b);
   }
-  return total;
-}
-
-// dscale += dy * xhat, dbias += dy.
-MARVIN_CLONES void add_parameter_gradients(const float* dy, const float* x, int64_t count, float mean, float inv_std,
-                                           float* dscale, float* dbias) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < count; ++i) {
-    dscale[i] += dy[i] * ((x[i] - mean) * inv_std);
+  for (; i < count; ++i) {
+    const float away = x[i] - mean, g = dy[i] * scale[i];
+    sum += g;
+    product += g * away;
+    dscale[i] += dy[i] * (away * inv_std);
     dbias[i] += dy[i];
   }
+  total.g += sum_of(sum_a, sum_b) + sum;
+  total.g_x += sum_of(product_a, product_b) + product;
 }
 
 // How dx follows from g = dy * scale: factor * (g - offset - (x - mean) * slope).
@@ -141,12 +145,20 @@ void elementwise_grad(const RowShape& shape, const RowNormGrad& args, float* par
     for (int64_t row = blocks.begin(block); row < blocks.begin(block + 1); ++row) {
       const float *dy = args.dy + row * size, *x = args.x + row * size;
       const int64_t first = row % shape.groups * shape.channels;
-      const float mean = shape.centered ? args.mean[row] : 0.0f;
-      if (sums_parameters) add_parameter_gradients(dy, x, size, mean, args.inv_std[row], dscale + first, dbias + first);
-      if (!args.dx) continue;
       const float* scale = args.scale + first;
-      const Combination c = combination_of(shape, args, row, sums_of(dy, x, scale, size, mean));
-      combine_elements(dy, x, scale, size, c, args.dx + row * size);
+      const float mean = shape.centered ? args.mean[row] : 0.0f;
+      GradientSums sums;
+      for (int64_t i = 0; i < size; i += MomentsBlock::kElements) {
+        const int64_t count = std::min(MomentsBlock::kElements, size - i);
+        if (sums_parameters) {
+          add_block_and_parameters(dy + i, x + i, scale + i, count, mean, args.inv_std[row], dscale + first + i,
+                                   dbias + first + i, sums);
+        } else {
+          add_block<true>(dy + i, x + i, scale + i, count, mean, sums);
+        }
+      }
+      if (args.dx)
+        combine_elements(dy, x, scale, size, combination_of(shape, args, row, sums), args.dx + row * size);
     }
   }
   const auto add_up = [&](const float* first, float* to) {
@@ -173,7 +185,9 @@ void channelwise_grad(const RowShape& shape, const RowNormGrad& args, GradientSu
     GradientSums total;
     for (int64_t c = 0; c < channels; ++c) {
       GradientSums& channel = sums[row * channels + c];
-      channel = sums_of(dy + c * inner, x + c * inner, nullptr, inner, mean);
+      channel = {};
+      for (int64_t i = c * inner; i < (c + 1) * inner; i += MomentsBlock::kElements)
+        add_block<false>(dy + i, x + i, nullptr, std::min(MomentsBlock::kElements, (c + 1) * inner - i), mean, channel);
       total.g += channel.g * scale[c];
       total.g_x += channel.g_x * scale[c];
       channel.g_x *= args.inv_std[row];

@@ -11,9 +11,10 @@
   op(ConvTranspose) \
   /* matmul.cpp */ \
   op(Gemm) op(MatMul) \
-  /* pooling.cpp */ \
-  op(MaxPool) op(MaxPoolGrad) op(AveragePool) op(AveragePoolGrad) op(GlobalMaxPool) op(GlobalAveragePool) \
-  op(GlobalAveragePoolGrad) \
+  /* pooling.cpp, pooling_max.cpp, pooling_lp.cpp */ \
+  op(AveragePool) op(AveragePoolGrad) op(MaxPool) op(MaxPoolGrad) op(LpPool) op(LpPoolGrad) \
+  /* pooling_global.cpp */ \
+  op(GlobalMaxPool) op(GlobalAveragePool) op(GlobalAveragePoolGrad) op(GlobalLpPool) \
   /* normalization.cpp */ \
   op(BatchNormalization) op(BatchNormalizationGrad) \
   /* row_normalization.cpp */ \
@@ -26,8 +27,14 @@
   /* loss.cpp */ \
   op(SoftmaxCrossEntropyLoss) op(SoftmaxCrossEntropyLossGrad) \
   op(NegativeLogLikelihoodLoss) op(NegativeLogLikelihoodLossGrad) \
+  /* local_response.cpp */ \
+  op(LRN) op(LRNGrad) \
   /* resize.cpp */ \
   op(Interpolate) op(Resize) op(Upsample) \
+  /* grid_sample.cpp */ \
+  op(GridSample) op(GridSampleGrad) op(AffineGrid) \
+  /* roi.cpp */ \
+  op(RoiAlign) op(RoiAlignGrad) op(MaxRoiPool) op(MaxRoiPoolGrad) \
   /* optimizer.cpp */ \
   op(SGD) op(Adam) op(Adagrad) op(RMSprop) \
   /* quantize.cpp */   \

@@ -83,7 +83,7 @@ void check_max(const Pool& pool, bool ties) {
   std::vector<Tap> taps(windows);
   std::vector<int64_t> positions(windows);
   max_pool(pool, x.data(), y.data(), taps.data());
-  max_pool<Tap>(pool, x.data(), alone.data(), nullptr);
+  max_pool<float, Tap>(pool, x.data(), alone.data(), nullptr);
   CHECK(y == alone);
   tap_positions(pool, taps.data(), false, positions.data());
   each_window(pool, x, [&](size_t i, const Window& window) {

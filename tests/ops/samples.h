@@ -37,6 +37,7 @@ std::span<const Sample> softmax_samples();
 std::span<const Sample> loss_samples();
 std::span<const Sample> optimizer_samples();
 std::span<const Sample> resize_samples();
+std::span<const Sample> region_samples();
 std::span<const Sample> recurrent_samples();
 std::span<const Sample> einsum_samples();
 std::span<const Sample> attention_samples();
@@ -48,7 +49,7 @@ inline std::vector<Sample> all_samples() {
        {quantize_samples(), shape_samples(), index_samples(), gather_samples(), rearrange_samples(), reduce_samples(),
         elementwise_samples(), activation_samples(), generator_samples(), matmul_samples(), conv_samples(),
         pooling_samples(), normalization_samples(), dropout_samples(), softmax_samples(), loss_samples(),
-        optimizer_samples(), resize_samples(), recurrent_samples(), einsum_samples(), attention_samples(),
+        optimizer_samples(), resize_samples(), region_samples(), recurrent_samples(), einsum_samples(), attention_samples(),
         fourier_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }

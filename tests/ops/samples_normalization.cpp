@@ -127,6 +127,13 @@ std::span<const Sample> normalization_samples() {
          %y = GroupNormalization(%x, %scale, %bias) {num_groups=2, epsilon=0.1}
          output %y })",
        .tolerance = 5e-3},
+      {.name = "LRN, 0.75",
+       .graph = "graph g { input %x: f32[2,7,3,5] %y = LRN(%x) {size=4, alpha=0.9, bias=0.5} output %y }"},
+      {.name = "LRN, more neighbours than channels",
+       .graph = "graph g { input %x: f32[2,3,300] %y = LRN(%x) {size=9, alpha=0.9, beta=0.6} output %y }"},
+      {.name = "LRNGrad",
+       .graph = "graph g { input %dy: f32[1,4,3] input %x: f32[1,4,3] %dx = LRNGrad(%dy, %x) {size=3} output %dx }",
+       .differentiable = false},
   };
   return samples;
 }

@@ -82,6 +82,50 @@ std::span<const Sample> pooling_samples() {
          %dx = GlobalAveragePoolGrad(%dy) {input_shape=[2,3,5,7]}
          output %dx })",
        .differentiable = false},
+      {.name = "MaxPool of bytes",
+       .graph = R"(graph g {
+         input %x: u8[1,2,5,9]
+         input %z: i8[1,2,5,9]
+         %a, %indices = MaxPool(%x) {kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]}
+         %b = MaxPool(%z) {kernel_shape=[2,2]}
+         output %a output %indices output %b })",
+       .differentiable = false},
+      {.name = "AveragePool, dilated, counting padding, ceil_mode", .graph = R"(graph g {
+         input %x: f32[1,2,7,9]
+         %y = AveragePool(%x) {kernel_shape=[3,2], strides=[2,3], dilations=[2,3], pads=[1,1,1,1], ceil_mode=1,
+                               count_include_pad=1}
+         output %y })"},
+      {.name = "LpPool, Euclidean, dilated",
+       .graph = R"(graph g {
+         input %x: f32[1,2,6,7]
+         %y = LpPool(%x) {kernel_shape=[2,3], strides=[1,2], dilations=[2,1], pads=[0,1,1,0]}
+         output %y })",
+       .tolerance = 5e-3},
+      {.name = "LpPool, p of 1 and 3",
+       .graph = R"(graph g {
+         input %x: f32[1,2,9]
+         %one = LpPool(%x) {kernel_shape=[3], strides=[2], p=1, ceil_mode=1}
+         %three = LpPool(%x) {kernel_shape=[2], auto_pad="SAME_UPPER", p=3}
+         output %one output %three })",
+       .tolerance = 5e-3},
+      {.name = "LpPoolGrad",
+       .graph = R"(graph g {
+         input %dy: f32[1,1,2,2]
+         input %x: f32[1,1,4,4]
+         input %y: f32[1,1,2,2]
+         %dx = LpPoolGrad(%dy, %x, %y) {kernel_shape=[2,2], strides=[2,2]}
+         output %dx })",
+       .differentiable = false},
+      {.name = "GlobalLpPool", .graph = "graph g { input %x: f32[2,3,2,2,2,2] %y = GlobalLpPool(%x) {p=3} output %y }",
+       .tolerance = 5e-3},
+      {.name = "GlobalMaxPool and GlobalAveragePool of four axes",
+       .graph = R"(graph g {
+         input %x: f32[2,3,2,2,3,2]
+         %max = GlobalMaxPool(%x)
+         %mean = GlobalAveragePool(%x)
+         output %max output %mean })",
+       .low = -8,
+       .high = 8},
   };
   return samples;
 }

@@ -1,0 +1,123 @@
+// Max pooling.
+#include "runtime/ops/list.h"
+#include "runtime/ops/pooling.h"
+
+namespace marvin {
+namespace {
+
+// Calls body with a tensor's taps, typed.
+template <class Body>
+void visit_taps(DType dtype, const void* taps, Body&& body) {
+  if (dtype == DType::u8) return body(static_cast<const uint8_t*>(taps));
+  body(static_cast<const int32_t*>(taps));
+}
+
+std::vector<Type> infer_max_pool(const InferContext& context) {
+  const DType dtype = context.type(0).dtype;
+  if (dtype != DType::f32 && dtype != DType::u8 && dtype != DType::i8)
+    throw Error("takes f32, u8 or i8, not ", text_of(context.type(0)));
+  require_image(context.type(0));
+  const Pool pool = pool_over(context.shape(0), context.attrs);
+  const Shape shape = pooled_shape(context.shape(0), pool);
+  return {Type{dtype, shape}, Type{DType::i64, shape}, Type{tap_type(pool.taps()), shape}};
+}
+
+// Indices without taps need room for the taps that they are made from.
+Prepared prepare_max_pool(const KernelQuery& query) {
+  Prepared prepared = prepare_pool(query);
+  const bool wants_indices = query.out.size() > 1 && query.out[1];
+  const bool wants_taps = query.out.size() > 2 && query.out[2];
+  const Pool& pool = *static_cast<const Pool*>(prepared.state.get());
+  if (wants_indices && !wants_taps) {
+    prepared.scratch_bytes = query.out[0]->elements() * bytes_of(tap_type(pool.taps()));
+  }
+  return prepared;
+}
+
+template <class Tap>
+void run_max_pool(const KernelArgs& args) {
+  const Pool& pool = pool_of(args);
+  int64_t* indices = args.output<int64_t>(1);
+  Tap* taps = args.output<Tap>(2);
+  if (indices && !taps) taps = reinterpret_cast<Tap*>(args.scratch);
+  switch (args.in_type(0).dtype) {
+    case DType::u8:
+      max_pool(pool, args.input<uint8_t>(0), args.output<uint8_t>(), taps);
+      break;
+    case DType::i8:
+      max_pool(pool, args.input<int8_t>(0), args.output<int8_t>(), taps);
+      break;
+    default:
+      max_pool(pool, args.input<float>(0), args.output<float>(), taps);
+  }
+  if (indices) tap_positions(pool, taps, args.attrs().integer("storage_order") != 0, indices);
+}
+
+std::vector<ValueId> max_pool_gradient(GradContext& context) {
+  if (!context.grad().valid()) return {};
+  const ValueId taps = context.require_out(2);
+  return {context.build("MaxPoolGrad", {context.grad(), taps}, attrs_of_pool_gradient(context))};
+}
+
+std::vector<Type> infer_max_pool_grad(const InferContext& context) {
+  const Type input = recorded_input(context);
+  const Pool pool = pool_over(input.shape, context.attrs);
+  require_gradient_shape(context, pooled_shape(input.shape, pool));
+  if (context.type(1) != Type{tap_type(pool.taps()), context.shape(0)}) {
+    throw Error("the taps are ", text_of(context.type(1)), ", not those of these windows");
+  }
+  return {input};
+}
+
+}  // namespace
+
+const OpDef kMaxPool = {
+    .name = "MaxPool",
+    .doc =
+        "y[n,c,...] = the largest element of every window of x[n,c,...]; indices (i64) are their positions in x. "
+        "marvin's own third output, taps, says which element of its window each one is (u8, i32 for large "
+        "windows)",
+    .max_outputs = 3,
+    .defaults = {{"auto_pad", std::string("NOTSET")},
+                 {"ceil_mode", int64_t{0}},
+                 {"dilations", std::vector<int64_t>{}},
+                 {"pads", std::vector<int64_t>{}},
+                 {"storage_order", int64_t{0}},
+                 {"strides", std::vector<int64_t>{}}},
+    .required = {"kernel_shape"},
+    .infer = infer_max_pool,
+    .gradient = max_pool_gradient,
+    .kernels = {{.name = "max_pool",
+                 .prepare = prepare_max_pool,
+                 .run =
+                     [](const KernelArgs& args) {
+                       if (tap_type(pool_of(args).taps()) == DType::u8) return run_max_pool<uint8_t>(args);
+                       run_max_pool<int32_t>(args);
+                     }}},
+};
+
+const OpDef kMaxPoolGrad = {
+    .name = "MaxPoolGrad",
+    .doc =
+        "dx = every element of dy added where MaxPool took it from: taps is MaxPool's third output, input_shape "
+        "the shape of dx",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .defaults = {{"auto_pad", std::string("NOTSET")},
+                 {"ceil_mode", int64_t{0}},
+                 {"dilations", std::vector<int64_t>{}},
+                 {"pads", std::vector<int64_t>{}},
+                 {"strides", std::vector<int64_t>{}}},
+    .required = {"kernel_shape", "input_shape"},
+    .infer = infer_max_pool_grad,
+    .kernels = {{.name = "max_pool_grad_f32",
+                 .prepare = prepare_pool_gradient,
+                 .run =
+                     [](const KernelArgs& args) {
+                       visit_taps(args.in_type(1).dtype, args.in[1], [&](const auto* taps) {
+                         max_pool_grad(pool_of(args), args.input<float>(0), taps, args.output<float>());
+                       });
+                     }}},
+};
+
+}  // namespace marvin
