@@ -103,6 +103,7 @@ const OpDef kConvTranspose = {
                  {"pads", std::vector<int64_t>{}},
                  {"strides", std::vector<int64_t>{}}},
     .expand = expand,
+    .product = {{0, 1}},  // of the ConvInputGrad: exports write their formats at these operands
 };
 
 }  // namespace marvin

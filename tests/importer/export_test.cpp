@@ -228,6 +228,16 @@ TEST_CASE("8-bit operands become QuantizeLinear and DequantizeLinear, weights in
   CHECK(metadata(out, "marvin.note") == "hi");
 }
 
+TEST_CASE("operands of a transposed convolution are quantized where the model reads them") {
+  ModelBuilder model(13);
+  model.input("x", {1, 1, 3}).initializer("w", Tensor::of<float>({1, 1, 2}, {0.5f, -0.25f}));
+  model.node("ConvTranspose", {"x", "w"}, {"y"}).output("y");
+  const onnx::ModelProto out = quantized(model, {{"x", Role::activation, {8, 5}}, {"w", Role::weight, {8, 4}}});
+  CHECK(maker(out, "y").input(0) == "x_dequantized");
+  CHECK(maker(out, "y").input(1) == "w_dequantized");
+  CHECK(value_of(out, "w_quantized") == Tensor::of<int8_t>({1, 1, 2}, {8, -4}));
+}
+
 TEST_CASE("a view of a value is quantized in the value's format") {
   ModelBuilder model(13);
   model.input("x", {2, 3, 4}).constant("rows", Tensor::of<int64_t>({2}, {6, 4}));

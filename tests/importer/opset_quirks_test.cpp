@@ -54,6 +54,37 @@ TEST_CASE("Split's lengths become an operand before opset 13") {
         integers({1, 2}));
 }
 
+TEST_CASE("Upsample's scales become an operand before opset 9, Resize's move behind the region in opset 10") {
+  const Bench upsample = Bench("Upsample", {{"scales", std::vector<float>{1, 2, 3}}}).apply(8);
+  CHECK(upsample.constant(1) == Tensor::of<float>({3}, {1, 2, 3}));
+  CHECK(upsample.node.attrs.empty());
+  Bench resize("Resize");
+  const ValueId scales = resize.graph.add_constant("scales", Tensor::of<float>({3}, {1, 2, 3}));
+  resize.node.inputs.push_back(scales);
+  resize.apply(10);
+  CHECK(resize.node.inputs.at(2) == scales);
+  CHECK_FALSE(resize.node.inputs.at(1).valid());
+  CHECK(resize.node.attrs.string("coordinate_transformation_mode") == "asymmetric");
+  CHECK(resize.node.attrs.string("nearest_mode") == "floor");
+}
+
+TEST_CASE("GroupNormalization's scales are spread over channels before opset 21") {
+  Bench bench("GroupNormalization", {{"num_groups", int64_t{2}}}, {DType::f32, {1, 4, 3}});
+  for (const char* name : {"scale", "bias"})
+    bench.node.inputs.push_back(bench.graph.add_constant(name, Tensor::of<float>({2}, {5, 7})));
+  bench.apply(20);
+  CHECK(bench.constant(1) == Tensor::of<float>({4}, {5, 5, 7, 7}));
+  CHECK(bench.constant(2) == Tensor::of<float>({4}, {5, 5, 7, 7}));
+}
+
+TEST_CASE("GridSample's modes lose their axes before opset 20, RoiAlign's regions are of centers before 16") {
+  CHECK(Bench("GridSample", {{"mode", std::string("bicubic")}}).apply(16).node.attrs.string("mode") == "cubic");
+  CHECK(Bench("GridSample", {{"mode", std::string("bilinear")}}).apply(19).node.attrs.string("mode") == "linear");
+  CHECK(Bench("GridSample", {{"mode", std::string("nearest")}}).apply(19).node.attrs.string("mode") == "nearest");
+  CHECK(Bench("RoiAlign").apply(15).node.attrs.string("coordinate_transformation_mode") == "output_half_pixel");
+  CHECK_FALSE(Bench("RoiAlign").apply(16).node.attrs.has("coordinate_transformation_mode"));
+}
+
 TEST_CASE("Clip's bounds become operands of the input's type before opset 11") {
   const Bench both = Bench("Clip", {{"min", 0.0f}, {"max", 6.0f}}).apply(10);
   CHECK(both.constant(1) == Tensor::scalar(0.0f));
