@@ -12,7 +12,8 @@
   /* matmul.cpp */ \
   op(Gemm) op(MatMul) \
   /* pooling.cpp, pooling_max.cpp, pooling_lp.cpp */ \
-  op(AveragePool) op(AveragePoolGrad) op(MaxPool) op(MaxPoolGrad) op(LpPool) op(LpPoolGrad) \
+  op(AveragePool) op(AveragePoolGrad) op(MaxPool) op(MaxPoolGrad) op(MaxUnpool) op(LpPool) \
+  op(LpPoolGrad) \
   /* pooling_global.cpp */ \
   op(GlobalMaxPool) op(GlobalAveragePool) op(GlobalAveragePoolGrad) op(GlobalLpPool) \
   /* normalization.cpp */ \

@@ -1,6 +1,9 @@
-// Max pooling.
+// Max pooling and its partial inverse.
+#include <algorithm>
+
 #include "runtime/ops/list.h"
 #include "runtime/ops/pooling.h"
+#include "runtime/ops/windows.h"
 
 namespace marvin {
 namespace {
@@ -69,6 +72,45 @@ std::vector<Type> infer_max_pool_grad(const InferContext& context) {
   return {input};
 }
 
+// ---- MaxUnpool ------------------------------------------------------------------------------------------------------
+
+// The input that MaxPool would have had.
+Shape unpooled_shape(const Shape& in, const Attrs& attrs) {
+  const size_t count = in.size() - 2;
+  const std::vector<int64_t> kernel = per_axis(attrs, "kernel_shape", count, 1, 1);
+  const std::vector<int64_t> strides = per_axis(attrs, "strides", count, 1, 1);
+  const std::vector<int64_t> pads = per_axis(attrs, "pads", 2 * count, 0, 0);
+  Shape shape = in;
+  for (size_t i = 0; i < count; ++i) {
+    shape[2 + i] = elements({in[2 + i] - 1, strides[i]}) + kernel[i] - pads[i] - pads[count + i];
+    if (shape[2 + i] < 1) throw Error("the pads take away all of axis ", 2 + i);
+  }
+  return shape;
+}
+
+// Indices count the elements of that input. Another output shape has more, or fewer, behind every axis.
+std::vector<ValueId> expand_max_unpool(ExpandContext& context) {
+  const ValueId x = context.in(0), indices = context.in(1);
+  const Type type = context.type(x);
+  require_image(type);
+  if (elements(type.shape) == 0) throw Error("cannot unpool ", text_of(type));
+  if (context.type(indices) != Type{DType::i64, type.shape})
+    throw Error("the indices must be i64 of the shape of x, not ", text_of(context.type(indices)));
+  const Shape shape = unpooled_shape(type.shape, context.attrs());
+  const Shape all = {elements(shape)}, flat = {type.elements()};
+  const ValueId zeros = context.build("Expand", {context.scalar_like(x, 0), context.constant_shape(all)});
+  const ValueId scattered =
+      context.build("ScatterElements", {zeros, context.reshape(indices, flat), context.reshape(x, flat)});
+  const ValueId y = context.reshape(scattered, shape);
+  if (!context.in(2).valid()) return {y};
+  const std::vector<int64_t> wanted = context.integers(context.in(2), "the output shape");
+  if (wanted.size() != shape.size() || !std::equal(wanted.begin(), wanted.begin() + 2, shape.begin()))
+    throw Error("an output of [", text_of(wanted), "] for x of [", text_of(type.shape), "]");
+  std::vector<int64_t> pads(shape.size());
+  for (size_t i = 0; i < shape.size(); ++i) pads.push_back(wanted[i] - shape[i]);
+  return {context.build("Pad", {y, context.constant_shape(pads)})};
+}
+
 }  // namespace
 
 const OpDef kMaxPool = {
@@ -118,6 +160,18 @@ const OpDef kMaxPoolGrad = {
                          max_pool_grad(pool_of(args), args.input<float>(0), taps, args.output<float>());
                        });
                      }}},
+};
+
+const OpDef kMaxUnpool = {
+    .name = "MaxUnpool",
+    .doc =
+        "Zeros with x[n,c,...] at the indices that MaxPool gave; operands x, indices (i64), output_shape, which may have "
+        "more elements behind every axis",
+    .min_inputs = 2,
+    .max_inputs = 3,
+    .defaults = {{"pads", std::vector<int64_t>{}}, {"strides", std::vector<int64_t>{}}},
+    .required = {"kernel_shape"},
+    .expand = expand_max_unpool,
 };
 
 }  // namespace marvin

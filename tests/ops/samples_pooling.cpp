@@ -82,6 +82,13 @@ std::span<const Sample> pooling_samples() {
          %dx = GlobalAveragePoolGrad(%dy) {input_shape=[2,3,5,7]}
          output %dx })",
        .differentiable = false},
+      {.name = "MaxUnpool", .graph = R"(graph g {
+         input %x: f32[1,2,2,2]
+         constant %indices: i64[1,2,2,2] = {1, 2, 8, 11, 20, 19, 24, 27}
+         constant %shape: i64[4] = {1, 2, 5, 6}
+         %y = MaxUnpool(%x, %indices) {kernel_shape=[2,2], strides=[2,2]}
+         %z = MaxUnpool(%x, %indices, %shape) {kernel_shape=[2,2], strides=[2,2]}
+         output %y output %z })"},
       {.name = "MaxPool of bytes",
        .graph = R"(graph g {
          input %x: u8[1,2,5,9]
