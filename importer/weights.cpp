@@ -48,6 +48,7 @@ constexpr std::array kSettings = std::to_array<Operands>({{"Attention", 3},
 // Operands that layers learn, beside those that products read: a constant there is a weight.
 constexpr std::array kWeights = std::to_array<Operands>({{"BatchNormalization", 1},
                                                          {"BipolarQuant", 0, 0},
+                                                         {"ConvTranspose", 1},
                                                          {"Einsum", 0},
                                                          {"GRU", 1, 3},
                                                          {"GroupNormalization", 1},
@@ -57,6 +58,7 @@ constexpr std::array kWeights = std::to_array<Operands>({{"BatchNormalization", 
                                                          {"LayerNormalization", 1},
                                                          {"Quant", 0, 0},
                                                          {"QuantizeLinear", 0, 0},
+                                                         {"RMSNormalization", 1},
                                                          {"RNN", 1, 3}});
 
 bool is_setting(const Wiring::Use& use) { return is_among(kSettings, use); }
