@@ -355,7 +355,7 @@ TEST_CASE("elementwise ops may write over any operand of the output's type") {
     const Tensor a = random_floats({3, 11, 401}, 1), b = random_floats({3, 11, 401}, 2);
     const Tensor expected = evaluated(name, {a, b});
     const Type* types[] = {&a.type(), &b.type()};
-    Attrs attrs;
+    const Attrs attrs;
     const KernelQuery query{types, {types, 1}, attrs};
     for (const size_t overwritten : {0, 1}) {
       Tensor inputs[] = {a, b};

@@ -20,7 +20,7 @@ struct Example {
 
 // The value %y of a graph made of constants.
 inline Tensor result_of(std::string_view body) {
-  Graph graph = from_text(cat("graph g { ", body, " output %y }"));
+  const Graph graph = from_text(cat("graph g { ", body, " output %y }"));
   return interpret(graph, {}).at("y");
 }
 
