@@ -22,7 +22,7 @@ void add_attribute(ModelNode& node, const Proto& attribute, const std::filesyste
   const std::string& name = attribute.name();
   switch (attribute_type(attribute)) {
     case Proto::INT:
-      return node.attrs.set(name, int64_t{attribute.i()});
+      return node.attrs.set(name, attribute.i());
     case Proto::FLOAT:
       return node.attrs.set(name, attribute.f());
     case Proto::STRING:
