@@ -11,13 +11,13 @@ namespace {
 // ---- Attention ------------------------------------------------------------------------------------------------------
 
 // Which stage of the scores the fourth output is.
-enum Stage : int64_t { kScaled, kCapped, kMasked, kSoftmax, kStages };
+enum Stage : int64_t { after_scale, after_cap, after_mask, after_softmax, kCount };
 
 class AttentionWriter {
  public:
   explicit AttentionWriter(ExpandContext& context) : c_(context) {
     stage_ = c_.attrs().integer("qk_matmul_output_mode");
-    if (stage_ < 0 || stage_ >= kStages) throw Error("qk_matmul_output_mode is 0, 1, 2 or 3, not ", stage_);
+    if (stage_ < 0 || stage_ >= kCount) throw Error("qk_matmul_output_mode is 0, 1, 2 or 3, not ", stage_);
     is_flat_ = c_.type(c_.in(0)).rank() == 3;
     q_ = heads(0, "q_num_heads");
     k_ = with_past(heads(1, "kv_num_heads"), 4);
@@ -28,13 +28,13 @@ class AttentionWriter {
   // Y, the present key and value, and the scores.
   std::vector<ValueId> run() {
     ValueId scores = scaled_scores();
-    record(kScaled, scores);
+    record(after_scale, scores);
     scores = capped(scores);
-    record(kCapped, scores);
+    record(after_cap, scores);
     scores = masked(scores);
-    record(kMasked, scores);
+    record(after_mask, scores);
     const ValueId weights = softmax(scores);
-    record(kSoftmax, weights);
+    record(after_softmax, weights);
     return {output(weights), k_, v_, recorded_};
   }
 
@@ -243,8 +243,8 @@ class RotaryWriter {
       parts = split(x, {rotated_ / 2, rotated_ / 2});
     }
     const ValueId cos = angles(1), sin = angles(2);
-    ValueId a = c_.build("Sub", {mul(parts[0], cos), mul(parts[1], sin)});
-    ValueId b = c_.build("Add", {mul(parts[0], sin), mul(parts[1], cos)});
+    const ValueId a = c_.build("Sub", {mul(parts[0], cos), mul(parts[1], sin)});
+    const ValueId b = c_.build("Add", {mul(parts[0], sin), mul(parts[1], cos)});
     if (!interleaved) return join(a, b);
     pairs[4] = 1;
     return c_.reshape(join(c_.reshape(a, pairs), c_.reshape(b, pairs)), whole);

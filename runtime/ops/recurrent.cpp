@@ -98,7 +98,7 @@ class Recurrence {
 
   // Initial states. Zeros, which exporters write where a model has none, are as if left out.
   std::vector<ValueId> states(size_t i, std::string_view what) {
-    const std::vector<ValueId> none(static_cast<size_t>(directions_));
+    std::vector<ValueId> none(static_cast<size_t>(directions_));
     ValueId value = c_.in(i);
     if (!value.valid()) return none;
     check_shape(i, what, batch_first_ ? Shape{batch_, directions_, hidden_} : Shape{directions_, batch_, hidden_});
