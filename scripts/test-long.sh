@@ -11,16 +11,10 @@ marvin=$(realpath "${MARVIN:-$root/build/release/marvin}")
 zoo=$(mktemp -d)
 trap 'rm -rf "$zoo"' EXIT
 
-# setting NAME KEY: what NAME.json says.
-setting() {
-  sed -n "s/^ *\"$2\": \"\?\([^\",]*\)\"\?,\?$/\1/p" "$zoo/$1.json"
-}
-
 # run NAME PRECISION: ten steps into $zoo/NAME.PRECISION; says why not where they fail.
 run() {
-  "$marvin" train "$zoo/$1.onnx" --data "$zoo/$1.npz" --no-shuffle --steps "$(setting "$1" steps)" \
-    --batch-size "$(setting "$1" batch_size)" --loss "$(setting "$1" loss)" --lr "$(setting "$1" lr)" \
-    --momentum "$(setting "$1" momentum)" --precision "$2" --out "$zoo/$1.$2" --quiet
+  "$marvin" train "$zoo/$1.onnx" --data "$zoo/$1.npz" --recipe "$zoo/$1.recipe.json" --precision "$2" \
+    --out "$zoo/$1.$2" --quiet
 }
 
 # check NAME: one line of the table; fails where the network does.

@@ -196,7 +196,7 @@ class GPT(nn.Module):
     def forward(self, tokens, targets):
         x = self.tokens(tokens) + self.positions(torch.arange(tokens.shape[1]))
         logits = self.head(self.ln(self.blocks(x)))
-        return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.view(-1))
+        return F.cross_entropy(logits.transpose(1, 2), targets)
 
 
 NETWORKS = {

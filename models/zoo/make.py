@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Export small versions of known architectures in training mode, with a batch and ten steps of PyTorch.
 
-Writes for every network NAME.onnx, NAME.npz (one batch under the names of the graph's inputs, and `labels`) and
-NAME.json: how to train, and the losses of ten steps on that batch in float32 and float64.  The distance between the
-two is rounding noise, which a comparison has to allow.  Needs torch 1.13, onnx and numpy (Debian: python3-torch
-python3-onnx python3-numpy).
+Writes for every network NAME.onnx, NAME.npz (one batch under the names of the graph's inputs, and `labels`),
+NAME.recipe.json (how to train it, for `marvin train --recipe`) and NAME.json (the losses of ten steps on that batch in
+float32 and float64).  The distance between the two is rounding noise, which a comparison has to allow.  Needs
+torch 1.13, onnx and numpy (Debian: python3-torch python3-onnx python3-numpy).
 """
 
 import argparse
@@ -12,6 +12,7 @@ import copy
 import io
 import json
 import pathlib
+import re
 import sys
 import warnings
 
@@ -27,6 +28,7 @@ import attention
 import convolutional
 import inception
 import mobile
+import others
 import recommendation
 import recurrent
 
@@ -35,11 +37,15 @@ STEPS = 10
 MOMENTUM = 0.9
 
 NETWORKS = {**convolutional.NETWORKS, **inception.NETWORKS, **mobile.NETWORKS, **attention.NETWORKS,
-            **recurrent.NETWORKS, **recommendation.NETWORKS}
+            **recurrent.NETWORKS, **recommendation.NETWORKS, **others.NETWORKS}
 
 LOSSES = {
     "cross-entropy": F.cross_entropy,
+    "nll": F.nll_loss,
     "mse": F.mse_loss,
+    "l1": F.l1_loss,
+    "huber": F.huber_loss,
+    "bce": F.binary_cross_entropy,
     "bce-with-logits": F.binary_cross_entropy_with_logits,
 }
 
@@ -80,6 +86,21 @@ def train(entry, module, batch, labels, dtype):
     return losses
 
 
+def write_json(path, settings):
+    """One key to a line."""
+    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in settings.items())
+    path.write_text("{\n" + lines + "\n}\n")
+
+
+def recipe(entry, module):
+    """How to train it.  ONNX has no word for buffers: those of reals look like parameters, and must not be trained."""
+    buffers = [re.escape(name) for name, buffer in module.named_buffers()
+               if buffer.is_floating_point() and not name.endswith(("running_mean", "running_var"))]
+    frozen = {"freeze": f"^({'|'.join(buffers)})$"} if buffers else {}
+    return {"loss": entry.loss, "batch-size": entry.batch, "steps": STEPS, "shuffle": False, "lr": entry.lr,
+            "momentum": MOMENTUM, **frozen}
+
+
 def make(name, directory):
     entry = NETWORKS[name]
     torch.manual_seed(SEED)
@@ -90,10 +111,8 @@ def make(name, directory):
     np.savez(directory / f"{name}.npz", **{key: tensor.numpy() for key, tensor in arrays.items()})
     export(entry, module, batch, directory / f"{name}.onnx")
     losses, exact = (train(entry, module, batch, labels, dtype) for dtype in (torch.float32, torch.float64))
-    settings = {"opset": entry.opset, "loss": entry.loss, "batch_size": entry.batch, "steps": STEPS, "lr": entry.lr,
-                "momentum": MOMENTUM, "losses": losses, "losses_float64": exact}
-    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in settings.items())
-    (directory / f"{name}.json").write_text("{\n" + lines + "\n}\n")
+    write_json(directory / f"{name}.recipe.json", recipe(entry, module))
+    write_json(directory / f"{name}.json", {"losses": losses, "losses_float64": exact})
     parameters = sum(p.numel() for p in module.parameters())
     noise = max(abs(a - b) / max(abs(b), 1) for a, b in zip(losses, exact))
     print(f"{name:20} {parameters:>9,} parameters, loss {losses[0]:.5f} -> {losses[-1]:.5f}, "
