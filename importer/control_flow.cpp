@@ -269,7 +269,10 @@ Items read_control_flow(GraphReader& reader, const onnx::NodeProto& node, const 
   if (node.op_type() == "If") return read_if(std::move(context), operands);
   if (node.op_type() == "Loop") return LoopReader(std::move(context), operands).run();
   std::vector<ValueId> tensors;
-  for (const Item& operand : operands) tensors.push_back(operand.tensor_or_none());
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const bool is_lengths = i == 0 && frame.opset() < 9;
+    tensors.push_back(is_lengths ? operands[i].tensor_or_none() : operands[i].tensor());
+  }
   const std::vector<ValueId> results = read_scan(std::move(context), tensors);
   return {results.begin(), results.end()};
 }

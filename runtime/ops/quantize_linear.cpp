@@ -52,14 +52,15 @@ void require_f32(const InferContext& context, size_t operand, std::string_view w
 // The values of `scales` (or zero points) as a value that broadcasts to x.
 ValueId spread(Builder& c, ValueId scales, const Shape& x, const Attrs& attrs) {
   const QuantizationGrid grid = grid_of(x, c.shape(scales), attrs);
-  const int64_t axis = x.empty() ? 0 : normalized_axis(attrs.integer("axis"), static_cast<int64_t>(x.size()));
+  // The axis of one scale for all may lie anywhere.
+  if (!grid.everywhere && c.type(scales).elements() == 1) return c.reshape(scales, {});
+  const int64_t axis = normalized_axis(attrs.integer("axis"), static_cast<int64_t>(x.size()));
   if (grid.everywhere) {
     if (grid.block == 1) return scales;
     Tensor blocks(Type{DType::i64, {grid.extent}});
     for (int64_t i = 0; i < grid.extent; ++i) blocks.as<int64_t>()[static_cast<size_t>(i)] = i / grid.block;
     return c.build("Gather", {scales, c.constant(std::move(blocks))}, {{"axis", axis}});
   }
-  if (c.type(scales).elements() == 1) return c.reshape(scales, {});
   Shape shape(x.size() - static_cast<size_t>(axis), 1);
   shape[0] = grid.extent;
   return c.reshape(scales, shape);

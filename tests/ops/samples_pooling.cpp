@@ -99,7 +99,7 @@ std::span<const Sample> pooling_samples() {
        .differentiable = false},
       {.name = "AveragePool, dilated, counting padding, ceil_mode", .graph = R"(graph g {
          input %x: f32[1,2,7,9]
-         %y = AveragePool(%x) {kernel_shape=[3,2], strides=[2,3], dilations=[2,3], pads=[1,1,1,1], ceil_mode=1,
+         %y = AveragePool(%x) {kernel_shape=[3,2], strides=[2,2], dilations=[2,3], pads=[1,1,1,1], ceil_mode=1,
                                count_include_pad=1}
          output %y })"},
       {.name = "LpPool, Euclidean, dilated",
