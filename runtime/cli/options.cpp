@@ -14,7 +14,7 @@ constexpr int kMostThreads = 1024;
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "Print the result as JSON on standard output");
-  command.add_flag("--quiet,-q", options.quiet, "Print errors alone");
+  command.add_flag("--quiet,-q", options.quiet, "Print errors alone, and what --json asks for");
   command.add_option("--threads", options.threads, "Threads to compute with; all cores when not given")
       ->type_name("N")
       ->check(CLI::Range(1, kMostThreads).description(""));
