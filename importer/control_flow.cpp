@@ -129,8 +129,8 @@ class LoopReader {
     Items results = states_;
     for (size_t i = 0; i < scans_.size(); ++i) {
       const int output = static_cast<int>(1 + states_.size() + i);
-      results.push_back(scans_[i].empty() ? empty_stack(context_.builder, body_.output(output))
-                                          : stacked(context_.builder, scans_[i], 0));
+      results.emplace_back(scans_[i].empty() ? empty_stack(context_.builder, body_.output(output))
+                                             : stacked(context_.builder, scans_[i], 0));
     }
     return results;
   }

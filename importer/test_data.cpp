@@ -1,8 +1,5 @@
 #include "importer/test_data.h"
 
-#include <onnx/defs/schema.h>
-
-#include <algorithm>
 #include <fstream>
 
 #include "importer/onnx_file.h"
@@ -41,16 +38,6 @@ std::string foreign_value(const std::string& what, const ValueInfos& values) {
   return "";
 }
 
-// Whether an operand or result of the op is never a tensor: SequenceAt, Optional ...
-bool handles_sequences(const onnx::NodeProto& node) {
-  const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(node.op_type());
-  if (!schema) return false;
-  const auto never_tensor = [](const onnx::OpSchema::FormalParameter& parameter) {
-    return std::ranges::none_of(parameter.GetTypes(), [](onnx::DataType type) { return type->starts_with("tensor("); });
-  };
-  return std::ranges::any_of(schema->inputs(), never_tensor) || std::ranges::any_of(schema->outputs(), never_tensor);
-}
-
 std::string foreign_attribute(const onnx::AttributeProto& attribute) {
   if (attribute.has_sparse_tensor()) return "is sparse";
   if (attribute.has_t()) return foreign_element(attribute.t().data_type());
@@ -59,8 +46,6 @@ std::string foreign_attribute(const onnx::AttributeProto& attribute) {
 }
 
 std::string foreign_node(const onnx::NodeProto& node) {
-  if (is_default_domain(node.domain()) && handles_sequences(node))
-    return described(node) + " handles sequences or optionals";
   for (const onnx::AttributeProto& attribute : node.attribute()) {
     const std::string reason = foreign_attribute(attribute);
     if (!reason.empty()) return cat(described(node), ", attribute '", attribute.name(), "': ", reason);
@@ -84,7 +69,10 @@ std::string foreign_type(const OnnxModel& model) {
   const onnx::GraphProto& graph = model.file().proto.graph();
   std::string reason = foreign_value("input", graph.input());
   if (reason.empty()) reason = foreign_value("output", graph.output());
-  if (reason.empty()) reason = foreign_value("value", graph.value_info());
+  for (const onnx::ValueInfoProto& value : graph.value_info()) {
+    const std::string element = reason.empty() && value.type().has_tensor_type() ? foreign_type(value.type()) : "";
+    if (!element.empty()) reason = cat("the value '", value.name(), "': ", element);
+  }
   for (const onnx::TensorProto& tensor : graph.initializer()) {
     const std::string element = reason.empty() ? foreign_element(tensor.data_type()) : "";
     if (!element.empty()) reason = cat("the initializer '", tensor.name(), "': ", element);

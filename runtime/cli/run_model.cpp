@@ -68,8 +68,10 @@ Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) 
     }
   };
   if (std::optional<Graph> graph = attempt()) return std::move(*graph);
-  for (const NamedArray& array : inputs)
-    if (is_integer(array.values.type().dtype)) options.values.emplace(array.name, array.values);
+  for (const NamedArray& array : inputs) {
+    const DType dtype = array.values.type().dtype;
+    if (!is_float(dtype) && !is_half(dtype)) options.values.emplace(array.name, array.values);
+  }
   if (std::optional<Graph> graph = attempt()) return std::move(*graph);
   for (const NamedArray& array : inputs) options.values.emplace(array.name, array.values);
   return model.import(options);

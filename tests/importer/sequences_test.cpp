@@ -50,7 +50,8 @@ TEST_CASE("a tensor is split to a sequence of equal, given or single parts") {
 
   ModelBuilder given = model_of_x();
   given.constant("parts", Tensor::of<int64_t>({2}, {4, 1}));
-  given.node("SplitToSequence", {"x", "parts"}, {"s"}, {attribute("axis", int64_t{-1}), attribute("keepdims", int64_t{0})});
+  given.node("SplitToSequence", {"x", "parts"}, {"s"},
+             {attribute("axis", int64_t{-1}), attribute("keepdims", int64_t{0})});
   given.node("SequenceAt", {"s", "1"}, {"y"});
   CHECK(result_of(given) == Tensor::of<float>({2, 1}, {4, 9}));
 
