@@ -8,6 +8,7 @@
 #include "importer/onnx_ops.h"
 #include "importer/tensor_proto.h"
 #include "runtime/ir/error.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -59,11 +60,9 @@ struct AttrWriter {
   }
 };
 
-bool is_empty_list(const Attr& attr) {
-  const auto* integers = std::get_if<std::vector<int64_t>>(&attr);
-  const auto* reals = std::get_if<std::vector<float>>(&attr);
-  const auto* strings = std::get_if<std::vector<std::string>>(&attr);
-  return (integers && integers->empty()) || (reals && reals->empty()) || (strings && strings->empty());
+// Those are implied; some stand for an attribute that is left out, which has no other form in a file.
+bool is_default(const OpDef& op, const std::string& key, const Attr& attr) {
+  return std::ranges::any_of(op.defaults, [&](const auto& entry) { return entry.first == key && entry.second == attr; });
 }
 
 class GraphExporter {
@@ -124,7 +123,7 @@ class GraphExporter {
       if (output.valid()) describe(output, *proto_.add_value_info());
     }
     for (const auto& [key, value] : node.attrs) {
-      if (is_empty_list(value)) continue;  // stands for a default; ONNX has no way to write one
+      if (is_default(op_named(node.op), key, value)) continue;
       onnx::AttributeProto& attribute = *proto.add_attribute();
       attribute.set_name(key);
       std::visit(AttrWriter{attribute}, value);

@@ -78,13 +78,13 @@ void run_gradient(const KernelArgs& args) {
 }
 
 template <const Gathering& op>
-OpDef gather_op(std::string_view name, std::string_view doc, Attrs defaults, std::string_view kernel) {
+OpDef gather_op(std::string_view name, std::string_view doc, const Attrs& defaults, std::string_view kernel) {
   return {
       .name = name,
       .doc = doc,
       .min_inputs = 2,
       .max_inputs = 2,
-      .defaults = std::move(defaults),
+      .defaults = defaults,
       .infer = infer_gather<op>,
       .gradient = gather_gradient<op>,
       .kernels = {{.name = kernel, .prepare = prepare_offsets, .run = run_gather<op>}},
@@ -92,13 +92,13 @@ OpDef gather_op(std::string_view name, std::string_view doc, Attrs defaults, std
 }
 
 template <const Gathering& op>
-OpDef gradient_op(std::string_view doc, Attrs defaults, std::string_view kernel) {
+OpDef gradient_op(std::string_view doc, const Attrs& defaults, std::string_view kernel) {
   return {
       .name = op.gradient,
       .doc = doc,
       .min_inputs = 3,
       .max_inputs = 3,
-      .defaults = std::move(defaults),
+      .defaults = defaults,
       .infer = infer_gradient<op>,
       .kernels = {{.name = kernel, .prepare = prepare_offsets, .run = run_gradient<op>}},
   };

@@ -23,12 +23,10 @@ Section section(int64_t extent, int64_t start, int64_t end, int64_t step) {
   const auto bounded = [extent](int64_t i, int64_t low, int64_t high) {
     return std::clamp(i < 0 ? i + extent : i, low, high);
   };
-  if (step > 0) {
-    const int64_t first = bounded(start, 0, extent), last = bounded(end, first, extent);
-    return {first, step, (last - first) / step + ((last - first) % step != 0)};
-  }
-  const int64_t first = bounded(start, -1, extent - 1), last = bounded(end, -1, first);
-  return {first, step, (last - first) / step + ((last - first) % step != 0)};
+  const int64_t first = step > 0 ? bounded(start, 0, extent) : bounded(start, -1, extent - 1);
+  const int64_t last = step > 0 ? bounded(end, first, extent) : bounded(end, -1, first);
+  const int64_t count = (last - first) / step + ((last - first) % step != 0);
+  return {first, count > 1 ? step : 1, count};
 }
 
 // ONNX's operands: empty axes stand for the first ones, empty steps for ones.

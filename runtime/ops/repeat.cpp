@@ -76,7 +76,7 @@ std::vector<Type> infer_tile(const InferContext& context) {
   Shape shape = in.shape;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (repeats[i] < 0) throw Error("axis ", i, " is repeated ", repeats[i], " times");
-    shape[i] *= repeats[i];
+    shape[i] = elements({shape[i], repeats[i]});
   }
   return {Type{in.dtype, shape}};
 }

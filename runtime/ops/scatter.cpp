@@ -227,13 +227,13 @@ std::vector<ValueId> expand_tensor_scatter(ExpandContext& context) {
 }
 
 template <const Scattering& op>
-OpDef scatter_op(std::string_view doc, Attrs defaults, std::string_view kernel) {
+OpDef scatter_op(std::string_view doc, const Attrs& defaults, std::string_view kernel) {
   return {
       .name = op.name,
       .doc = doc,
       .min_inputs = 3,
       .max_inputs = 3,
-      .defaults = std::move(defaults),
+      .defaults = defaults,
       .infer = infer_scatter<op>,
       .gradient = scatter_gradient<op>,
       .kernels = {{.name = kernel, .prepare = prepare_offsets, .run = run_scatter<op>}},

@@ -94,6 +94,19 @@ void run_constant_of_shape(const KernelArgs& args) {
   });
 }
 
+// How often `delta` goes into what is between the numbers, rounded up; of integers exactly, as far as anybody counts.
+template <class T>
+double steps_between(T start, T limit, T delta) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::ceil((static_cast<double>(limit) - static_cast<double>(start)) / static_cast<double>(delta));
+  } else {
+    using Wide = __int128;
+    const Wide distance = delta > 0 ? Wide{limit} - start : Wide{start} - limit;
+    const Wide step = delta > 0 ? Wide{delta} : -Wide{delta};
+    return static_cast<double>((distance + step - 1) / step);
+  }
+}
+
 std::vector<Type> infer_range(const InferContext& context) {
   require_numeric(context, 0);
   for (const size_t i : {1, 2}) require_same_dtype(context, 0, i);
@@ -103,15 +116,15 @@ std::vector<Type> infer_range(const InferContext& context) {
     if (!context.operands[i].constant)
       throw Error("the range depends on data; only values known before the run are supported");
   }
-  int64_t count = 0;
+  double steps = 0;
   visit_numeric(context.type(0).dtype, [&](auto zero) {
     using T = decltype(zero);
-    const auto number = [&](size_t i) { return static_cast<double>(context.operands[i].constant->as<T>()[0]); };
-    if (number(2) == 0) throw Error("the range has a step of 0");
-    const double steps = std::ceil((number(1) - number(0)) / number(2));
-    if (!(steps < 0x1p48)) throw Error("the range from ", number(0), " to ", number(1), " is too long");
-    count = steps > 0 ? static_cast<int64_t>(steps) : 0;
+    const auto number = [&](size_t i) { return context.operands[i].constant->as<T>()[0]; };
+    if (number(2) == T{}) throw Error("the range has a step of 0");
+    steps = steps_between(number(0), number(1), number(2));
+    if (!(steps < 0x1p48)) throw Error("the range from ", +number(0), " to ", +number(1), " is too long");
   });
+  const int64_t count = steps > 0 ? static_cast<int64_t>(steps) : 0;
   return {Type{context.type(0).dtype, {count}}};
 }
 

@@ -174,6 +174,18 @@ TEST_CASE("ops that rearrange go by place") {
        "i32[3,2]", "{2, 3, 7, 8, 0, 0}"},
       {"Split with a short last part",
        "constant %x: i32[7] = {0, 1, 2, 3, 4, 5, 6} _, _, %y = Split(%x) {num_outputs=3}", "i32[1]", "{6}"},
+      {"Range of integers beyond what a double holds",
+       "constant %a: i64[] = {9223372036854775800} constant %b: i64[] = {9223372036854775807} constant %d: i64[] = {3} "
+       "%y = Range(%a, %b, %d)",
+       "i64[3]", "{9223372036854775800, 9223372036854775803, 9223372036854775806}"},
+      {"Range of unsigned integers",
+       "constant %a: u8[] = {250} constant %b: u8[] = {255} constant %d: u8[] = {2} "
+       "%y = Range(%a, %b, %d)",
+       "u8[3]", "{250, 252, 254}"},
+      {"Slice in steps beyond everything",
+       "constant %x: i32[2,2] = {1, 2, 3, 4} constant %s: i64[1] = {1} constant %e: i64[1] = {-100} "
+       "constant %a: i64[1] = {0} constant %t: i64[1] = {-9223372036854775807} %y = Slice(%x, %s, %e, %a, %t)",
+       "i32[1,2]", "{3, 4}"},
       {"Col2Im adds up overlaps",
        "constant %x: f32[1,4,4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16} constant %i: i64[2] = {3, 3} "
        "constant %b: i64[2] = {2, 2} %y = Col2Im(%x, %i, %b)",
@@ -224,6 +236,7 @@ TEST_CASE("what cannot be gathered, scattered or selected is refused with a reas
       {"input %x: f32[4] constant %p: i64[2] = {1, 9223372036854775807} %y = Pad(%x, %p)", "a pad of"},
       {"input %x: f32[4] constant %p: i64[4] = {1, 1, 1, 1} constant %a: i64[2] = {0, -1} %y = Pad(%x, %p, _, %a)",
        "listed twice"},
+      {"input %x: f32[4] constant %r: i64[1] = {4611686018427387904} %y = Tile(%x, %r)", "absurdly large"},
       {"input %x: f32[5] %a, %b, %c, %d = Split(%x) {num_outputs=4}", "do not make up"},
       {"input %x: f32[5] %a, %b = Split(%x) {num_outputs=3}", "num_outputs is 3"},
       {"input %x: f32[1,4,3] constant %i: i64[2] = {3, 3} constant %b: i64[2] = {2, 2} %y = Col2Im(%x, %i, %b)",
