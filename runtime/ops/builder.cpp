@@ -10,9 +10,16 @@ std::string stem_of(const Graph& graph, NodeId id) {
   return graph[node.outputs[0].valid() ? node.outputs[0] : node.inputs[0]].name;
 }
 
+// The first output that is not left out.
+std::string first_of(const std::vector<std::string>& outputs) {
+  for (const std::string& output : outputs)
+    if (!output.empty()) return output;
+  return "";
+}
+
 // What stands in messages and tables: the node's name, or its first output's.
 std::string label_of(const std::string& name, const std::vector<std::string>& outputs) {
-  return name.empty() && !outputs.empty() ? outputs[0] : name;
+  return name.empty() ? first_of(outputs) : name;
 }
 
 }  // namespace
@@ -26,7 +33,7 @@ GradContext::GradContext(Graph& graph, NodeId node, std::vector<ValueId> output_
       wanted_(std::move(wanted)) {}
 
 ExpandContext::ExpandContext(Graph& graph, Node node, std::vector<std::string> outputs)
-    : Builder(graph, node.phase, outputs.empty() ? node.name : outputs[0], label_of(node.name, outputs)),
+    : Builder(graph, node.phase, first_of(outputs), label_of(node.name, outputs)),
       node_(std::move(node)),
       outputs_(std::move(outputs)) {}
 

@@ -52,8 +52,7 @@ void require_f32(const InferContext& context, size_t operand, std::string_view w
 // The values of `scales` (or zero points) as a value that broadcasts to x.
 ValueId spread(Builder& c, ValueId scales, const Shape& x, const Attrs& attrs) {
   const QuantizationGrid grid = grid_of(x, c.shape(scales), attrs);
-  // The axis of one scale for all may lie anywhere.
-  if (!grid.everywhere && c.type(scales).elements() == 1) return c.reshape(scales, {});
+  if (c.type(scales).elements() == 1) return c.reshape(scales, {});
   const int64_t axis = normalized_axis(attrs.integer("axis"), static_cast<int64_t>(x.size()));
   if (grid.everywhere) {
     if (grid.block == 1) return scales;

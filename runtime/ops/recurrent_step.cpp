@@ -85,7 +85,7 @@ Step lstm_step(const Pen& pen, const Weights& weights, bool coupled) {
     if (coupled) gates.forget = pen.complement(gates.input);
     const ValueId cell = pen.sum(pen.product(gates.forget, before.c), pen.product(gates.input, gates.candidate));
     if (peeps) gates.output = pen.activate(0, pen.sum(gates.output, pen.product(peep[1], cell)));
-    return {.h = pen.product(gates.output, pen.activate(2, cell)), .c = cell};
+    return {.h = pen.product(gates.output, pen.apply(2, cell)), .c = cell};
   };
 }
 

@@ -55,10 +55,12 @@ class Pen {
     for (int64_t& gate : gates) gate *= hidden_;
     return c.build_many("Split", {x, c.constant_shape(gates)}, {{"axis", axis}}, std::vector<bool>(gates.size(), true));
   }
-  // The activation function of that number, of an input that is clipped before.
-  ValueId activate(size_t function, ValueId x) const {
-    if (clip_ != 0) x = c.build("Clip", {x, c.scalar_like(x, -clip_), c.scalar_like(x, clip_)});
-    return activations_[function].apply(c, x, activations_[function]);
+  // The activation function of that number.
+  ValueId apply(size_t function, ValueId x) const { return activations_[function].apply(c, x, activations_[function]); }
+  // The same of the sum of a gate, which is clipped before.
+  ValueId activate(size_t function, ValueId sum) const {
+    if (clip_ != 0) sum = c.build("Clip", {sum, c.scalar_like(sum, -clip_), c.scalar_like(sum, clip_)});
+    return apply(function, sum);
   }
 
   Builder& c;
