@@ -125,7 +125,7 @@ void GraphReader::read_constant(const onnx::NodeProto& proto, const Wiring& wiri
   Tensor tensor = constant_value(node);
   // `value` is the form that export can write weights back to, in the model's graph.
   const bool is_writable = node.tensors.contains("value") && depth_ == 0;
-  const bool trained = is_writable && constant_is_parameter(tensor.type(), wiring.uses(proto.output(0)));
+  const bool trained = is_writable && constant_is_parameter(tensor, wiring.uses(proto.output(0)));
   add_tensor(frame, proto.output(0), std::move(tensor), trained);
 }
 

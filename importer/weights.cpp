@@ -61,12 +61,27 @@ constexpr std::array kWeights = std::to_array<Operands>({{"BatchNormalization", 
                                                          {"RMSNormalization", 1},
                                                          {"RNN", 1, 3}});
 
+// Scale and shift of normalisations.
+constexpr std::array kAffine = std::to_array<Operands>({{"BatchNormalization", 1, 2},
+                                                        {"GroupNormalization", 1, 2},
+                                                        {"InstanceNormalization", 1, 2},
+                                                        {"LayerNormalization", 1, 2},
+                                                        {"RMSNormalization", 1, 1}});
+
 bool is_setting(const Wiring::Use& use) { return is_among(kSettings, use); }
 
 bool is_weight(const Wiring::Use& use) {
   if (is_setting(use)) return false;
   const OpDef* op = find_op(use.node->op_type());
   return (op && op->product && use.operand > 0) || is_among(kWeights, use);
+}
+
+// A scale of ones or a shift of zeros.
+bool is_identity(const Tensor& tensor, const Wiring::Use& use) {
+  if (!is_among(kAffine, use)) return false;
+  const Tensor values = converted(tensor, DType::f32);
+  const float neutral = use.operand == 1 ? 1.0f : 0.0f;
+  return std::ranges::all_of(values.as<float>(), [&](float value) { return value == neutral; });
 }
 
 }  // namespace
@@ -76,8 +91,9 @@ bool initializer_is_parameter(const Type& type, std::span<const Wiring::Use> use
   return uses.empty() || !std::ranges::all_of(uses, is_setting);
 }
 
-bool constant_is_parameter(const Type& type, std::span<const Wiring::Use> uses) {
-  return is_float(type.dtype) && type.rank() > 0 && std::ranges::any_of(uses, is_weight);
+bool constant_is_parameter(const Tensor& tensor, std::span<const Wiring::Use> uses) {
+  if (!is_float(tensor.type().dtype) || tensor.type().rank() == 0) return false;
+  return std::ranges::any_of(uses, [&](const Wiring::Use& use) { return is_weight(use) && !is_identity(tensor, use); });
 }
 
 }  // namespace marvin

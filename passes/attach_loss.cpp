@@ -116,7 +116,7 @@ LossInputs use_output(Graph& graph, const std::string& name) {
   if (value.kind != ValueKind::computed) return {};
   const Node& node = graph[value.producer];
   const bool classifies = node.op == "SoftmaxCrossEntropyLoss" || node.op == "NegativeLogLikelihoodLoss";
-  if (!classifies) return {};
+  if (!classifies || graph[node.inputs[1]].kind != ValueKind::input) return {};
   show(graph, node.inputs[0]);
   return {node.inputs[0], node.inputs[1]};
 }

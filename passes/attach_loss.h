@@ -14,7 +14,7 @@ const std::vector<std::string>& loss_names();
 // else cross-entropy for integer labels and mse for real ones.
 std::string default_loss(const Graph& graph, bool integer_labels);
 
-// What the loss was built from.
+// What the loss was built from; neither is known of a loss in the model that does not compare scores with an input.
 struct LossInputs {
   ValueId scores;  // what is compared with the labels (for cross-entropy, logits), an output of the graph; none: unknown
   ValueId labels;  // an input of the graph: named "labels" where this pass made it

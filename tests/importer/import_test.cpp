@@ -128,6 +128,23 @@ TEST_CASE("weights in Constant nodes are parameters, other Constant nodes are co
   CHECK_THAT(import_error(without), Contains("has no value"));
 }
 
+TEST_CASE("a normalisation's ones and zeros in Constant nodes are literals, other scales are weights") {
+  ModelBuilder model;
+  model.input("x", {2, 2, 3}).constant("ones", Tensor::of<float>({2}, {1, 1}));
+  model.constant("zeros", Tensor::of<float>({2}, {0, 0})).constant("scale", Tensor::of<float>({2}, {1, 2}));
+  model.node("InstanceNormalization", {"x", "ones", "zeros"}, {"a"});
+  model.node("InstanceNormalization", {"a", "scale", "ones"}, {"y"}).output("y");
+  const Graph graph = model.import();
+  CHECK(kind(graph, "zeros") == ValueKind::constant);
+  CHECK(kind(graph, "scale") == ValueKind::parameter);
+  CHECK(kind(graph, "ones") == ValueKind::parameter);  // which the second one adds
+
+  ModelBuilder plain;
+  plain.input("x", {2, 2, 3}).constant("ones", Tensor::of<float>({2}, {1, 1}));
+  plain.constant("zeros", Tensor::of<float>({2}, {0, 0})).node("InstanceNormalization", {"x", "ones", "zeros"}, {"y"});
+  CHECK(kind(plain.output("y").import(), "ones") == ValueKind::constant);
+}
+
 TEST_CASE("shape arithmetic of exporters is folded") {
   ModelBuilder model;
   model.input("x", {"batch", 2, 3}).node("Shape", {"x"}, {"shape"});
