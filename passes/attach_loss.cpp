@@ -1,76 +1,89 @@
 #include "passes/attach_loss.h"
 
 #include <algorithm>
-#include <map>
+#include <limits>
 
 #include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
 
-// Writes forward nodes named loss.<op>.
-class LossBuilder {
- public:
-  explicit LossBuilder(Graph& graph) : graph_(graph) {}
+ValueId mean(Builder& b, ValueId value) { return b.build("ReduceMean", {value}, {{"keepdims", int64_t{0}}}); }
 
-  ValueId op(const std::string& name, std::vector<ValueId> inputs, Attrs attrs = {}) {
-    Node node{.op = name, .inputs = std::move(inputs), .attrs = std::move(attrs)};
-    return graph_[append(graph_, std::move(node), {graph_.unused_name("loss." + name)})].outputs[0];
-  }
-  ValueId constant(float value) {
-    return graph_.add_constant(graph_.unused_name("loss.constant"), Tensor::scalar(value));
-  }
-  ValueId mean(ValueId value) { return op("ReduceMean", {value}, {{"keepdims", int64_t{0}}}); }
-  ValueId square(ValueId value) { return op("Mul", {value, value}); }
+ValueId difference(Builder& b, ValueId scores, ValueId labels) { return b.build("Sub", {scores, labels}); }
 
- private:
-  Graph& graph_;
-};
-
-// mean(-(t ln p + (1 - t) ln(1 - p))), the logarithms not below -100, as PyTorch's BCELoss.
-ValueId binary_cross_entropy(LossBuilder& b, ValueId p, ValueId t) {
-  const ValueId one = b.constant(1);
-  const ValueId floor = b.constant(-100);
-  const ValueId log_p = b.op("Max", {b.op("Log", {p}), floor});
-  const ValueId log_q = b.op("Max", {b.op("Log", {b.op("Sub", {one, p})}), floor});
-  const ValueId hit = b.op("Mul", {t, log_p});
-  const ValueId miss = b.op("Mul", {b.op("Sub", {one, t}), log_q});
-  return b.mean(b.op("Neg", {b.op("Add", {hit, miss})}));
+ValueId classification(Builder& b, std::string_view op, ValueId scores, ValueId labels, const LossOptions& options) {
+  Attrs attrs;
+  if (options.ignore_index) attrs.set("ignore_index", *options.ignore_index);
+  if (options.label_smoothing != 0) attrs.set("label_smoothing", static_cast<float>(options.label_smoothing));
+  return b.build(op, {scores, labels}, attrs);
 }
 
-// mean(max(x, 0) - x t + ln(1 + exp(-|x|))): stable for every logit.
-ValueId binary_cross_entropy_with_logits(LossBuilder& b, ValueId x, ValueId t) {
-  const ValueId linear = b.op("Sub", {b.op("Relu", {x}), b.op("Mul", {x, t})});
-  return b.mean(b.op("Add", {linear, b.op("Softplus", {b.op("Neg", {b.op("Abs", {x})})})}));
+ValueId squared_error(Builder& b, ValueId scores, ValueId labels) {
+  const ValueId error = difference(b, scores, labels);
+  return mean(b, b.build("Mul", {error, error}));
+}
+
+ValueId absolute_error(Builder& b, ValueId scores, ValueId labels) {
+  return mean(b, b.build("Abs", {difference(b, scores, labels)}));
 }
 
 // mean(m (|e| - m / 2)) with m = min(|e|, 1): e^2 / 2 inside [-1, 1], |e| - 1/2 outside.
-ValueId huber(LossBuilder& b, ValueId scores, ValueId labels) {
-  const ValueId error = b.op("Abs", {b.op("Sub", {scores, labels})});
-  const ValueId inner = b.op("Min", {error, b.constant(1)});
-  const ValueId half = b.op("Mul", {inner, b.constant(0.5f)});
-  return b.mean(b.op("Mul", {inner, b.op("Sub", {error, half})}));
+ValueId huber(Builder& b, ValueId scores, ValueId labels) {
+  const ValueId error = b.build("Abs", {difference(b, scores, labels)});
+  const ValueId inner = b.build("Min", {error, b.scalar_like(scores, 1)});
+  const ValueId half = b.build("Mul", {inner, b.scalar_like(scores, 0.5)});
+  return mean(b, b.build("Mul", {inner, b.build("Sub", {error, half})}));
 }
 
-using BuildLoss = ValueId (*)(LossBuilder&, ValueId scores, ValueId labels);
+ValueId binary_cross_entropy(Builder& b, ValueId p, ValueId t) {
+  return mean(b, b.build("BinaryCrossEntropy", {p, t}));
+}
+
+// mean(t ln(1 + e^-x) + (1 - t) ln(1 + e^x)): the loss and its gradient, sigmoid(x) - t, are exact for every logit.
+ValueId binary_cross_entropy_with_logits(Builder& b, ValueId x, ValueId t) {
+  const ValueId hit = b.build("Mul", {t, b.build("Softplus", {b.build("Neg", {x})})});
+  const ValueId miss = b.build("Mul", {b.build("Sub", {b.scalar_like(t, 1), t}), b.build("Softplus", {x})});
+  return mean(b, b.build("Add", {hit, miss}));
+}
+
+// sum(t (ln t - x)) / n for log-probabilities x, where 0 ln 0 is 0: PyTorch's KLDivLoss(reduction="batchmean").
+ValueId kl_divergence(Builder& b, ValueId x, ValueId t) {
+  const ValueId positive = b.build("Max", {t, b.scalar_like(t, std::numeric_limits<float>::min())});
+  const ValueId terms = b.build("Mul", {t, difference(b, b.build("Log", {positive}), x)});
+  const ValueId sum = b.build("ReduceSum", {terms}, {{"keepdims", int64_t{0}}});
+  const Shape shape = b.shape(x);
+  return b.build("Div", {sum, b.scalar_like(x, shape.empty() ? 1 : static_cast<double>(shape[0]))});
+}
+
 struct LossRule {
   std::string name;
-  bool class_labels = false;
-  BuildLoss build;
+  // Of the ones that compare scores with classes, the op; of the others, what builds them.
+  std::string_view classification;
+  ValueId (*build)(Builder&, ValueId scores, ValueId labels) = nullptr;
 };
 
 const std::vector<LossRule>& rules() {
   static const std::vector<LossRule> list = {
-      {"cross-entropy", true,
-       [](LossBuilder& b, ValueId s, ValueId t) { return b.op("SoftmaxCrossEntropyLoss", {s, t}); }},
-      {"nll", true, [](LossBuilder& b, ValueId s, ValueId t) { return b.op("NegativeLogLikelihoodLoss", {s, t}); }},
-      {"bce-with-logits", false, binary_cross_entropy_with_logits},
-      {"bce", false, binary_cross_entropy},
-      {"mse", false, [](LossBuilder& b, ValueId s, ValueId t) { return b.mean(b.square(b.op("Sub", {s, t}))); }},
-      {"l1", false, [](LossBuilder& b, ValueId s, ValueId t) { return b.mean(b.op("Abs", {b.op("Sub", {s, t})})); }},
-      {"huber", false, huber},
+      {"cross-entropy", "SoftmaxCrossEntropyLoss"},
+      {"nll", "NegativeLogLikelihoodLoss"},
+      {"bce-with-logits", "", binary_cross_entropy_with_logits},
+      {"bce", "", binary_cross_entropy},
+      {"mse", "", squared_error},
+      {"l1", "", absolute_error},
+      {"huber", "", huber},
+      {"kl", "", kl_divergence},
   };
   return list;
+}
+
+void check_options(const LossOptions& options, const LossRule* rule) {
+  if (options.label_smoothing != 0 && options.name != "cross-entropy")
+    throw Error("label smoothing is for cross-entropy, not for ", options.name);
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
+    throw Error("label smoothing is in [0, 1], not ", options.label_smoothing);
+  if (options.ignore_index && !(rule && !rule->classification.empty()))
+    throw Error("a label to ignore is for cross-entropy and nll, not for ", options.name);
 }
 
 bool is_scalar_float(const Type& type) { return is_float(type.dtype) && type.elements() == 1 && type.rank() == 0; }
@@ -118,7 +131,9 @@ LossInputs use_output(Graph& graph, const std::string& name) {
   const bool classifies = node.op == "SoftmaxCrossEntropyLoss" || node.op == "NegativeLogLikelihoodLoss";
   if (!classifies || graph[node.inputs[1]].kind != ValueKind::input) return {};
   show(graph, node.inputs[0]);
-  return {node.inputs[0], node.inputs[1]};
+  const int64_t ignored = node.attrs.integer("ignore_index");
+  const bool ignores = ignored != op_named(node.op).defaults.integer("ignore_index");
+  return {node.inputs[0], node.inputs[1], ignores ? std::optional(ignored) : std::nullopt};
 }
 
 }  // namespace
@@ -138,22 +153,28 @@ std::string default_loss(const Graph& graph, bool integer_labels) {
   return integer_labels ? "cross-entropy" : "mse";
 }
 
-LossInputs attach_loss(Graph& graph, const std::string& name) {
-  if (name.starts_with("output:")) return use_output(graph, name.substr(7));
+LossInputs attach_loss(Graph& graph, const LossOptions& options) {
+  const std::string& name = options.name;
+  if (name.starts_with("output:")) {
+    check_options(options, nullptr);
+    return use_output(graph, name.substr(7));
+  }
   const auto rule = std::ranges::find(rules(), name, &LossRule::name);
   if (rule == rules().end()) {
     throw Error("unknown loss '", name, "'; it is one of ", join(loss_names(), " or "), " or output:NAME.",
                 suggestion(name, loss_names()));
   }
+  check_options(options, &*rule);
   ValueId scores = first_float_output(graph);
   if (name == "cross-entropy") scores = logits_of(graph, scores);
-  const Type type = label_type(graph.type_of(scores), rule->class_labels);
-  const ValueId labels = graph.add_input(graph.unused_name("labels"), type);
-  LossBuilder builder(graph);
-  graph.loss = rule->build(builder, scores, labels);
+  const bool classifies = !rule->classification.empty();
+  const ValueId labels = graph.add_input(graph.unused_name("labels"), label_type(graph.type_of(scores), classifies));
+  Builder builder(graph, Phase::forward, "loss", "");
+  graph.loss = classifies ? classification(builder, rule->classification, scores, labels, options)
+                          : rule->build(builder, scores, labels);
   graph.rename(graph.loss, graph.unused_name("loss"));
   show(graph, scores);
-  return {scores, labels};
+  return {scores, labels, options.ignore_index};
 }
 
 }  // namespace marvin

@@ -33,7 +33,7 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
 
   // Float, forward only. Shapes are known everywhere.
   runner.run("fold_constants", graph, [](Graph& g) { fold_constants(g); });
-  if (!options.loss.empty()) {
+  if (!options.loss.name.empty()) {
     runner.run("attach_loss", graph, [&](Graph& g) { result.loss = attach_loss(g, options.loss); });
   }
 

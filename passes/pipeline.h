@@ -19,7 +19,7 @@ namespace marvin {
 using Formats = std::map<std::string, FixedPoint, std::less<>>;
 
 struct CompileOptions {
-  std::string loss;                          // as attach_loss takes it; empty: none, the model as it is
+  LossOptions loss;                           // without a name: none, the model as it is
   std::optional<OptimizerOptions> optimizer;  // none: no parameter changes, and nothing is differentiated unless `gradients`
   std::string freeze;                         // a regular expression on names of parameters; empty: all are trained
   GradientOptions shaping;                    // of gradients, before the optimizer

@@ -62,7 +62,7 @@ Dataset synthetic_data(Graph model) {
     }
     data.arrays.push_back({input.name, normal_tensor(input.type, i)});
   }
-  const LossInputs loss = attach_loss(model, "cross-entropy");
+  const LossInputs loss = attach_loss(model, {.name = "cross-entropy"});
   data.classes = model.type_of(loss.scores).shape[1];
   data.arrays.push_back(
       {model[loss.labels].name, class_tensor(model.type_of(loss.labels), data.classes, inputs.size())});
@@ -85,7 +85,7 @@ struct Timing {
 };
 
 Recipe bench_recipe(const BenchOptions& options) {
-  Recipe recipe{.loss = "cross-entropy"};
+  Recipe recipe{.loss = {.name = "cross-entropy"}};
   recipe.optimizer.momentum = 0.9f;
   recipe.schedule.lr = 0.01;
   recipe.steps = options.steps + kUntimedSteps;

@@ -136,13 +136,14 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
   std::optional<GradientPath> path;
   Graph with_loss = graph;
   report.cannot_train = error_of([&] {
-    report.loss = options.loss.empty() ? usual_loss(graph) : options.loss;
-    attach_loss(with_loss, report.loss);
+    const LossOptions loss{.name = options.loss.empty() ? usual_loss(graph) : options.loss};
+    report.loss = loss.name;
+    attach_loss(with_loss, loss);
     const std::vector<ValueId> parameters = trainable_parameters(with_loss);
     for (const ValueId parameter : parameters) report.parameters += with_loss.type_of(parameter).elements();
     path.emplace(with_loss, parameters);
     PassRunner runner;
-    compile(graph, {.loss = report.loss, .optimizer = OptimizerOptions{}}, runner);
+    compile(graph, {.loss = loss, .optimizer = OptimizerOptions{}}, runner);
   });
   for (const ListedNode& node : listed) report.nodes.push_back(judge(node, with_loss, path ? &*path : nullptr));
   return report;

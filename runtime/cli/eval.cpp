@@ -56,6 +56,10 @@ Verb add_eval(CLI::App& app) {
   add_batch_size(*command, options->evaluation.batch_size);
   command->add_option("--loss", options->evaluation.loss, "As train takes it; the one trained with when not given")
       ->type_name("LOSS");
+  command
+      ->add_option("--ignore-index", options->evaluation.ignore_index,
+                   "The class label that counts for nothing, of cross-entropy and nll")
+      ->type_name("N");
   command->add_option("--precision", options->precision, "float32: leave the model's fixed-point formats aside")
       ->type_name("float32");
   command

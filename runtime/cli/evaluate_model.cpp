@@ -14,12 +14,14 @@ Preprocess preprocess_for(const OnnxModel& model, const Dataset& train) {
   return {.scale = true, .mean = statistics.mean, .deviation = statistics.deviation};
 }
 
-std::string loss_for(const OnnxModel& model, const Dataset& data, const EvaluationOptions& options) {
-  if (!options.loss.empty()) return options.loss;
-  if (const std::string stored = stored_loss(model); !stored.empty()) return stored;
+LossOptions loss_for(const OnnxModel& model, const Dataset& data, const EvaluationOptions& options) {
+  LossOptions loss = options.loss.empty() ? stored_loss(model) : LossOptions{.name = options.loss};
+  if (options.ignore_index) loss.ignore_index = options.ignore_index;
+  if (!loss.name.empty()) return loss;
   const NamedArray* labels = data.find("labels");
-  return default_loss(model.import({.form = ImportOptions::Form::inference}),
-                      labels && is_integer(labels->values.type().dtype));
+  loss.name = default_loss(model.import({.form = ImportOptions::Form::inference}),
+                           labels && is_integer(labels->values.type().dtype));
+  return loss;
 }
 
 }  // namespace

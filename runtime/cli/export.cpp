@@ -84,7 +84,7 @@ void add_final_formats(const std::string& source, Formats& formats) {
 
 void export_training(const OnnxModel& model, const ExportVerbOptions& options) {
   GraphOptions graph_options = options.graph;
-  if (graph_options.loss.empty()) graph_options.loss = stored_loss(model);
+  if (graph_options.loss.empty()) graph_options.loss = stored_loss(model).name;
   const Graph graph = training_model(model, options.source, graph_options.batch_size);
   Formats formats = assumed_formats(training_slots(graph, graph_options), graph_options.precision);
   if (graph_options.precision != "float32") {

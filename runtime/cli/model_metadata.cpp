@@ -6,7 +6,7 @@ namespace marvin {
 namespace {
 
 constexpr const char* kPreprocess = "marvin.preprocess";
-constexpr const char* kLoss = "marvin.loss";
+constexpr const char *kLoss = "marvin.loss", *kSmoothing = "marvin.label-smoothing", *kIgnored = "marvin.ignore-index";
 constexpr std::string_view kFormat = "marvin.format.";
 
 // "8,5"
@@ -24,6 +24,15 @@ FixedPoint parse_format(const std::string& key, const std::string& text) {
   return {static_cast<int8_t>(wl), static_cast<int8_t>(fl)};
 }
 
+template <class T>
+T parse_number(const std::string& key, const std::string& text) {
+  T number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || stop != text.data() + text.size())
+    throw Error("the model's metadata entry '", key, "' is '", text, "', which is no number");
+  return number;
+}
+
 }  // namespace
 
 Json to_json(const Preprocess& preprocess) {
@@ -33,8 +42,10 @@ Json to_json(const Preprocess& preprocess) {
           {"pad", preprocess.pad}};
 }
 
-Metadata training_metadata(const Preprocess& preprocess, const std::string& loss, const Formats& formats) {
-  Metadata metadata = {{kPreprocess, json_text(to_json(preprocess))}, {kLoss, loss}};
+Metadata training_metadata(const Preprocess& preprocess, const LossOptions& loss, const Formats& formats) {
+  Metadata metadata = {{kPreprocess, json_text(to_json(preprocess))}, {kLoss, loss.name}};
+  if (loss.label_smoothing != 0) metadata[kSmoothing] = json_text(json_number(loss.label_smoothing));
+  if (loss.ignore_index) metadata[kIgnored] = std::to_string(*loss.ignore_index);
   for (const auto& [slot, format] : formats) {
     metadata[std::string(kFormat) + slot] = cat(int{format.wl}, ",", int{format.fl});
   }
@@ -62,6 +73,13 @@ Formats stored_formats(const OnnxModel& model) {
   return formats;
 }
 
-std::string stored_loss(const OnnxModel& model) { return model.metadata(kLoss); }
+LossOptions stored_loss(const OnnxModel& model) {
+  LossOptions loss{.name = model.metadata(kLoss)};
+  if (const std::string text = model.metadata(kSmoothing); !text.empty())
+    loss.label_smoothing = parse_number<double>(kSmoothing, text);
+  if (const std::string text = model.metadata(kIgnored); !text.empty())
+    loss.ignore_index = parse_number<int64_t>(kIgnored, text);
+  return loss;
+}
 
 }  // namespace marvin

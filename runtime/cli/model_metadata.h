@@ -1,6 +1,6 @@
 // What a trained model says about itself, in the metadata_props of its file:
 //   marvin.preprocess     {"scale":true,"mean":[..],"std":[..],"pad":2}: what images are put through
-//   marvin.loss           as --loss takes it
+//   marvin.loss           as --loss takes it; marvin.label-smoothing and marvin.ignore-index where they were given
 //   marvin.format.<slot>  "wl,fl": the fixed-point format of the value <slot>
 #pragma once
 
@@ -15,11 +15,11 @@ namespace marvin {
 
 Json to_json(const Preprocess& preprocess);
 
-Metadata training_metadata(const Preprocess& preprocess, const std::string& loss, const Formats& formats);
+Metadata training_metadata(const Preprocess& preprocess, const LossOptions& loss, const Formats& formats);
 
 // Throw Error, naming the entry, where one is damaged.
 std::optional<Preprocess> stored_preprocess(const OnnxModel& model);
 Formats stored_formats(const OnnxModel& model);
-std::string stored_loss(const OnnxModel& model);  // "" where there is none
+LossOptions stored_loss(const OnnxModel& model);  // without a name where there is none
 
 }  // namespace marvin

@@ -108,7 +108,7 @@ void write_model(const OnnxModel& model, const Trainer& trainer, const TrainOpti
 
 void print_begin(const TrainOptions& options, const RunData& data, const Trainer& trainer) {
   if (!options.common.prints_text()) return;
-  print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss(), ", precision ",
+  print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss().name, ", precision ",
                  options.recipe.precision));
   if (data.evaluates_on_training_data() && options.recipe.validation_split == 0) {
     print_line("evaluating on the training data: there are no test data; --eval-data or --val-split set some aside");

@@ -46,10 +46,21 @@ void add_data_options(CLI::App& command, TrainOptions& o) {
 void add_optimizer_options(CLI::App& command, TrainOptions& o) {
   const char* kGroup = "Loss and optimizer";
   command
-      .add_option("--loss", o.recipe.loss,
+      .add_option("--loss", o.recipe.loss.name,
                   join(loss_names(), ", ") +
                       " or output:NAME; the loss that the graph ends in when not given, else by the labels")
       ->type_name("LOSS")
+      ->group(kGroup);
+  command
+      .add_option("--label-smoothing", o.recipe.loss.label_smoothing,
+                  "Share of every label that is spread over all classes, of cross-entropy")
+      ->type_name("X")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      .add_option("--ignore-index", o.recipe.loss.ignore_index,
+                  "The class label that counts for nothing, of cross-entropy and nll")
+      ->type_name("N")
       ->group(kGroup);
   command.add_option("--optimizer", o.recipe.optimizer.name, join(optimizer_names(), " or "))
       ->type_name("NAME")
@@ -171,8 +182,8 @@ Recipe recipe_of(const TrainOptions& options) {
   check_word("--init", options.recipe.init, initializer_names());
   check_word("--optimizer", options.recipe.optimizer.name, optimizer_names());
   check_word("--lr-schedule", options.recipe.schedule.name, schedule_names());
-  if (!options.recipe.loss.empty() && !options.recipe.loss.starts_with("output:")) {
-    check_word("--loss", options.recipe.loss, loss_names());
+  if (const std::string& loss = options.recipe.loss.name; !loss.empty() && !loss.starts_with("output:")) {
+    check_word("--loss", loss, loss_names());
   }
   Recipe recipe = options.recipe;
   recipe.schedule.lr = options.lr.value_or(usual_rate(recipe.optimizer.name));
@@ -198,12 +209,21 @@ const std::vector<Dependence>& dependences() {
   const auto has_momentum = [](const Recipe& recipe) {
     return recipe.optimizer.name == "sgd" || recipe.optimizer.name == "rmsprop";
   };
+  // Where no loss is named, the data choose it, and attach_loss judges.
+  const auto smooths = [](const Recipe& recipe) {
+    return recipe.loss.name.empty() || recipe.loss.name == "cross-entropy";
+  };
+  const auto ignores = [](const Recipe& recipe) {
+    return recipe.loss.name.empty() || recipe.loss.name == "cross-entropy" || recipe.loss.name == "nll";
+  };
   // Formats of float32 and fixed:WL.FL stay as they are.
   const auto switches = [](const Recipe& recipe) {
     return recipe.precision != "float32" && recipe.precision.find('.') == std::string::npos;
   };
   static const std::vector<Dependence> list = {{"momentum", "optimizer", has_momentum},
                                                {"nesterov", "optimizer", sgd},
+                                               {"label-smoothing", "loss", smooths},
+                                               {"ignore-index", "loss", ignores},
                                                {"step-epochs", "lr-schedule", step},
                                                {"gamma", "lr-schedule", falls},
                                                {"patience", "lr-schedule", plateau},
@@ -262,11 +282,11 @@ Recipe resolve(const TrainOptions& options, const Dataset& train) {
   return recipe;
 }
 
-Json recipe_json(const TrainOptions& options, const Recipe& recipe, const std::string& loss,
+Json recipe_json(const TrainOptions& options, const Recipe& recipe, const LossOptions& loss,
                  const Preprocess& preprocess) {
   Json json = {{"data", options.data}};
   if (!options.eval_data.empty()) json["eval-data"] = options.eval_data;
-  json.update({{"loss", loss},
+  json.update({{"loss", loss.name},
                {"optimizer", recipe.optimizer.name},
                {"lr", recipe.schedule.lr},
                {"momentum", json_number(recipe.optimizer.momentum)},
@@ -293,6 +313,8 @@ Json recipe_json(const TrainOptions& options, const Recipe& recipe, const std::s
   for (const Dependence& dependence : dependences())
     if (!dependence.holds(recipe)) json.erase(dependence.setting);
   if (options.replace_head) json["replace-head"] = *options.replace_head;
+  if (loss.label_smoothing > 0) json["label-smoothing"] = loss.label_smoothing;
+  if (loss.ignore_index) json["ignore-index"] = *loss.ignore_index;
   if (recipe.validation_split > 0) json["val-split"] = recipe.validation_split;
   if (recipe.steps) {
     json["steps"] = *recipe.steps;

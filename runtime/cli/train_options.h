@@ -31,7 +31,7 @@ void read_settings(CLI::App& command, TrainOptions& options);
 Recipe resolve(const TrainOptions& options, const Dataset& train);
 
 // What resolve() gave and the trainer chose, in the form of a recipe file.
-Json recipe_json(const TrainOptions& options, const Recipe& recipe, const std::string& loss,
+Json recipe_json(const TrainOptions& options, const Recipe& recipe, const LossOptions& loss,
                  const Preprocess& preprocess);
 
 }  // namespace marvin

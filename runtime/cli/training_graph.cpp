@@ -14,7 +14,7 @@ constexpr const char* kBeforeQuantization = "append_optimizer";
 CompileOptions compile_options(const Graph& model, const GraphOptions& options, const Formats& formats) {
   check_word("--optimizer", options.optimizer, optimizer_names());
   OptimizerOptions optimizer{.name = options.optimizer};
-  return {.loss = options.loss.empty() ? usual_loss(model) : options.loss,
+  return {.loss = {.name = options.loss.empty() ? usual_loss(model) : options.loss},
           .optimizer = optimizer,
           .formats = formats,
           .backend = backend_named(options.backend)};
@@ -51,7 +51,7 @@ std::string usual_loss(const Graph& model) {
   try {
     const std::string loss = default_loss(model, /*integer_labels=*/true);
     Graph copy = model;
-    attach_loss(copy, loss);
+    attach_loss(copy, {.name = loss});
     return loss;
   } catch (const Error&) {
     return default_loss(model, /*integer_labels=*/false);

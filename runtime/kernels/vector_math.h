@@ -32,7 +32,7 @@ struct ExpParts {
 };
 
 // 2^e, for e in [-126, 127].
-[[gnu::always_inline]] inline float power_of_two(int32_t e) {
+[[gnu::always_inline]] inline float vector_power_of_two(int32_t e) {
   return std::bit_cast<float>((static_cast<uint32_t>(e) + 127u) << 23);
 }
 
@@ -42,14 +42,14 @@ struct ExpParts {
   const ExpParts parts(low > 89 ? 89.0f : low);
   // 2^n in two factors: neither overflows nor is denormal.
   const int32_t half = parts.n >> 1;
-  return (parts.fraction + 1) * power_of_two(half) * power_of_two(parts.n - half);
+  return (parts.fraction + 1) * vector_power_of_two(half) * vector_power_of_two(parts.n - half);
 }
 
 // e^x - 1, for x up to 80; what it is there beyond.
 [[gnu::always_inline]] inline float vector_expm1(float x) {
   const float low = x < -30 ? -30.0f : x;  // where it rounds to -1
   const ExpParts parts(low > 80 ? 80.0f : low);
-  const float power = power_of_two(parts.n);
+  const float power = vector_power_of_two(parts.n);
   return power * parts.fraction + (power - 1);
 }
 

@@ -27,7 +27,7 @@
   op(Softmax) op(SoftmaxGrad) op(LogSoftmax) op(LogSoftmaxGrad) \
   /* loss.cpp */ \
   op(SoftmaxCrossEntropyLoss) op(SoftmaxCrossEntropyLossGrad) \
-  op(NegativeLogLikelihoodLoss) op(NegativeLogLikelihoodLossGrad) \
+  op(NegativeLogLikelihoodLoss) op(NegativeLogLikelihoodLossGrad) op(BinaryCrossEntropy) \
   /* local_response.cpp */ \
   op(LRN) op(LRNGrad) \
   /* resize.cpp */ \

@@ -3,8 +3,9 @@
 
 #include "runtime/kernels/softmax.h"
 #include "runtime/kernels/softmax_loss.h"
+#include "runtime/kernels/vector_math.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/list.h"
-#include "runtime/ops/types.h"
 
 namespace marvin {
 namespace {
@@ -113,6 +114,32 @@ void run_cross_entropy(const KernelArgs& args) {
   nll_loss(loss_args<T>(args, scores, 1), log_prob, args.output<T>(0));
 }
 
+// ---- BinaryCrossEntropy ---------------------------------------------------------------------------------------------
+
+struct CrossEntropyOfTwo {
+  template <class T>
+  T operator()(T p, T t) const {
+    constexpr T kLeast = -100;
+    const T log_p = vector_log(p), log_rest = vector_log(T{1} - p);
+    return -(t * (log_p < kLeast ? kLeast : log_p) + (T{1} - t) * (log_rest < kLeast ? kLeast : log_rest));
+  }
+};
+
+std::vector<Type> infer_binary_cross_entropy(const InferContext& context) {
+  require_float(context, 0);
+  if (context.type(0) != context.type(1)) {
+    throw Error("probabilities ", text_of(context.type(0)), " and labels ", text_of(context.type(1)), " differ");
+  }
+  return {context.type(0)};
+}
+
+// dy (p - t) / max(p (1 - p), 1e-12), as PyTorch.
+std::vector<ValueId> binary_cross_entropy_gradient(GradContext& c) {
+  const ValueId p = c.in(0), rest = c.build("Sub", {c.scalar_like(p, 1), p});
+  const ValueId scale = c.build("Max", {mul(c, p, rest), c.scalar_like(p, 1e-12)});
+  return {c.build("Div", {mul(c, c.grad(), c.build("Sub", {p, c.in(1)})), scale})};
+}
+
 }  // namespace
 
 const OpDef kSoftmaxCrossEntropyLoss = {
@@ -213,6 +240,27 @@ const OpDef kNegativeLogLikelihoodLossGrad = {
                                        args.output<T>());
                        });
                      }}},
+};
+
+const OpDef kBinaryCrossEntropy = {
+    .name = "BinaryCrossEntropy",
+    .doc =
+        "y = -(t ln p + (1 - t) ln(1 - p)) for probabilities p and labels t in [0, 1], where no logarithm is below "
+        "-100; t is a constant to the gradient",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer_binary_cross_entropy,
+    .gradient = binary_cross_entropy_gradient,
+    .kernels = {{.name = "binary_cross_entropy",
+                 .run =
+                     [](const KernelArgs& args) {
+                       visit_float(args.in_type(0).dtype, [&](auto zero) {
+                         using T = decltype(zero);
+                         map(CrossEntropyOfTwo{}, args.input<T>(0), args.input<T>(1), args.output<T>(),
+                             args.out_type().elements());
+                       });
+                     }}},
+    .in_place = true,
 };
 
 }  // namespace marvin

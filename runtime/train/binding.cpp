@@ -16,7 +16,8 @@ std::string array_for(const Dataset& data, const std::string& input, bool is_lab
   if (is_label && data.find("labels")) return "labels";
   if (data.kind == DataKind::images && !is_label && data_inputs == 1) return "input";
   if (data.kind == DataKind::images) {
-    throw Error("the model has ", data_inputs, " data inputs, and the images can feed only one; give the data as an .npz ",
+    throw Error("the model has ", data_inputs,
+                " data inputs, and the images can feed only one; give the data as an .npz ",
                 "file with one array per input ('", input, "' among them)");
   }
   throw Error("the data has no array '", input, "', which the model reads; it has ", join(array_names(data)),
@@ -56,7 +57,7 @@ void check_labels(const Graph& graph, const LossInputs& loss, const std::vector<
       const auto all = labels.as<decltype(zero)>();
       for (size_t i = 0; i < all.size(); ++i) {
         const auto label = static_cast<int64_t>(all[i]);
-        if (label >= 0 && label < scores[1]) continue;
+        if ((label >= 0 && label < scores[1]) || label == loss.ignore_index) continue;
         throw Error("label ", i, " of '", binding.array, "' is ", label, ", but the model tells ", scores[1],
                     " classes apart: labels are 0 to ", scores[1] - 1);
       }

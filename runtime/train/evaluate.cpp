@@ -47,8 +47,8 @@ void for_each_row(std::span<const float> scores, const Shape& shape, int64_t sam
 }
 
 struct Sums {
-  double loss = 0;
-  int64_t top1 = 0, top5 = 0;
+  double loss = 0, weight = 0;  // of every batch's mean: its samples, or its labels where some of them do not count
+  int64_t labels = 0, top1 = 0, top5 = 0;
   std::vector<int64_t> predictions;
 };
 
@@ -75,19 +75,14 @@ class BatchEvaluator {
   // Runs the batch that is in the inputs and adds what its `samples` give.
   void add(int64_t samples, Sums& sums) {
     executor_->run({.formats = formats_});
+    const int64_t before = sums.labels;
+    if (classifies()) rank_labels(samples, sums);
+    const int64_t weight = compiled_.loss.ignore_index ? sums.labels - before : samples;
+    if (weight == 0) return;  // the mean of nothing
     const Graph& graph = compiled_.graph;
-    sums.loss += executor_->output<float>(executor_->output_index(graph[graph.loss].name))[0] * static_cast<double>(samples);
-    if (!classifies()) return;
-    const ValueId scores = compiled_.loss.scores;
-    const std::span<const float> values = executor_->output<float>(executor_->output_index(graph[scores].name));
-    const std::span<const int64_t> labels =
-        executor_->input<int64_t>(executor_->input_index(graph[compiled_.loss.labels].name));
-    for_each_row(values, graph.type_of(scores).shape, samples, [&](const ScoreRow& row, int64_t i) {
-      const int64_t rank = row.rank(labels[static_cast<size_t>(i)]);
-      sums.top1 += rank < 1;
-      sums.top5 += rank < 5;
-      sums.predictions.push_back(row.best());
-    });
+    const float loss = executor_->output<float>(executor_->output_index(graph[graph.loss].name))[0];
+    sums.loss += loss * static_cast<double>(weight);
+    sums.weight += static_cast<double>(weight);
   }
 
   bool classifies() const {
@@ -95,13 +90,25 @@ class BatchEvaluator {
     return loss.labels.valid() && loss.scores.valid() && compiled_.graph.type_of(loss.labels).dtype == DType::i64;
   }
   int64_t classes() const { return compiled_.graph.type_of(compiled_.loss.scores).shape[1]; }
-  // Class labels to a sample: more than one where every pixel has its own.
-  int64_t labels_per_sample() const {
-    const Shape& shape = compiled_.graph.type_of(compiled_.loss.labels).shape;
-    return elements(shape) / std::max<int64_t>(1, shape.empty() ? 1 : shape[0]);
-  }
 
  private:
+  void rank_labels(int64_t samples, Sums& sums) {
+    const Graph& graph = compiled_.graph;
+    const ValueId scores = compiled_.loss.scores;
+    const std::span<const float> values = executor_->output<float>(executor_->output_index(graph[scores].name));
+    const std::span<const int64_t> labels =
+        executor_->input<int64_t>(executor_->input_index(graph[compiled_.loss.labels].name));
+    for_each_row(values, graph.type_of(scores).shape, samples, [&](const ScoreRow& row, int64_t i) {
+      sums.predictions.push_back(row.best());
+      const int64_t label = labels[static_cast<size_t>(i)];
+      if (label == compiled_.loss.ignore_index) return;
+      const int64_t rank = row.rank(label);
+      sums.top1 += rank < 1;
+      sums.top5 += rank < 5;
+      ++sums.labels;
+    });
+  }
+
   PassRunner runner_;
   Compiled compiled_;
   std::optional<Executor> executor_;
@@ -137,9 +144,9 @@ Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const
     tail.add(rest, sums);
   }
 
-  Evaluation result{.loss = sums.loss / static_cast<double>(count), .samples = count};
+  Evaluation result{.loss = sums.loss / std::max(1.0, sums.weight), .samples = count};
   if (whole.classifies()) {
-    const double labels = static_cast<double>(count * whole.labels_per_sample());
+    const double labels = static_cast<double>(std::max<int64_t>(1, sums.labels));
     result.accuracy = static_cast<double>(sums.top1) / labels;
     result.predictions = std::move(sums.predictions);
     if (whole.classes() >= 5) result.top5 = static_cast<double>(sums.top5) / labels;

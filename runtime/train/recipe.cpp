@@ -18,6 +18,8 @@ void require(bool holds, std::string_view flag, const T& value, std::string_view
 void check_values(const Recipe& recipe) {
   require(recipe.epochs >= 1, "epochs", recipe.epochs, "at least 1");
   require(recipe.steps.value_or(1) >= 1, "steps", recipe.steps.value_or(0), "at least 1");
+  require(recipe.loss.label_smoothing >= 0 && recipe.loss.label_smoothing <= 1, "label-smoothing",
+          recipe.loss.label_smoothing, "at least 0 and at most 1");
   require(recipe.batch_size >= 1, "batch-size", recipe.batch_size, "at least 1");
   require(recipe.accumulate >= 1, "accumulate", recipe.accumulate, "at least 1");
   require(std::isfinite(recipe.l1) && recipe.l1 >= 0, "l1", recipe.l1, "a number that is not negative");

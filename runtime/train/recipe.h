@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "passes/append_optimizer.h"
+#include "passes/attach_loss.h"
 #include "runtime/data/preprocess.h"
 #include "runtime/ops/op.h"
 #include "runtime/train/schedule.h"
@@ -13,7 +14,7 @@
 namespace marvin {
 
 struct Recipe {
-  std::string loss;  // as attach_loss takes it; empty: default_loss
+  LossOptions loss;  // without a name: default_loss
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   float l1 = 0;              // weight of the sum of absolute values, on every parameter

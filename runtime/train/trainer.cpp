@@ -50,7 +50,7 @@ class Trainer::Impl {
     result_.compile_ns = ns_since(begun_) - plans_.compile_ns();  // which run() adds, with those of later plans
   }
 
-  const std::string& loss() const { return loss_; }
+  const LossOptions& loss() const { return loss_; }
   const Preprocess& preprocess() const { return preprocess_; }
   const ParameterStore& parameters() const { return parameters_; }
   const ParameterStore& best_parameters() const { return best_parameters_; }
@@ -98,8 +98,10 @@ class Trainer::Impl {
     return split(train_, recipe_.validation_split, recipe_.seed);
   }
 
-  std::string chosen_loss() const {
-    return recipe_.loss.empty() ? default_loss(model_, has_integer_labels(train_)) : recipe_.loss;
+  LossOptions chosen_loss() const {
+    LossOptions loss = recipe_.loss;
+    if (loss.name.empty()) loss.name = default_loss(model_, has_integer_labels(train_));
+    return loss;
   }
 
   BatchOptions batch_options() const {
@@ -287,7 +289,7 @@ class Trainer::Impl {
   std::optional<SampleSplit> split_;
   std::unique_ptr<SwitchPolicy> policy_;
   Graph model_;
-  std::string loss_;
+  LossOptions loss_;
   Preprocess preprocess_;
   BatchReader reader_;
   ParameterStore parameters_, best_parameters_;
@@ -312,7 +314,7 @@ class Trainer::Impl {
 Trainer::Trainer(ImportModel import, const Dataset& train, const Dataset& evaluation, Recipe recipe)
     : impl_(std::make_unique<Impl>(std::move(import), train, evaluation, std::move(recipe))) {}
 Trainer::~Trainer() = default;
-const std::string& Trainer::loss() const { return impl_->loss(); }
+const LossOptions& Trainer::loss() const { return impl_->loss(); }
 const Preprocess& Trainer::preprocess() const { return impl_->preprocess(); }
 TrainingResult Trainer::run(const TrainingEvents& events) { return impl_->run(events); }
 const ParameterStore& Trainer::parameters() const { return impl_->parameters(); }

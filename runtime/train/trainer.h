@@ -75,8 +75,8 @@ class Trainer {
   Trainer(ImportModel import, const Dataset& train, const Dataset& evaluation, Recipe recipe);
   ~Trainer();
 
-  // What was chosen where the recipe left it open: "cross-entropy".
-  const std::string& loss() const;
+  // What was chosen where the recipe left it open.
+  const LossOptions& loss() const;
   const Preprocess& preprocess() const;
   // Runs to the end. Throws Error, naming the step and where it can be told the layer, when the loss is not finite.
   TrainingResult run(const TrainingEvents& events);
@@ -97,7 +97,7 @@ struct EvaluationTask {
   const Dataset& data;
   std::optional<std::vector<int64_t>> samples;  // of the data; all where not given
   Preprocess preprocess;
-  std::string loss;  // as attach_loss takes it
+  LossOptions loss;
   int64_t batch_size = 128;
   Formats formats;  // by slot name; empty: float32
   std::optional<Backend> backend;

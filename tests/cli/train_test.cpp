@@ -85,6 +85,36 @@ TEST_CASE("eval repeats a run's last evaluation from the model's file alone") {
   CHECK(float32.json().at("loss") != summary.at("loss"));
 }
 
+TEST_CASE("what is said about the loss goes into recipe and model, and eval follows it") {
+  const Workshop workshop;
+  REQUIRE(run_marvin(workshop.train(workshop.out, {"--steps", "3", "--batch-size", "16", "--quiet", "--precision",
+                                                   "float32", "--label-smoothing", "0.1", "--ignore-index", "7"}))
+              .code == 0);
+  CHECK(workshop.recipe_of(workshop.out).at("label-smoothing") == 0.1);
+  CHECK(workshop.recipe_of(workshop.out).at("ignore-index") == 7);
+  const json summary = json::parse(file_content(workshop.out + "/run.json")).at("summary");
+  const std::vector<std::string> eval = {
+      "eval", workshop.out + "/trained.onnx", "--data", workshop.data, "--batch-size", "16", "--json"};
+  const Outcome same = run_marvin(eval);
+  CHECK(same.json().at("loss") == summary.at("loss"));
+  CHECK(same.json().at("accuracy") == summary.at("accuracy"));
+  std::vector<std::string> plain = eval;
+  plain.insert(plain.end(), {"--loss", "cross-entropy"});
+  CHECK(run_marvin(plain).json().at("loss") != summary.at("loss"));
+  plain.insert(plain.end(), {"--ignore-index", "7"});
+  CHECK(run_marvin(plain).json().at("accuracy") == summary.at("accuracy"));
+}
+
+TEST_CASE("settings of a loss that has not got them are refused") {
+  const Workshop workshop;
+  const Outcome named = run_marvin(workshop.train(workshop.out, {"--loss", "nll", "--label-smoothing", "0.1"}));
+  CHECK(named.code == 2);
+  CHECK(named.says("--label-smoothing"));
+  const Outcome beyond = run_marvin(workshop.train(workshop.out, {"--label-smoothing", "1.5"}));
+  CHECK(beyond.code == 1);
+  CHECK(beyond.says("--label-smoothing 1.5 makes no sense"));
+}
+
 TEST_CASE("quiet prints nothing and json prints the summary alone") {
   const Workshop workshop;
   const Outcome quiet = run_marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "16", "--quiet"}));

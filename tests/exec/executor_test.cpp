@@ -1,7 +1,8 @@
 #include "runtime/exec/executor.h"
 
-#include <catch2/catch.hpp>
 #include <omp.h>
+
+#include <catch2/catch.hpp>
 
 #include "passes/pipeline.h"
 #include "passes/plan_memory.h"
@@ -24,7 +25,7 @@ constexpr std::string_view kNetwork = R"(graph net {
   output %s })";
 
 CompileOptions training_options() {
-  return {.loss = "cross-entropy", .optimizer = OptimizerOptions{.momentum = 0.9f, .weight_decay = 1e-3f}};
+  return {.loss = {.name = "cross-entropy"}, .optimizer = OptimizerOptions{.momentum = 0.9f, .weight_decay = 1e-3f}};
 }
 
 // Fills inputs and parameters from `values`.
@@ -123,7 +124,8 @@ TEST_CASE("the same seed gives the same bits, float32 or fixed point") {
 
 TEST_CASE("fixed-point training does not depend on the number of threads") {
   for (const int8_t wl : {int8_t{8}, int8_t{16}}) {
-    CHECK(train(training_options(), formats_of_words(wl), 1, 3) == train(training_options(), formats_of_words(wl), 2, 3));
+    CHECK(train(training_options(), formats_of_words(wl), 1, 3) ==
+          train(training_options(), formats_of_words(wl), 2, 3));
   }
 }
 

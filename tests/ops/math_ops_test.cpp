@@ -134,7 +134,7 @@ TEST_CASE("LpNormalization leaves zero rows zero") {
 
 TEST_CASE("generators refuse sizes that are not positive, unknown or huge") {
   CHECK(refusal_of("constant %n: i64[] = {0} %y = HannWindow(%n) output %y").find("positive") != std::string::npos);
-  CHECK(refusal_of("constant %n: i64[] = {4611686018427387904} %y = HannWindow(%n) output %y") != "");
+  CHECK_FALSE(refusal_of("constant %n: i64[] = {4611686018427387904} %y = HannWindow(%n) output %y").empty());
   CHECK(refusal_of("input %n: i64[] %y = HannWindow(%n) output %y").find("depends on data") != std::string::npos);
   CHECK(refusal_of("%y = RandomNormal() {shape=[-1]} output %y").find("negative") != std::string::npos);
   CHECK(refusal_of("%y = RandomNormal() {shape=[2], dtype=7} output %y").find("floats") != std::string::npos);

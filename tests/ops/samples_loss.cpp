@@ -42,6 +42,14 @@ std::span<const Sample> loss_samples() {
          output %loss })",
        .low = -3,
        .high = 3},
+      {.name = "BinaryCrossEntropy",
+       .graph = R"(graph g {
+         parameter %p: f32[6]
+         constant %t: f32[6] = {0, 1, 0.25, 1, 0, 0.5}
+         %loss = BinaryCrossEntropy(%p, %t)
+         output %loss })",
+       .low = 0.2,
+       .high = 0.8},
       {.name = "SoftmaxCrossEntropyLossGrad",
        .graph = R"(graph g {
          input %d: f32[5] input %log_prob: f32[5,4] input %labels: i64[5]

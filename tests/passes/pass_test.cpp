@@ -66,7 +66,7 @@ void quantize_in(Graph& graph, const Arguments& arguments) {
 const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& commands() {
   static const std::map<std::string, std::function<void(Graph&, const Arguments&)>> map = {
       {"fold_constants", [](Graph& graph, const Arguments&) { fold_constants(graph); }},
-      {"attach_loss", [](Graph& graph, const Arguments& arguments) { attach_loss(graph, arguments.at(0)); }},
+      {"attach_loss", [](Graph& graph, const Arguments& arguments) { attach_loss(graph, {.name = arguments.at(0)}); }},
       {"differentiate", [](Graph& graph, const Arguments&) { differentiate_all(graph); }},
       {"append_optimizer", train_with},
       {"shape_gradients", shape_all},

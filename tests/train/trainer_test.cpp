@@ -58,7 +58,7 @@ TEST_CASE("every precision learns an easy task, and says what it multiplied in h
   for (const std::string precision : {"float32", "adaptive", "fixed:8", "fixed:16", "fixed:24"}) {
     INFO(precision);
     Trainer trainer(classifier, data, data, recipe_in(precision));
-    CHECK(trainer.loss() == "cross-entropy");
+    CHECK(trainer.loss().name == "cross-entropy");
     const TrainingResult result = trainer.run({});
     CHECK(result.steps == 120);
     CHECK(*result.last.accuracy > 0.9);
@@ -195,8 +195,8 @@ TEST_CASE("scores that are not numbers are never right") {
   Dataset data = easy_data();
   for (float& element : data.arrays[0].values.as<float>()) element = std::numeric_limits<float>::quiet_NaN();
   ParameterStore parameters;
-  const Evaluation evaluation =
-      evaluate(classifier, parameters, {.data = data, .preprocess = {}, .loss = "cross-entropy", .batch_size = 40});
+  const Evaluation evaluation = evaluate(
+      classifier, parameters, {.data = data, .preprocess = {}, .loss = {.name = "cross-entropy"}, .batch_size = 40});
   CHECK(*evaluation.accuracy == 0);
   CHECK(evaluation.samples == kSamples);
 }

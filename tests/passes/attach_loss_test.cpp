@@ -1,0 +1,95 @@
+// The losses that attach_loss builds, against PyTorch's of the same names.
+#include "passes/attach_loss.h"
+
+#include "passes/differentiate.h"
+#include "tests/ops/interpret.h"
+#include "tests/ops/run_op.h"
+
+namespace marvin {
+namespace {
+
+const Tensor kScores = floats({4, 3}, {0.5f, -1, 2, 1.5f, 0.25f, -0.75f, 0, 1, -2, 2, -1, 0.5f});
+const Tensor kClasses = Tensor::of<int64_t>({4}, {2, 0, 1, 1});
+const Tensor kTargets = floats({4, 3}, {0, 1, 0.5f, 0.25f, 0.75f, 1, 1, 0, 0, 0.125f, 0.25f, 0.875f});
+
+struct LossAndGradient {
+  float loss = 0;
+  Tensor gradient;
+};
+
+// Of a model that returns its input.
+LossAndGradient computed(const LossOptions& options, const Tensor& scores, const Tensor& labels) {
+  Graph graph = from_text(cat("graph g { parameter %x: ", text_of(scores.type()), " %y = Identity(%x) output %y }"));
+  attach_loss(graph, options);
+  graph.outputs = {graph.loss, differentiate(graph, {graph.find("x")})[0]};
+  const Values values = interpret(graph, {{"x", scores}, {"labels", labels}});
+  return {values.at("loss").as<float>()[0], values.at(graph[graph.outputs[1]].name)};
+}
+
+void check(const LossOptions& options, const Tensor& labels, float loss, const Floats& gradient) {
+  INFO(options.name);
+  const LossAndGradient result = computed(options, kScores, labels);
+  CHECK(result.loss == Approx(loss).epsilon(1e-6));
+  check_close(result.gradient, gradient);
+}
+
+std::string refusal_of(const LossOptions& options) {
+  Graph graph = from_text("graph g { input %x: f32[4,3] %y = Identity(%x) output %y }");
+  try {
+    attach_loss(graph, options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("losses of classes are PyTorch's") {
+  check({.name = "cross-entropy"}, kClasses, 1.0405769f,
+        {0.043822598f, 0.0097781429f, -0.053600743f, -0.070389912f, 0.051459149f, 0.018930765f, 0.06487412f,
+         -0.073653862f, 0.0087797577f, 0.19639926f, -0.24022186f, 0.043822598f});
+  check({.name = "cross-entropy", .label_smoothing = 0.1, .ignore_index = 0}, kClasses, 1.321656f,
+        {0.047319014f, 0.0019264118f, -0.049245432f, 0, 0, 0, 0.075387709f, -0.075982921f, 0.00059523148f, 0.25075454f,
+         -0.29807356f, 0.047319014f});
+  check({.name = "nll"}, kClasses, -0.875f, {0, 0, -0.25f, -0.25f, 0, 0, 0, -0.25f, 0, 0, -0.25f, 0});
+  check({.name = "nll", .ignore_index = 1}, kClasses, -1.75f, {0, 0, -0.5f, -0.5f, 0, 0, 0, 0, 0, 0, 0, 0});
+}
+
+TEST_CASE("losses of numbers are PyTorch's") {
+  check({.name = "bce-with-logits"}, kTargets, 0.96884114f,
+        {0.051871613f, -0.06092155f, 0.031733084f, 0.047297869f, -0.015651956f, -0.056598227f, -0.041666668f,
+         0.06092155f, 0.0099335769f, 0.062983088f, 0.0015784526f, -0.021045053f});
+  check({.name = "mse"}, kTargets, 1.8828125f,
+        {0.083333336f, -0.33333334f, 0.25f, 0.20833334f, -0.083333336f, -0.29166669f, -0.16666667f, 0.16666667f,
+         -0.33333334f, 0.3125f, -0.20833334f, -0.0625f});
+  constexpr float kTwelfth = 1.0f / 12;
+  check({.name = "l1"}, kTargets, 1.25f,
+        {kTwelfth, -kTwelfth, kTwelfth, kTwelfth, -kTwelfth, -kTwelfth, -kTwelfth, kTwelfth, -kTwelfth, kTwelfth,
+         -kTwelfth, -kTwelfth});
+  check({.name = "huber"}, kTargets, 0.78710938f,
+        {kTwelfth / 2, -kTwelfth, kTwelfth, kTwelfth, -kTwelfth / 2, -kTwelfth, -kTwelfth, kTwelfth, -kTwelfth,
+         kTwelfth, -kTwelfth, -0.03125f});
+  check({.name = "kl"}, floats({4, 3}, {0.25f, 0.5f, 0.25f, 0, 1, 0, 0.125f, 0.125f, 0.75f, 0.5f, 0.25f, 0.25f}),
+        -0.67251587f,
+        {-0.0625f, -0.125f, -0.0625f, 0, -0.25f, 0, -0.03125f, -0.03125f, -0.1875f, -0.125f, -0.0625f, -0.0625f});
+}
+
+TEST_CASE("binary cross entropy is PyTorch's, and finite where it is certain and wrong") {
+  const Tensor labels = floats({4}, {1, 0, 1, 0.25f});
+  const LossAndGradient certain = computed({.name = "bce"}, floats({4}, {0, 1, 1, 0.5f}), labels);
+  CHECK(certain.loss == Approx((100 + 100 + 0.69314718) / 4));
+  check_close(certain.gradient, {-2.5e11f, 2.5e11f, 0, 0.25f});
+  const LossAndGradient logits = computed({.name = "bce-with-logits"}, floats({4}, {-1000, 1000, 80, 0}), labels);
+  CHECK(logits.loss == Approx((1000 + 1000 + 0.69314718) / 4));
+  check_close(logits.gradient, {-0.25f, 0.25f, 0, 0.0625f});
+}
+
+TEST_CASE("options that a loss has not are refused") {
+  CHECK_THAT(refusal_of({.name = "mse", .label_smoothing = 0.1}), Catch::Contains("is for cross-entropy, not for mse"));
+  CHECK_THAT(refusal_of({.name = "l1", .ignore_index = 1}), Catch::Contains("cross-entropy and nll, not for l1"));
+  CHECK_THAT(refusal_of({.name = "output:y", .ignore_index = 1}), Catch::Contains("not for output:y"));
+  CHECK_THAT(refusal_of({.name = "cross-entropy", .label_smoothing = 2}), Catch::Contains("in [0, 1], not 2"));
+}
+
+}  // namespace marvin
