@@ -95,8 +95,12 @@ class Importer {
     std::vector<std::string> symbols;
     for (const onnx::ValueInfoProto& input : file_.proto.graph().input()) {
       const auto& dims = input.type().tensor_type().shape().dim();
-      for (const auto& dim : dims)
-        if (!dim.dim_param().empty()) symbols.push_back(dim.dim_param());
+      const Shape* given = shape_given(input);
+      for (int i = 0; i < dims.size(); ++i) {
+        if (dims[i].dim_param().empty()) continue;
+        symbols.push_back(dims[i].dim_param());
+        if (given) dims_.emplace(dims[i].dim_param(), (*given)[static_cast<size_t>(i)]);
+      }
       if (!dims.empty() && !dims[0].dim_param().empty()) dims_.emplace(dims[0].dim_param(), open_batch());
     }
     for (const auto& [name, extent] : options_.dims) {
@@ -105,14 +109,23 @@ class Importer {
     }
   }
 
+  // Null where none of the file's rank is.
+  const Shape* shape_given(const onnx::ValueInfoProto& input) const {
+    const auto shape = options_.shapes.find(input.name());
+    const bool fits = shape != options_.shapes.end() &&
+                      static_cast<int>(shape->second.size()) == input.type().tensor_type().shape().dim_size();
+    return fits ? &shape->second : nullptr;
+  }
+
   int64_t open_batch() const { return std::max<int64_t>(options_.batch, 1); }
 
-  int64_t extent_of(const onnx::TensorShapeProto::Dimension& dim, int axis) const {
+  int64_t extent_of(const onnx::TensorShapeProto::Dimension& dim, int axis, const Shape* given) const {
     if (dim.has_dim_value() && dim.dim_value() >= 0) return dim.dim_value();
     if (const auto bound = dims_.find(dim.dim_param()); bound != dims_.end()) return bound->second;
+    if (given) return (*given)[static_cast<size_t>(axis)];
     if (axis == 0) return open_batch();
     throw Error("axis ", axis, dim.dim_param().empty() ? "" : cat(" ('", dim.dim_param(), "')"),
-                " has no fixed extent; ", dim.dim_param().empty() ? "export the model with one" : "give it one");
+                " has no fixed extent; give the input's shape (--shape NAME=1,3,224,224), or data that have one");
   }
 
   void add_input(const onnx::ValueInfoProto& input) {
@@ -126,7 +139,7 @@ class Importer {
         return;
       }
       if (!tensor.has_shape()) throw Error("has no shape in the file; export the model with one");
-      for (int i = 0; i < tensor.shape().dim_size(); ++i) type.shape.push_back(extent_of(tensor.shape().dim(i), i));
+      for (int i = 0; i < tensor.shape().dim_size(); ++i) type.shape.push_back(extent_of(tensor.shape().dim(i), i, shape_given(input)));
       elements(type.shape);
       reader_.define(frame_, input.name(), graph_.add_input(input.name(), std::move(type)));
     });

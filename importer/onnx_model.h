@@ -21,6 +21,8 @@ struct ImportOptions {
   // is bound to this one instead, as far as its shapes allow; 0: it stays.
   int64_t batch = 0;
   std::map<std::string, int64_t> dims;  // extents of other symbolic axes by their names (ONNX: dim_param)
+  // Shapes of inputs, for the axes that the file leaves open; a shape of another rank than the file's is passed over.
+  std::map<std::string, Shape> shapes;
   // Inputs with known values are constants. For models whose shapes are computed from their inputs' values.
   TensorMap values;
   // as_found: BatchNormalization and Dropout do what the file says. inference: neither is in training mode.

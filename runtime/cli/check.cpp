@@ -17,6 +17,7 @@ struct CheckOptions {
   CommonOptions common;
   std::string model, loss;
   int64_t batch_size = 1;
+  InputShapes shapes;
 };
 
 // "yes", "no", or "-" where the question does not arise.
@@ -122,7 +123,7 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
   Report report;
   const std::vector<ListedNode> listed = list_nodes(model);
   Graph graph;
-  report.cannot_run = error_of([&] { graph = model.import({.batch = options.batch_size}); });
+  report.cannot_run = error_of([&] { graph = model.import({.batch = options.batch_size, .shapes = options.shapes}); });
   if (!report.cannot_run.empty()) {
     report.nodes = unread(listed);
     report.cannot_train = "it cannot be executed";
@@ -206,6 +207,7 @@ Verb add_check(CLI::App& app) {
   command->add_option("--loss", options->loss, "As train takes it; chosen by the model's outputs when not given")
       ->type_name("LOSS");
   add_batch_size(*command, options->batch_size);
+  add_shapes(*command, options->shapes);
   add_common_options(*command, options->common);
   command->footer(
       "For every node: whether marvin executes it, whether gradients pass through it (- where none have to), and "

@@ -15,7 +15,7 @@ namespace {
 struct GradcheckOptions {
   CommonOptions common;
   std::string model, inputs;
-  double tolerance = 0.02;
+  double tolerance = 0.05;
   uint64_t seed = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <sstream>
 
 namespace marvin {
 namespace {
@@ -69,10 +70,37 @@ void refuse_idle(const CLI::App& command, const std::string& flag, const std::st
   if (command.get_option(flag)->count() > 0) throw CLI::ValidationError(cat(flag, " has no effect with ", what));
 }
 
-ImportModel importer_of(const OnnxModel& model) {
-  return [model](int64_t batch, bool inference) {
+void add_shapes(CLI::App& command, InputShapes& shapes) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--shape",
+          [&shapes](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              const size_t middle = text.find('=');
+              if (middle == std::string::npos || middle == 0)
+                throw CLI::ValidationError("--shape " + text + " is not NAME=A,B,..");
+              Shape& shape = shapes[text.substr(0, middle)];
+              std::istringstream extents(text.substr(middle + 1));
+              for (std::string extent; std::getline(extents, extent, ',');) {
+                int64_t number = 0;
+                if (!CLI::detail::lexical_cast(extent, number) || number < 1)
+                  throw CLI::ValidationError("--shape " + text + ": '" + extent + "' is no extent");
+                shape.push_back(number);
+              }
+            }
+          },
+          "The shape of an input whose axes the file leaves open")
+      ->type_name("NAME=A,B,..")
+      ->allow_extra_args(false);
+}
+
+ImportModel importer_of(const OnnxModel& model, const InputShapes& shapes) {
+  return [model, shapes](int64_t batch, bool inference) {
     using Form = ImportOptions::Form;
-    return model.import({.batch = batch, .form = inference ? Form::inference : Form::as_found});
+    ImportOptions options{.batch = batch, .shapes = shapes, .form = inference ? Form::inference : Form::as_found};
+    for (auto& [name, shape] : options.shapes)
+      if (!shape.empty()) shape[0] = batch;
+    return model.import(options);
   };
 }
 

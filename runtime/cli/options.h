@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -45,7 +46,12 @@ std::set<const CLI::Option*> given(const CLI::App& command);
 // Throws CLI::ValidationError where `flag` is given: it has no effect with `what`, "--format float".
 void refuse_idle(const CLI::App& command, const std::string& flag, const std::string& what);
 
-ImportModel importer_of(const OnnxModel& model);
+// --shape NAME=A,B,..: shapes of inputs whose axes the file leaves open.
+using InputShapes = std::map<std::string, Shape>;
+void add_shapes(CLI::App& command, InputShapes& shapes);
+
+// `shapes`: of inputs, whose first axis is the batch; for the axes that the file leaves open.
+ImportModel importer_of(const OnnxModel& model, const InputShapes& shapes = {});
 
 // Prints a line to standard output.
 void print_line(const std::string& line);

@@ -60,6 +60,7 @@ void feed(Executor& executor, size_t index, const NamedArray& array, const std::
 
 Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) {
   ImportOptions options{.batch = batch_of(inputs)};
+  for (const NamedArray& array : inputs) options.shapes.emplace(array.name, array.values.type().shape);
   const auto attempt = [&]() -> std::optional<Graph> {
     try {
       return model.import(options);

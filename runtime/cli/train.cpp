@@ -75,6 +75,13 @@ RunData load(const TrainOptions& options) {
   return data;
 }
 
+// Of the arrays that are fed as they are.
+InputShapes shapes_of(const Dataset& data) {
+  InputShapes shapes;
+  for (const NamedArray& array : data.arrays) shapes.emplace(array.name, array.values.type().shape);
+  return shapes;
+}
+
 // ---- What is written ------------------------------------------------------------------------------------------------
 
 Json configuration(const TrainOptions& options, const Recipe& recipe, const Trainer& trainer) {
@@ -133,7 +140,7 @@ int train(TrainOptions& options, CLI::App& command) {
   if (options.replace_head) model = with_head(model, *options.replace_head, options.recipe.seed);
   const RunData data = load(options);
   const Recipe recipe = resolve(options, data.splits.train);
-  Trainer trainer(importer_of(model), data.splits.train, data.evaluation(), recipe);
+  Trainer trainer(importer_of(model, shapes_of(data.splits.train)), data.splits.train, data.evaluation(), recipe);
 
   Json run = configuration(options, recipe, trainer);
   const RunDirectory directory(options.out, options.overwrite, run);

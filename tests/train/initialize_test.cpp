@@ -1,0 +1,62 @@
+#include "runtime/train/initialize.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "runtime/ops/op.h"
+
+namespace marvin {
+namespace {
+
+Graph layer() {
+  return from_text(R"(graph g { input %x: f32[2,64,3,3]
+    parameter %weight: f32[128,64,3,3] parameter %bias: f32[128]
+    %y = Conv(%x, %weight, %bias) {pads=[1,1,1,1]} output %y })");
+}
+
+struct Statistics {
+  double variance = 0, largest = 0;
+};
+
+Statistics statistics_of(const std::string& scheme) {
+  Graph graph = layer();
+  initialize(graph, scheme, 3);
+  const Tensor& weight = *graph[graph.find("weight")].data;
+  Statistics result;
+  for (const float element : weight.as<float>()) {
+    const double number = static_cast<double>(element);
+    result.variance += number * number / static_cast<double>(weight.type().elements());
+    result.largest = std::max(result.largest, std::abs(number));
+  }
+  for (const float element : graph[graph.find("bias")].data->as<float>()) CHECK(element == 0);
+  return result;
+}
+
+constexpr double kFanIn = 64 * 9, kFanOut = 128 * 9;
+
+TEST_CASE("he draws with variance 2 / fan in") {
+  CHECK(statistics_of("he").variance == Approx(2 / kFanIn).epsilon(0.02));
+}
+
+TEST_CASE("xavier draws evenly within its bound") {
+  const Statistics found = statistics_of("xavier");
+  CHECK(found.largest <= std::sqrt(6 / (kFanIn + kFanOut)));
+  CHECK(found.variance == Approx(2 / (kFanIn + kFanOut)).epsilon(0.02));
+}
+
+TEST_CASE("tnvs cuts a normal distribution off at the square root of three deviations") {
+  const Statistics found = statistics_of("tnvs");
+  CHECK(found.largest <= std::sqrt(1.5 / kFanIn));
+  // Truncation leaves 0.664 of the variance.
+  CHECK(found.variance == Approx(0.664 * 0.5 / kFanIn).epsilon(0.02));
+}
+
+TEST_CASE("keep changes nothing, and other schemes are refused with a suggestion") {
+  Graph graph = layer();
+  initialize(graph, "keep", 3);
+  CHECK(graph[graph.find("weight")].data == nullptr);
+  CHECK_THROWS_WITH(initialize(graph, "hee", 3), Catch::Contains("unknown initialization 'hee'") && Catch::Contains("he"));
+}
+
+}  // namespace
+}  // namespace marvin
