@@ -17,8 +17,7 @@ constexpr int64_t kMinOpset = 1;
 constexpr int64_t kMaxOpset = 24;
 
 struct ImportOptions {
-  // The extent of every input's first axis that the file leaves open; 0: 1. Where the file fixes the batch, everything
-  // is bound to this one instead, as far as its shapes allow; 0: it stays.
+  // The extent of every input's first axis that the file leaves open; 0: 1. A batch that the file fixes stays.
   int64_t batch = 0;
   std::map<std::string, int64_t> dims;  // extents of other symbolic axes by their names (ONNX: dim_param)
   // Shapes of inputs, for the axes that the file leaves open; a shape of another rank than the file's is passed over.
