@@ -11,7 +11,7 @@ using Lanes [[gnu::vector_size(64)]] = float;
 constexpr int64_t kLanes = 16;
 using LanesInMemory [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
 inline const LanesInMemory& lanes_at(const float* x) { return *reinterpret_cast<const LanesInMemory*>(x); }
-inline LanesInMemory& lanes_at(float* x) { return *reinterpret_cast<LanesInMemory*>(x); }
+inline void add_lanes(float* to, const Lanes& value) { *reinterpret_cast<LanesInMemory*>(to) += value; }
 
 [[gnu::always_inline]] inline float sum_of(const Lanes& a, const Lanes& b) {
   const Lanes both = a + b;

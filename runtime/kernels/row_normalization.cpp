@@ -66,8 +66,8 @@ MARVIN_CLONES void add_block_and_parameters(const float* dy, const float* x, con
     const Lanes gradient = lanes_at(dy + i), away = lanes_at(x + i) - mean, g = gradient * lanes_at(scale + i);
     sums += g;
     products += g * away;
-    lanes_at(dscale + i) += gradient * (away * inv_std);
-    lanes_at(dbias + i) += gradient;
+    add_lanes(dscale + i, gradient * (away * inv_std));
+    add_lanes(dbias + i, gradient);
   };
   int64_t i = 0;
   for (; i + 2 * kLanes <= count; i += 2 * kLanes) {

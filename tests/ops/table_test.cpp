@@ -65,7 +65,7 @@ constexpr std::string_view kBegin = "<!-- ops -->\n", kEnd = "<!-- /ops -->\n";
 
 TEST_CASE("the README's table of ops is what the registry says, and at least 120 have gradients") {
   const std::string path = MARVIN_SOURCE_DIR "/README.md";
-  std::ifstream file(path);
+  const std::ifstream file(path);
   std::stringstream content;
   content << file.rdbuf();
   const std::string text = content.str();

@@ -39,7 +39,7 @@ TEST_CASE("gradients of a smooth network agree with differences, of parameters a
 
 TEST_CASE("a gradient that is deliberately not the derivative is found out") {
   // Floor's gradient is zero, while steps that cross a whole number change its value.
-  Graph graph = from_text("graph g { input %x: f32[64] %y = Round(%x) output %y }");
+  const Graph graph = from_text("graph g { input %x: f32[64] %y = Round(%x) output %y }");
   Tensor x = random_tensor({64});
   for (float& element : x.as<float>()) element = 0.5f;
   const std::vector<GradientCheck> checks = check_gradients(graph, {{"x", x}}, 1);
