@@ -40,8 +40,8 @@ std::string data_type_name(int32_t data_type) {
   if (onnx::TensorProto_DataType_IsValid(data_type)) {
     return onnx::TensorProto_DataType_Name(static_cast<onnx::TensorProto_DataType>(data_type));
   }
-  const int32_t newer = data_type - kFirstNewerDataType;
-  if (newer >= 0 && newer < static_cast<int32_t>(kNewerDataTypes.size())) {
+  const int64_t newer = int64_t{data_type} - kFirstNewerDataType;
+  if (newer >= 0 && newer < std::ssize(kNewerDataTypes)) {
     return std::string(kNewerDataTypes[static_cast<size_t>(newer)]);
   }
   return cat("number ", data_type);

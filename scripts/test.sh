@@ -4,7 +4,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
-install_packages "${data_packages[@]}"
+install_packages "${data_packages[@]}" "${test_packages[@]}"
 install_node
 "$root/scripts/build.sh" release all
 cd "$root"

@@ -76,6 +76,8 @@ TEST_CASE("an input without shape, tensor or known element type is refused by na
   onnx::TypeProto& input = *model.graph().mutable_input(0)->mutable_type();
   input.mutable_tensor_type()->set_elem_type(onnx::TensorProto::STRING);
   CHECK_THAT(import_error(model), Contains("input 'x': the element type STRING"));
+  input.mutable_tensor_type()->set_elem_type(std::numeric_limits<int32_t>::min());
+  CHECK_THAT(import_error(model), Contains("input 'x': the element type number -2147483648"));
   input.mutable_tensor_type()->set_elem_type(onnx::TensorProto::FLOAT);
   input.mutable_tensor_type()->clear_shape();
   CHECK_THAT(import_error(model), Contains("input 'x': has no shape"));
