@@ -40,9 +40,9 @@ void reshape_to_attribute(ModelNode& node, int64_t opset, Builder& builder) {
 // The name of onnx.TensorProto.DataType was given.
 void cast_to_name(ModelNode& node, int64_t opset, Builder&) {
   if (opset > 5) return;
-  constexpr auto kNames = std::to_array<std::string_view>({"UNDEFINED", "FLOAT", "UINT8", "INT8", "UINT16", "INT16",
-                                                           "INT32", "INT64", "STRING", "BOOL", "FLOAT16", "DOUBLE",
-                                                           "UINT32", "UINT64"});
+  constexpr auto kNames =
+      std::to_array<std::string_view>({"UNDEFINED", "FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64",
+                                       "STRING", "BOOL", "FLOAT16", "DOUBLE", "UINT32", "UINT64"});
   const std::string name = take<std::string>(node, "to", "");
   const auto found = std::ranges::find(kNames, name);
   if (found == kNames.end()) throw Error("attribute 'to' is '", name, "', which is no element type");
@@ -53,26 +53,34 @@ void concat_axis_1(ModelNode& node, int64_t opset, Builder&) {
   if (opset < 4 && !node.attrs.has("axis")) node.attrs.set("axis", int64_t{1});
 }
 
-// Operands were how often, along which axis.
+// A constant operand of any type, of one element.
+int64_t number(const ModelNode& node, size_t i, const Builder& builder, std::string_view what) {
+  const Tensor* data = builder.constant(operand(node, i));
+  if (!data) throw Error(what, " depends on data; only values known before the run are supported");
+  if (data->type().elements() != 1) throw Error(what, " must be one number, not ", text_of(data->type()));
+  return to_int64(converted(*data, DType::i64))[0];
+}
+
+// Operands were how often and along which axis, of the type of what is tiled.
 void tile_along_axis(ModelNode& node, int64_t opset, Builder& builder) {
   if (opset > 5) return;
   Shape repeats(builder.shape(operand(node, 0)).size(), 1);
-  const std::vector<int64_t> tiles = builder.integers(operand(node, 1), "how often to tile");
-  const std::vector<int64_t> axis = builder.integers(operand(node, 2), "the axis to tile");
-  if (tiles.size() != 1 || axis.size() != 1) throw Error("tiles and axis must be one number each");
-  repeats[static_cast<size_t>(normalized_axis(axis[0], static_cast<int64_t>(repeats.size())))] = tiles[0];
+  const int64_t axis = normalized_axis(number(node, 2, builder, "the axis to tile"), std::ssize(repeats));
+  repeats[static_cast<size_t>(axis)] = number(node, 1, builder, "how often to tile");
   node.inputs = {node.inputs[0], builder.constant_shape(repeats)};
 }
 
 void pads_were_paddings(ModelNode& node, int64_t opset, Builder&) {
-  if (opset < 2 && node.attrs.has("paddings"))
-    node.attrs.set("pads", take<std::vector<int64_t>>(node, "paddings", {}));
+  if (opset < 2 && node.attrs.has("paddings")) node.attrs.set("pads", take<std::vector<int64_t>>(node, "paddings", {}));
 }
 
 // Whether the op was in training mode, which its outputs said as well.
 void drop_is_test(ModelNode& node, int64_t, Builder&) {
   if (take<int64_t>(node, "is_test", 0) != 0 && node.outputs.size() > 1) node.outputs.resize(1);
 }
+
+// Whether output 0, every step, was wanted.
+void drop_output_sequence(ModelNode& node, int64_t, Builder&) { take<int64_t>(node, "output_sequence", 0); }
 
 void norm_was_float(ModelNode& node, int64_t opset, Builder&) {
   if (opset < 2 && node.attrs.has("p")) node.attrs.set("p", static_cast<int64_t>(take<float>(node, "p", 2)));
@@ -90,14 +98,32 @@ struct Quirk {
 };
 
 constexpr Quirk kQuirks[] = {
-    {"Add", broadcast_along_axis},     {"And", broadcast_along_axis},      {"BatchNormalization", drop_is_test},
-    {"Cast", cast_to_name},            {"Concat", concat_axis_1},          {"Div", broadcast_along_axis},
-    {"Dropout", drop_is_test},         {"Equal", broadcast_along_axis},    {"Gemm", drop_broadcast},
-    {"GlobalLpPool", norm_was_float},  {"Greater", broadcast_along_axis},  {"Less", broadcast_along_axis},
-    {"LpPool", norm_was_float},        {"Mul", broadcast_along_axis},      {"Or", broadcast_along_axis},
-    {"PRelu", slope_per_channel},      {"Pad", pads_were_paddings},        {"Pow", broadcast_along_axis},
-    {"Reshape", reshape_to_attribute}, {"Sub", broadcast_along_axis},      {"Tile", tile_along_axis},
-    {"Upsample", upsample_by_attributes}, {"Xor", broadcast_along_axis},
+    {"Add", broadcast_along_axis},
+    {"And", broadcast_along_axis},
+    {"BatchNormalization", drop_is_test},
+    {"Cast", cast_to_name},
+    {"Concat", concat_axis_1},
+    {"Div", broadcast_along_axis},
+    {"Dropout", drop_is_test},
+    {"Equal", broadcast_along_axis},
+    {"GRU", drop_output_sequence},
+    {"Gemm", drop_broadcast},
+    {"GlobalLpPool", norm_was_float},
+    {"Greater", broadcast_along_axis},
+    {"LSTM", drop_output_sequence},
+    {"Less", broadcast_along_axis},
+    {"LpPool", norm_was_float},
+    {"Mul", broadcast_along_axis},
+    {"Or", broadcast_along_axis},
+    {"PRelu", slope_per_channel},
+    {"Pad", pads_were_paddings},
+    {"Pow", broadcast_along_axis},
+    {"RNN", drop_output_sequence},
+    {"Reshape", reshape_to_attribute},
+    {"Sub", broadcast_along_axis},
+    {"Tile", tile_along_axis},
+    {"Upsample", upsample_by_attributes},
+    {"Xor", broadcast_along_axis},
 };
 
 }  // namespace
