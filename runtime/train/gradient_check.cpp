@@ -16,7 +16,7 @@ namespace marvin {
 namespace {
 
 constexpr int kDirections = 3;
-constexpr double kSteps[] = {1e-2, 1e-3};  // relative to the root mean square of what is moved
+constexpr double kSteps[] = {1e-2, 1e-3, 1e-4};  // relative to the root mean square of what is moved
 
 struct Weighted {
   std::string output;

@@ -18,8 +18,9 @@ struct GradientCheck {
 };
 
 // Compares, for every trainable parameter and float32 input of the model, derivatives of a random weighting of its float32
-// outputs along random directions with central differences over two step lengths, of which the better one counts. The
-// model's state does not change. Throws Error where an op has no gradient, or where `inputs` lack one of the model's.
+// outputs along random directions with central differences. Of several step lengths the best one counts: long ones cross
+// kinks of the function, short ones are rounded away. The model's state does not change. Throws Error where an op has no
+// gradient, or where `inputs` lack one of the model's.
 std::vector<GradientCheck> check_gradients(const Graph& model, const std::vector<NamedArray>& inputs, uint64_t seed);
 
 }  // namespace marvin
