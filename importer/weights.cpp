@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "importer/onnx_ops.h"
 #include "runtime/ops/op.h"
 
 namespace marvin {
@@ -16,34 +17,18 @@ struct Operands {
 };
 
 bool is_among(std::span<const Operands> rows, const Wiring::Use& use) {
-  return std::ranges::any_of(rows, [&](const Operands& row) {
-    return row.op == use.node->op_type() && use.operand >= row.first && use.operand <= row.last;
-  });
+  const std::string op = canonical_op(*use.node);
+  return std::ranges::any_of(
+      rows, [&](const Operands& row) { return row.op == op && use.operand >= row.first && use.operand <= row.last; });
 }
 
 // Floating-point operands that configure an op, or start it.
-constexpr std::array kSettings = std::to_array<Operands>({{"Attention", 3},
-                                                          {"BipolarQuant", 1},
-                                                          {"Clip", 1},
-                                                          {"DequantizeLinear", 1},
-                                                          {"Dropout", 1},
-                                                          {"GRU", 5},
-                                                          {"IntQuant", 1},
-                                                          {"LSTM", 5, 6},
-                                                          {"MaxRoiPool", 1},
-                                                          {"OneHot", 1},
-                                                          {"Pad", 1},
-                                                          {"QLinearConv", 1},
-                                                          {"QLinearMatMul", 1},
-                                                          {"Quant", 1},
-                                                          {"QuantizeLinear", 1},
-                                                          {"RNN", 5},
-                                                          {"Range", 0},
-                                                          {"Resize", 1},
-                                                          {"RoiAlign", 1},
-                                                          {"RotaryEmbedding", 1},
-                                                          {"STFT", 1},
-                                                          {"Upsample", 1}});
+constexpr std::array kSettings = std::to_array<Operands>(
+    {{"Attention", 3}, {"BipolarQuant", 1}, {"Clip", 1},          {"DequantizeLinear", 1}, {"Dropout", 1},
+     {"GRU", 5},       {"IntQuant", 1},     {"LSTM", 5, 6},       {"MaxRoiPool", 1},       {"OneHot", 1},
+     {"Pad", 1},       {"QLinearConv", 1},  {"QLinearMatMul", 1}, {"QuantizeLinear", 1},   {"RNN", 5},
+     {"Range", 0},     {"Resize", 1},       {"RoiAlign", 1},      {"RotaryEmbedding", 1},  {"STFT", 1},
+     {"Upsample", 1}});
 
 // Operands that layers learn, beside those that products read: a constant there is a weight.
 constexpr std::array kWeights = std::to_array<Operands>({{"BatchNormalization", 1},
@@ -56,7 +41,6 @@ constexpr std::array kWeights = std::to_array<Operands>({{"BatchNormalization", 
                                                          {"IntQuant", 0, 0},
                                                          {"LSTM", 1, 7},
                                                          {"LayerNormalization", 1},
-                                                         {"Quant", 0, 0},
                                                          {"QuantizeLinear", 0, 0},
                                                          {"RMSNormalization", 1},
                                                          {"RNN", 1, 3}});
@@ -72,9 +56,12 @@ bool is_setting(const Wiring::Use& use) { return is_among(kSettings, use); }
 
 bool is_weight(const Wiring::Use& use) {
   if (is_setting(use)) return false;
-  const OpDef* op = find_op(use.node->op_type());
+  const OpDef* op = find_op(canonical_op(*use.node));
   return (op && op->product && use.operand > 0) || is_among(kWeights, use);
 }
+
+// Of real numbers of any width, and no scalar.
+bool is_tensor_of_floats(const Type& type) { return (is_float(type.dtype) || is_half(type.dtype)) && type.rank() > 0; }
 
 // A scale of ones or a shift of zeros.
 bool is_identity(const Tensor& tensor, const Wiring::Use& use) {
@@ -87,13 +74,12 @@ bool is_identity(const Tensor& tensor, const Wiring::Use& use) {
 }  // namespace
 
 bool initializer_is_parameter(const Type& type, std::span<const Wiring::Use> uses) {
-  if (!is_float(type.dtype) || type.rank() == 0) return false;
-  return uses.empty() || !std::ranges::all_of(uses, is_setting);
+  return is_tensor_of_floats(type) && (uses.empty() || !std::ranges::all_of(uses, is_setting));
 }
 
 bool constant_is_parameter(const Tensor& tensor, std::span<const Wiring::Use> uses) {
-  if (!is_float(tensor.type().dtype) || tensor.type().rank() == 0) return false;
-  return std::ranges::any_of(uses, [&](const Wiring::Use& use) { return is_weight(use) && !is_identity(tensor, use); });
+  const auto learnt = [&](const Wiring::Use& use) { return is_weight(use) && !is_identity(tensor, use); };
+  return is_tensor_of_floats(tensor.type()) && std::ranges::any_of(uses, learnt);
 }
 
 }  // namespace marvin
