@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <span>
 #include <string>
 
 #include "importer/onnx_model.h"
@@ -24,14 +23,7 @@ struct ExportOptions {
 void export_trained(const OnnxModel& model, const TensorMap& weights, const ExportOptions& options,
                     const std::string& path);
 
-// The format of a slot: of the value with that name.
-struct SlotFormat {
-  std::string name;
-  Role role = Role::weight;
-  FixedPoint format;
-};
-
-// Writes the trained model in inference form with its fixed-point arithmetic spelled out in ONNX's own ops. An operand
+// Writes the trained model in inference form with the fixed-point arithmetic of its slots spelled out in ONNX's own ops. An operand
 // of a product whose value has a format (q * 2^-fl, q of wl bits, rounded half to even, saturating) becomes
 //  * a weight: integers and DequantizeLinear. int8 up to 8 bits, else int32 (int16 from opset 21 on, up to 16 bits);
 //  * another value, up to 8 bits (16 from opset 21 on): QuantizeLinear and DequantizeLinear, after a Clip where the
@@ -40,12 +32,12 @@ struct SlotFormat {
 // The operands of one value share it, and views of it are in its format; other readers, biases among them, and values in
 // float32 stay as they are. All formats are also in metadata_props: "marvin.format.<slot>" = "wl,fl". Throws Error when
 // the model's opset has not the ops needed: 10 for QuantizeLinear and DequantizeLinear, 11 for Round.
-void export_qdq(const OnnxModel& model, const TensorMap& weights, std::span<const SlotFormat> formats,
-                const Metadata& metadata, const std::string& path);
+void export_qdq(const OnnxModel& model, const TensorMap& weights, const Formats& formats, const Metadata& metadata,
+                const std::string& path);
 
 // Writes any graph, training graphs included, for graph viewers. marvin's own ops are in the domain "marvin";
 // fixed-point values have the type of their container; a node's phase, kernel, slot and its format are in its
 // metadata_props, and updates are shown as outputs. Parameters without data are inputs.
-void export_graph(const Graph& graph, std::span<const SlotFormat> formats, const std::string& path);
+void export_graph(const Graph& graph, const Formats& formats, const std::string& path);
 
 }  // namespace marvin

@@ -67,7 +67,7 @@ bool is_default(const OpDef& op, const std::string& key, const Attr& attr) {
 
 class GraphExporter {
  public:
-  GraphExporter(const Graph& graph, std::span<const SlotFormat> formats) : graph_(graph), formats_(formats) {}
+  GraphExporter(const Graph& graph, const Formats& formats) : graph_(graph), formats_(formats) {}
 
   onnx::ModelProto run() {
     model_.set_ir_version(kIrVersion);
@@ -139,8 +139,8 @@ class GraphExporter {
     add_metadata(proto, "slot", slot.name);
     add_metadata(proto, "layer", slot.layer);
     add_metadata(proto, "role", std::string(name_of(slot.role)));
-    const auto format = std::ranges::find(formats_, slot.name, &SlotFormat::name);
-    if (format != formats_.end()) add_metadata(proto, "format", text_of(format->format));
+    const auto format = formats_.find(slot.name);
+    if (format != formats_.end()) add_metadata(proto, "format", text_of(format->second));
   }
 
   void add_outputs() {
@@ -159,14 +159,14 @@ class GraphExporter {
   }
 
   const Graph& graph_;
-  std::span<const SlotFormat> formats_;
+  const Formats& formats_;
   onnx::ModelProto model_;
   onnx::GraphProto& proto_ = *model_.mutable_graph();
 };
 
 }  // namespace
 
-void export_graph(const Graph& graph, std::span<const SlotFormat> formats, const std::string& path) {
+void export_graph(const Graph& graph, const Formats& formats, const std::string& path) {
   save(GraphExporter(graph, formats).run(), path);
 }
 

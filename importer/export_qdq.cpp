@@ -34,10 +34,9 @@ Tensor words_of(const Tensor& real, FixedPoint format, DType container) {
 
 class QdqWriter {
  public:
-  QdqWriter(onnx::GraphProto& graph, int64_t opset, std::span<const SlotFormat> slots)
-      : graph_(graph), opset_(opset), names_(names_in(graph)) {
-    for (const SlotFormat& slot : slots)
-      if (!slot.format.is_float()) formats_.emplace(slot.name, slot.format);
+  QdqWriter(onnx::GraphProto& graph, int64_t opset, const Formats& formats)
+      : graph_(graph), opset_(opset), names_(names_in(graph)), formats_(formats) {
+    std::erase_if(formats_, [](const auto& slot) { return slot.second.is_float(); });
   }
 
   void run() {
@@ -211,14 +210,14 @@ class QdqWriter {
   onnx::GraphProto& graph_;
   int64_t opset_;
   Names names_;
-  std::map<std::string, FixedPoint> formats_;
+  Formats formats_;
   std::map<std::string, Quantized> quantized_;
 };
 
 }  // namespace
 
-void export_qdq(const OnnxModel& model, const TensorMap& weights, std::span<const SlotFormat> formats,
-                const Metadata& metadata, const std::string& path) {
+void export_qdq(const OnnxModel& model, const TensorMap& weights, const Formats& formats, const Metadata& metadata,
+                const std::string& path) {
   onnx::ModelProto proto = with_weights(model, weights);
   to_inference_form(*proto.mutable_graph(), model.opset());
   QdqWriter(*proto.mutable_graph(), model.opset(), formats).run();

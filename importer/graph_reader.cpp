@@ -137,6 +137,7 @@ void GraphReader::read_op(const onnx::NodeProto& proto, const Items& operands, F
 
   Builder builder = builder_for(proto, frame);
   apply_quirks(node, frame.opset(), builder);
+  batch_.rebind(node, builder);
   if (!node.tensors.empty()) throw Error("attribute '", node.tensors.begin()->first, "' is a tensor");
   const std::vector<RunningStatistic> statistics = running_statistics(graph_, node);
   const std::vector<ValueId> outputs =

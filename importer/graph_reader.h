@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "importer/fixed_batch.h"
 #include "importer/frame.h"
 #include "importer/functions.h"
 #include "importer/onnx_file.h"
@@ -16,7 +17,9 @@ namespace marvin {
 
 class GraphReader {
  public:
-  GraphReader(const OnnxModel::File& file, Graph& graph) : file_(file), functions_(file.proto), graph_(graph) {}
+  // What `batch` refers to outlives the reader.
+  GraphReader(const OnnxModel::File& file, const FixedBatch& batch, Graph& graph)
+      : file_(file), batch_(batch), functions_(file.proto), graph_(graph) {}
 
   Graph& graph() { return graph_; }
   // Adds the nodes, every one after those it reads from, and defines their outputs in the frame. Throws Error, naming
@@ -47,6 +50,7 @@ class GraphReader {
   void define_outputs(const onnx::NodeProto& node, const Items& results, size_t first_new, Frame& frame);
 
   const OnnxModel::File& file_;
+  const FixedBatch& batch_;
   Functions functions_;
   Graph& graph_;
   int depth_ = 0;  // of bodies in bodies

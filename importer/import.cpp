@@ -70,10 +70,18 @@ class Importer {
       : file_(file),
         options_(options),
         wiring_(file.proto.graph(), nodes),
-        reader_(file, graph_),
+        batch_(file.proto.graph(), options.batch),
+        reader_(file, batch_, graph_),
         frame_(nullptr, "", file.opset) {}
 
   Graph run() {
+    if (!batch_.is_rebound()) return read();
+    return with_context(cat("with a batch of ", batch_.wanted(), " where the file fixes ", batch_.found()),
+                        [&] { return read(); });
+  }
+
+ private:
+  Graph read() {
     const onnx::GraphProto& proto = file_.proto.graph();
     if (proto.sparse_initializer_size() > 0) throw Error("sparse initializers are not supported");
     graph_.name = proto.name();
@@ -88,7 +96,6 @@ class Importer {
     return std::move(graph_);
   }
 
- private:
   // Inputs are declared first, since the name of one's first axis may be an inner axis of another.
   void bind_dims() {
     dims_ = options_.dims;
@@ -120,7 +127,8 @@ class Importer {
   int64_t open_batch() const { return std::max<int64_t>(options_.batch, 1); }
 
   int64_t extent_of(const onnx::TensorShapeProto::Dimension& dim, int axis, const Shape* given) const {
-    if (dim.has_dim_value() && dim.dim_value() >= 0) return dim.dim_value();
+    if (dim.has_dim_value() && dim.dim_value() >= 0)
+      return axis == 0 ? batch_.rebound(dim.dim_value()) : dim.dim_value();
     if (const auto bound = dims_.find(dim.dim_param()); bound != dims_.end()) return bound->second;
     if (given) return (*given)[static_cast<size_t>(axis)];
     if (axis == 0) return open_batch();
@@ -164,6 +172,7 @@ class Importer {
   // 16-bit floats are computed as float32, and come out as what the file declares.
   ValueId output_of(const onnx::ValueInfoProto& output) {
     const ValueId value = reader_.value_named(frame_, output.name());
+    batch_.check_output(output, graph_.type_of(value));
     const int32_t declared = output.type().tensor_type().elem_type();
     if (declared == 0 || !is_half(dtype_of(declared))) return value;
     const ValueId given = graph_.find(output.name());
@@ -176,6 +185,7 @@ class Importer {
   const OnnxModel::File& file_;
   const ImportOptions& options_;
   Wiring wiring_;
+  FixedBatch batch_;
   Graph graph_;
   GraphReader reader_;
   Frame frame_;

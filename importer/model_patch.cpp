@@ -49,8 +49,8 @@ void set_metadata(onnx::ModelProto& proto, const std::string& key, const std::st
 
 std::string metadata_text(FixedPoint format) { return cat(int{format.wl}, ",", int{format.fl}); }
 
-void set_formats(onnx::ModelProto& proto, std::span<const SlotFormat> formats) {
-  for (const SlotFormat& slot : formats) set_metadata(proto, "marvin.format." + slot.name, metadata_text(slot.format));
+void set_formats(onnx::ModelProto& proto, const Formats& formats) {
+  for (const auto& [slot, format] : formats) set_metadata(proto, "marvin.format." + slot, metadata_text(format));
 }
 
 void save(const onnx::ModelProto& proto, const std::string& path) {

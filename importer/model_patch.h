@@ -16,7 +16,7 @@ void set_metadata(onnx::ModelProto& proto, const std::string& key, const std::st
 
 // "8,5"
 std::string metadata_text(FixedPoint format);
-void set_formats(onnx::ModelProto& proto, std::span<const SlotFormat> formats);
+void set_formats(onnx::ModelProto& proto, const Formats& formats);
 
 void save(const onnx::ModelProto& proto, const std::string& path);
 

@@ -17,7 +17,8 @@ constexpr int64_t kMinOpset = 1;
 constexpr int64_t kMaxOpset = 24;
 
 struct ImportOptions {
-  // The extent of every input's first axis that the file leaves open; 0: 1. A batch that the file fixes stays.
+  // The extent of every input's first axis that the file leaves open, or fixes as that of its first input; 0: what the
+  // file fixes, else 1.
   int64_t batch = 0;
   std::map<std::string, int64_t> dims;  // extents of other symbolic axes by their names (ONNX: dim_param)
   // Shapes of inputs, for the axes that the file leaves open; a shape of another rank than the file's is passed over.

@@ -1,7 +1,6 @@
 // From a model to a training step, and on to a plan.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 
@@ -15,16 +14,13 @@
 
 namespace marvin {
 
-// Formats by slot name; a slot that is not named is float32.
-using Formats = std::map<std::string, FixedPoint, std::less<>>;
-
 struct CompileOptions {
   LossOptions loss;                           // without a name: none, the model as it is
   std::optional<OptimizerOptions> optimizer;  // none: no parameter changes, and nothing is differentiated unless `gradients`
   std::string freeze;                         // a regular expression on names of parameters; empty: all are trained
   GradientOptions shaping;                    // of gradients, before the optimizer
   bool gradients = false;                     // differentiate without an optimizer: gradients are computed and observed
-  Formats formats;
+  Formats formats;                            // a slot that is not named is float32
   Observation observe;
   std::optional<Backend> backend;  // preferred for products
 };

@@ -23,6 +23,7 @@ constexpr size_t kProfileRows = 25;
 struct BenchOptions {
   CommonOptions common;
   std::string model, precision = "adaptive", backend = "auto";
+  InputShapes shapes;
   int64_t batch_size = 0, steps = 20;
   bool profile = false;
 };
@@ -99,7 +100,7 @@ Recipe bench_recipe(const BenchOptions& options) {
 }
 
 Timing measure(const OnnxModel& model, const BenchOptions& options) {
-  const ImportModel import = importer_of(model);
+  const ImportModel import = importer_of(model, options.shapes);
   const Dataset data = synthetic_data(import(options.batch_size, false));
   Timing timing;
   Trainer trainer(import, data, data, bench_recipe(options));
@@ -195,6 +196,7 @@ Verb add_bench(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "Time training steps on synthetic data");
   add_model(*command, options->model);
   command->add_option("--batch-size", options->batch_size, "Samples to a batch")->type_name("N")->required();
+  add_shapes(*command, options->shapes);
   command->add_option("--precision", options->precision, "As train takes it")->type_name("SPEC")->capture_default_str();
   command->add_option("--steps", options->steps, "Steps to time, after three that are not")
       ->type_name("N")

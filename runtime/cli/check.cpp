@@ -16,7 +16,7 @@ namespace {
 struct CheckOptions {
   CommonOptions common;
   std::string model, loss;
-  int64_t batch_size = 1;
+  int64_t batch_size = 0;  // as the file says
   InputShapes shapes;
 };
 

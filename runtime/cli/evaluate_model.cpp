@@ -14,13 +14,13 @@ Preprocess preprocess_for(const OnnxModel& model, const Dataset& train) {
   return {.scale = true, .mean = statistics.mean, .deviation = statistics.deviation};
 }
 
-LossOptions loss_for(const OnnxModel& model, const Dataset& data, const EvaluationOptions& options) {
+LossOptions loss_for(const OnnxModel& model, const ImportModel& import, const Dataset& data,
+                     const EvaluationOptions& options) {
   LossOptions loss = options.loss.empty() ? stored_loss(model) : LossOptions{.name = options.loss};
   if (options.ignore_index) loss.ignore_index = options.ignore_index;
   if (!loss.name.empty()) return loss;
   const NamedArray* labels = data.find("labels");
-  loss.name = default_loss(model.import({.form = ImportOptions::Form::inference}),
-                           labels && is_integer(labels->values.type().dtype));
+  loss.name = default_loss(import(options.batch_size, true), labels && is_integer(labels->values.type().dtype));
   return loss;
 }
 
@@ -30,10 +30,11 @@ Evaluation evaluate_model(const OnnxModel& model, const DataSplits& data, const 
   if (options.batch_size < 1) throw Error("--batch-size ", options.batch_size, " makes no sense; it is at least 1");
   const Dataset& samples = data.test ? *data.test : data.train;
   ParameterStore parameters;
-  return evaluate(importer_of(model), parameters,
+  const ImportModel import = importer_of(model, shapes_of(samples));
+  return evaluate(import, parameters,
                   {.data = samples,
                    .preprocess = preprocess_for(model, data.train),
-                   .loss = loss_for(model, samples, options),
+                   .loss = loss_for(model, import, samples, options),
                    .batch_size = options.batch_size,
                    .formats = options.float32 ? Formats{} : stored_formats(model),
                    .backend = options.backend});

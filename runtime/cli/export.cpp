@@ -2,7 +2,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "passes/insert_quantization.h"
 #include "runtime/cli/evaluate_model.h"
 #include "runtime/cli/model_metadata.h"
 #include "runtime/cli/training_graph.h"
@@ -42,20 +41,15 @@ void export_fixed_point(const OnnxModel& model, const ExportVerbOptions& options
     throw Error("'", options.source, "' carries no fixed-point formats, which --format qdq writes; train it with ",
                 "--precision adaptive or fixed:8");
   }
-  std::vector<SlotFormat> slots;
-  for (const Slot& slot : find_slots(model.import({.form = ImportOptions::Form::inference}))) {
-    const auto format = formats.find(slot.name);
-    if (format != formats.end()) slots.push_back({slot.name, slot.role, format->second});
-  }
-  export_qdq(model, {}, slots, {}, options.output);
+  export_qdq(model, {}, formats, {}, options.output);
 }
 
 // ---- The training graph ---------------------------------------------------------------------------------------------
 
 // A run's trained.onnx is in inference form: its training graph is that of the model that was trained, with its
 // weights.
-Graph training_model(const OnnxModel& trained, const std::string& source, int64_t batch) {
-  if (!fs::is_directory(source)) return trained.import({.batch = batch});
+Graph training_model(const OnnxModel& trained, const std::string& source, const GraphOptions& options) {
+  if (!fs::is_directory(source)) return importer_of(trained, options.shapes)(options.batch_size, false);
   const Json run = read_run_json(source);
   const std::string original = run.value("model", std::string());
   if (!fs::exists(original)) {
@@ -63,8 +57,8 @@ Graph training_model(const OnnxModel& trained, const std::string& source, int64_
                 "', which is not there any more; its training graph ",
                 "needs it. Name another model instead of the run");
   }
-  Graph graph = OnnxModel::load(original).import({.batch = batch});
-  const Graph weights = trained.import({.batch = batch, .form = ImportOptions::Form::inference});
+  Graph graph = importer_of(OnnxModel::load(original), options.shapes)(options.batch_size, false);
+  const Graph weights = importer_of(trained, options.shapes)(options.batch_size, true);
   for (uint32_t i = 0; i < graph.value_count(); ++i) {
     Value& value = graph[ValueId{i}];
     const ValueId same = value.kind == ValueKind::parameter ? weights.find(value.name) : ValueId{};
@@ -85,19 +79,14 @@ void add_final_formats(const std::string& source, Formats& formats) {
 void export_training(const OnnxModel& model, const ExportVerbOptions& options) {
   GraphOptions graph_options = options.graph;
   if (graph_options.loss.empty()) graph_options.loss = stored_loss(model).name;
-  const Graph graph = training_model(model, options.source, graph_options.batch_size);
+  const Graph graph = training_model(model, options.source, graph_options);
   Formats formats = assumed_formats(training_slots(graph, graph_options), graph_options.precision);
   if (graph_options.precision != "float32") {
     for (const auto& [slot, format] : stored_formats(model)) formats[slot] = format;
     add_final_formats(options.source, formats);
   }
   const Graph training = stage_after(graph, pass_names().back(), graph_options, formats).graph;
-  std::vector<SlotFormat> slots;
-  for (const Slot& slot : training.slots) {
-    const auto format = formats.find(slot.name);
-    if (format != formats.end()) slots.push_back({slot.name, slot.role, format->second});
-  }
-  export_graph(training, slots, options.output);
+  export_graph(training, formats, options.output);
 }
 
 // ---- Verification ---------------------------------------------------------------------------------------------------
@@ -161,7 +150,7 @@ Verb add_export(CLI::App& app) {
   add_graph_options(*command, options->graph);
   add_common_options(*command, options->common);
   command->footer(
-      "--batch-size, --loss, --optimizer, --precision and --backend are of --format training alone.\n\n"
+      "--batch-size, --shape, --loss, --optimizer, --precision and --backend are of --format training alone.\n\n"
       "Examples:\n"
       "  marvin export runs/a --format qdq --output lenet5_int8.onnx --verify fashion-mnist\n"
       "  marvin export runs/a --format float --output lenet5.onnx\n"

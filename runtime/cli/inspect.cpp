@@ -52,15 +52,6 @@ void deliver(const std::string& text, const InspectOptions& options) {
   }
 }
 
-std::vector<SlotFormat> slot_formats(const Graph& graph, const Formats& formats) {
-  std::vector<SlotFormat> result;
-  for (const Slot& slot : graph.slots) {
-    const auto format = formats.find(slot.name);
-    if (format != formats.end()) result.push_back({slot.name, slot.role, format->second});
-  }
-  return result;
-}
-
 GraphViewOptions view_options(const Formats& formats) {
   const auto defaults = [](std::string_view name) {
     const OpDef* op = find_op(name);
@@ -86,7 +77,7 @@ void show_timings(const std::vector<PassRunner::Timing>& timings, const InspectO
 void show_graph(const Graph& graph, const Formats& formats, const InspectOptions& options) {
   if (options.format == "text") return deliver(to_text(graph, kElideAbove), options);
   if (options.format == "json") return deliver(json_text(to_json(graph, view_options(formats)), 2) + "\n", options);
-  if (options.format == "onnx") return export_graph(graph, slot_formats(graph, formats), options.output);
+  if (options.format == "onnx") return export_graph(graph, formats, options.output);
   const std::string dot = to_dot(graph, view_options(formats));
   deliver(options.format == "dot" ? dot : svg_of(dot), options);
 }
@@ -117,7 +108,7 @@ int inspect(const CLI::App& command, InspectOptions options) {
   const OnnxModel file = OnnxModel::load(options.model);
   PassRunner runner;
   Stage stage;
-  runner.run(kImport, stage.graph, [&](Graph& g) { g = file.import({.batch = options.graph.batch_size}); });
+  runner.run(kImport, stage.graph, [&](Graph& g) { g = importer_of(file, options.graph.shapes)(options.graph.batch_size, false); });
   Formats formats;
   if (reaches(options.after, "insert_quantization")) {
     formats = assumed_formats(training_slots(stage.graph, options.graph), options.graph.precision);

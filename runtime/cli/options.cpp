@@ -31,7 +31,8 @@ CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& 
 }
 
 CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size) {
-  return command.add_option("--batch-size", batch_size, "Samples to a batch")->type_name("N")->capture_default_str();
+  CLI::Option* option = command.add_option("--batch-size", batch_size, "Samples to a batch")->type_name("N");
+  return batch_size > 0 ? option->capture_default_str() : option->description("Samples to a batch; as the file says when not given, else 1");
 }
 
 void add_backend(CLI::App& command, std::string& backend) {
@@ -99,9 +100,15 @@ ImportModel importer_of(const OnnxModel& model, const InputShapes& shapes) {
     using Form = ImportOptions::Form;
     ImportOptions options{.batch = batch, .shapes = shapes, .form = inference ? Form::inference : Form::as_found};
     for (auto& [name, shape] : options.shapes)
-      if (!shape.empty()) shape[0] = batch;
+      if (!shape.empty() && batch > 0) shape[0] = batch;
     return model.import(options);
   };
+}
+
+InputShapes shapes_of(const Dataset& data) {
+  InputShapes shapes;
+  for (const NamedArray& array : data.arrays) shapes.emplace(array.name, array.values.type().shape);
+  return shapes;
 }
 
 void print_line(const std::string& line) { std::cout << line << '\n' << std::flush; }

@@ -51,7 +51,10 @@ using InputShapes = std::map<std::string, Shape>;
 void add_shapes(CLI::App& command, InputShapes& shapes);
 
 // `shapes`: of inputs, whose first axis is the batch; for the axes that the file leaves open.
-ImportModel importer_of(const OnnxModel& model, const InputShapes& shapes = {});
+ImportModel importer_of(const OnnxModel& model, const InputShapes& shapes);
+
+// Of the arrays that are fed as they are.
+InputShapes shapes_of(const Dataset& data);
 
 // Prints a line to standard output.
 void print_line(const std::string& line);

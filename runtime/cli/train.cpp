@@ -75,13 +75,6 @@ RunData load(const TrainOptions& options) {
   return data;
 }
 
-// Of the arrays that are fed as they are.
-InputShapes shapes_of(const Dataset& data) {
-  InputShapes shapes;
-  for (const NamedArray& array : data.arrays) shapes.emplace(array.name, array.values.type().shape);
-  return shapes;
-}
-
 // ---- What is written ------------------------------------------------------------------------------------------------
 
 Json configuration(const TrainOptions& options, const Recipe& recipe, const Trainer& trainer) {

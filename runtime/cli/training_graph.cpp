@@ -3,7 +3,6 @@
 #include <array>
 #include <optional>
 
-#include "runtime/cli/options.h"
 #include "runtime/precision/policy.h"
 
 namespace marvin {
@@ -24,6 +23,7 @@ CompileOptions compile_options(const Graph& model, const GraphOptions& options, 
 
 void add_graph_options(CLI::App& command, GraphOptions& options) {
   add_batch_size(command, options.batch_size);
+  add_shapes(command, options.shapes);
   command.add_option("--loss", options.loss, "As train takes it; chosen by the model's outputs when not given")
       ->type_name("LOSS");
   command.add_option("--optimizer", options.optimizer, join(optimizer_names(), " or "))
@@ -40,6 +40,7 @@ void add_graph_options(CLI::App& command, GraphOptions& options) {
 
 std::span<const GraphFlag> graph_flags() {
   static constexpr GraphFlag kFlags[] = {{"--batch-size", "import"},
+                                         {"--shape", "import"},
                                          {"--loss", "attach_loss"},
                                          {"--optimizer", "append_optimizer"},
                                          {"--precision", "insert_quantization"},

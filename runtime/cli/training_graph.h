@@ -6,11 +6,13 @@
 #include <string>
 
 #include "passes/pipeline.h"
+#include "runtime/cli/options.h"
 
 namespace marvin {
 
 struct GraphOptions {
-  int64_t batch_size = 1;
+  int64_t batch_size = 0;  // as the file says
+  InputShapes shapes;
   std::string loss;  // empty: the default one
   std::string optimizer = "sgd";
   std::string precision = "adaptive";

@@ -13,7 +13,7 @@ const Attr& Attrs::at(std::string_view name) const {
 }
 
 void Attrs::wrong_type(std::string_view name) {
-  throw std::logic_error(cat("attribute '", name, "' has another type"));
+  throw Error("attribute '", name, "' has the wrong type");
 }
 
 void Attrs::erase(std::string_view name) {

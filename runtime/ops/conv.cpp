@@ -303,13 +303,6 @@ void run_reference(const KernelArgs& args) {
   }
 }
 
-const Attrs kDefaults = {{"auto_pad", std::string("NOTSET")},
-                         {"dilations", std::vector<int64_t>{}},
-                         {"group", int64_t{1}},
-                         {"kernel_shape", std::vector<int64_t>{}},
-                         {"pads", std::vector<int64_t>{}},
-                         {"strides", std::vector<int64_t>{}}};
-
 }  // namespace
 
 const OpDef kConv = {
@@ -319,7 +312,7 @@ const OpDef kConv = {
         "float32(exact sum) * 2^-(fl_x + fl_w) + b.",
     .min_inputs = 2,
     .max_inputs = 3,
-    .defaults = kDefaults,
+    .defaults = convolution_defaults(),
     .infer = infer_conv,
     .gradient = conv_gradient,
     .kernels = {f32_onednn<ConvPass::forward>("conv_f32_onednn"),
@@ -340,7 +333,7 @@ const OpDef kConvInputGrad = {
         "attributes. Quantized operands as in Conv.",
     .min_inputs = 2,
     .max_inputs = 2,
-    .defaults = kDefaults,
+    .defaults = convolution_defaults(),
     .required = {"input_shape"},
     .infer = infer_input_grad,
     .gradient = input_grad_gradient,
@@ -362,7 +355,7 @@ const OpDef kConvWeightGrad = {
         "attributes. Quantized operands as in Conv.",
     .min_inputs = 2,
     .max_inputs = 2,
-    .defaults = kDefaults,
+    .defaults = convolution_defaults(),
     .required = {"weight_shape"},
     .infer = infer_weight_grad,
     .gradient = weight_grad_gradient,

@@ -142,15 +142,6 @@ std::vector<ValueId> expand_qlinear_conv(ExpandContext& c) {
   return {requantized(c, sum, {c.in(1), as_column(c, c.in(4), axes)}, c.in(6), c.in(7))};
 }
 
-Attrs window_defaults() {
-  return {{"auto_pad", std::string("NOTSET")},
-          {"dilations", std::vector<int64_t>{}},
-          {"group", int64_t{1}},
-          {"kernel_shape", std::vector<int64_t>{}},
-          {"pads", std::vector<int64_t>{}},
-          {"strides", std::vector<int64_t>{}}};
-}
-
 }  // namespace
 
 const OpDef kMatMulInteger = {
@@ -182,7 +173,7 @@ const OpDef kConvInteger = {
         "output channel of w",
     .min_inputs = 2,
     .max_inputs = 4,
-    .defaults = window_defaults(),
+    .defaults = convolution_defaults(),
     .expand = expand_conv_integer,
 };
 
@@ -194,7 +185,7 @@ const OpDef kQLinearConv = {
         "output channel), y_scale, y_zero and a bias of i32 in units of x_scale * w_scale",
     .min_inputs = 8,
     .max_inputs = 9,
-    .defaults = window_defaults(),
+    .defaults = convolution_defaults(),
     .expand = expand_qlinear_conv,
 };
 

@@ -37,6 +37,15 @@ std::vector<int64_t> per_axis(const Attrs& attrs, std::string_view name, size_t 
   return list;
 }
 
+Attrs convolution_defaults() {
+  return {{"auto_pad", std::string("NOTSET")},
+          {"dilations", std::vector<int64_t>{}},
+          {"group", int64_t{1}},
+          {"kernel_shape", std::vector<int64_t>{}},
+          {"pads", std::vector<int64_t>{}},
+          {"strides", std::vector<int64_t>{}}};
+}
+
 void require_auto_pad(const Attrs& attrs) {
   const std::string& auto_pad = attrs.string("auto_pad");
   if (auto_pad == "NOTSET" || auto_pad == "VALID" || auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") return;

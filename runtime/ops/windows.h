@@ -23,6 +23,9 @@ std::vector<Window> windows_over(std::span<const int64_t> in, std::span<const in
 // A list attribute of `count` numbers, each at least `least`; `implied` for each where it is left out or empty.
 std::vector<int64_t> per_axis(const Attrs& attrs, std::string_view name, size_t count, int64_t implied, int64_t least);
 
+// The defaults of Conv's attributes, which the ops that compute a Conv in other numbers share.
+Attrs convolution_defaults();
+
 // Throws Error unless the attribute auto_pad is one of ONNX's.
 void require_auto_pad(const Attrs& attrs);
 

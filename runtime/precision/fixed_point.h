@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 
 #include "runtime/ir/type.h"
@@ -20,6 +22,9 @@ struct FixedPoint {
   int32_t min() const { return -(int32_t{1} << (wl - 1)); }
   int32_t max() const { return (int32_t{1} << (wl - 1)) - 1; }
 };
+
+// Formats by slot name.
+using Formats = std::map<std::string, FixedPoint, std::less<>>;
 
 // The container of a word: i8, i16, i32, or f32 for words that are not quantized. Kernels and memory depend on it alone.
 constexpr DType storage_of(FixedPoint format) {

@@ -40,7 +40,7 @@ onnx::ModelProto trained(const ModelBuilder& model, const TensorMap& weights, co
   return read_proto(directory / "out.onnx");
 }
 
-onnx::ModelProto quantized(const ModelBuilder& model, const std::vector<SlotFormat>& formats,
+onnx::ModelProto quantized(const ModelBuilder& model, const Formats& formats,
                            const Metadata& metadata = {}) {
   const TemporaryDirectory directory;
   export_qdq(model.load(), {}, formats, metadata, directory / "out.onnx");
@@ -212,7 +212,7 @@ TEST_CASE("files are written through symbolic links") {
 
 TEST_CASE("8-bit operands become QuantizeLinear and DequantizeLinear, weights int8") {
   const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", Role::activation, {8, 5}}, {"w", Role::weight, {8, 4}}}, {{"marvin.note", "hi"}});
+      quantized(perceptron(), {{"x", {8, 5}}, {"w", {8, 4}}}, {{"marvin.note", "hi"}});
   CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "QuantizeLinear", "DequantizeLinear", "Gemm"});
   const onnx::NodeProto& gemm = maker(out, "y");
   CHECK(gemm.input(0) == "x_dequantized");
@@ -232,7 +232,7 @@ TEST_CASE("operands of a transposed convolution are quantized where the model re
   ModelBuilder model(13);
   model.input("x", {1, 1, 3}).initializer("w", Tensor::of<float>({1, 1, 2}, {0.5f, -0.25f}));
   model.node("ConvTranspose", {"x", "w"}, {"y"}).output("y");
-  const onnx::ModelProto out = quantized(model, {{"x", Role::activation, {8, 5}}, {"w", Role::weight, {8, 4}}});
+  const onnx::ModelProto out = quantized(model, {{"x", {8, 5}}, {"w", {8, 4}}});
   CHECK(maker(out, "y").input(0) == "x_dequantized");
   CHECK(maker(out, "y").input(1) == "w_dequantized");
   CHECK(value_of(out, "w_quantized") == Tensor::of<int8_t>({1, 1, 2}, {8, -4}));
@@ -246,7 +246,7 @@ TEST_CASE("a view of a value is quantized in the value's format") {
   model.node("MatMul", {"x", "v"}, {"y"}).output("y");
   model.node("Reshape", {"x", "rows"}, {"r"}).node("Identity", {"r"}, {"s"});
   model.node("MatMul", {"s", "w"}, {"z"}).output("z");
-  const onnx::ModelProto out = quantized(model, {{"x", Role::activation, {8, 5}}});
+  const onnx::ModelProto out = quantized(model, {{"x", {8, 5}}});
   CHECK(maker(out, "y").input(0) == "x_dequantized");
   CHECK(maker(out, "z").input(0) == "s_dequantized");
   CHECK(value_of(out, "s_scale") == value_of(out, "x_scale"));
@@ -257,24 +257,24 @@ TEST_CASE("weights are rounded half to even and clipped to the word") {
   const float inf = INFINITY;
   model.input("x", {1, 8}).initializer("w", Tensor::of<float>({8, 1}, {0.5f, 1.5f, 2.5f, -0.5f, 100, -100, inf, NAN}));
   model.node("MatMul", {"x", "w"}, {"y"}).output("y");
-  const onnx::ModelProto out = quantized(model, {{"w", Role::weight, {5, 0}}});
+  const onnx::ModelProto out = quantized(model, {{"w", {5, 0}}});
   CHECK(value_of(out, "w_quantized") == Tensor::of<int8_t>({8, 1}, {0, 2, 2, 0, 15, -16, 15, 0}));
 }
 
 TEST_CASE("words narrower than their container are clipped before they are quantized") {
-  const onnx::ModelProto out = quantized(perceptron(), {{"x", Role::activation, {5, 2}}});
+  const onnx::ModelProto out = quantized(perceptron(), {{"x", {5, 2}}});
   CHECK(ops(out) == std::vector<std::string>{"Clip", "QuantizeLinear", "DequantizeLinear", "Gemm"});
   CHECK(maker(out, "x_quantized").input(0) == "x_clipped");
   CHECK(value_of(out, "x_min") == Tensor::scalar(-4.0f));
   CHECK(value_of(out, "x_max") == Tensor::scalar(3.75f));
-  const onnx::ModelProto old = quantized(perceptron(10), {{"x", Role::activation, {5, 2}}});
+  const onnx::ModelProto old = quantized(perceptron(10), {{"x", {5, 2}}});
   CHECK(maker(old, "x_clipped").input_size() == 1);
   CHECK(maker(old, "x_clipped").attribute(1).f() == 3.75f);
 }
 
 TEST_CASE("wider operands are rounded by arithmetic, wider weights are int32") {
   const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", Role::activation, {12, 8}}, {"w", Role::weight, {20, 10}}});
+      quantized(perceptron(), {{"x", {12, 8}}, {"w", {20, 10}}});
   CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "Mul", "Round", "Clip", "Mul", "Gemm"});
   CHECK(value_of(out, "x_min") == Tensor::scalar(-2048.0f));
   CHECK(value_of(out, "x_max") == Tensor::scalar(2047.0f));
@@ -288,7 +288,7 @@ TEST_CASE("one pair serves all products, other readers keep the real value") {
   model.input("x", {2, 2}).constant("w", Tensor::of<float>({2, 2}, {1, 2, 3, 4})).node("Relu", {"x"}, {"r"});
   model.node("MatMul", {"r", "w"}, {"a"}).node("MatMul", {"w", "r"}, {"b"}).node("Add", {"a", "r"}, {"c"});
   model.node("Add", {"c", "b"}, {"y"}).output("y").output("r");
-  const onnx::ModelProto out = quantized(model, {{"r", Role::activation, {8, 4}}, {"w", Role::weight, {8, 4}}});
+  const onnx::ModelProto out = quantized(model, {{"r", {8, 4}}, {"w", {8, 4}}});
   CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "Relu", "QuantizeLinear", "DequantizeLinear", "MatMul",
                                              "MatMul", "Add", "Add"});
   CHECK(maker(out, "a").input(0) == "r_dequantized");
@@ -299,7 +299,7 @@ TEST_CASE("one pair serves all products, other readers keep the real value") {
 
 TEST_CASE("float32 slots and gradients change nothing but metadata") {
   const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", Role::activation, {32, 0}}, {"d.y", Role::gradient, {8, 9}}});
+      quantized(perceptron(), {{"x", {32, 0}}, {"d.y", {8, 9}}});
   CHECK(ops(out) == std::vector<std::string>{"Gemm"});
   CHECK(metadata(out, "marvin.format.x") == "32,0");
   CHECK(metadata(out, "marvin.format.d.y") == "8,9");
@@ -310,30 +310,30 @@ TEST_CASE("names that the model uses already are avoided") {
   model.initializer("x_scale", Tensor::scalar(1.0f))
       .node("Mul", {"y", "x_scale"}, {"x_dequantized"})
       .output("x_dequantized");
-  const onnx::ModelProto out = quantized(model, {{"x", Role::activation, {8, 5}}});
+  const onnx::ModelProto out = quantized(model, {{"x", {8, 5}}});
   CHECK(maker(out, "y").input(0) == "x_dequantized.2");
   CHECK(maker(out, "x_quantized").input(1) == "x_scale.2");
 }
 
 TEST_CASE("models whose opset cannot say the arithmetic are refused") {
   CHECK_THAT(error_of([] {
-               quantized(perceptron(9), {{"x", Role::activation, {8, 5}}});
+               quantized(perceptron(9), {{"x", {8, 5}}});
              }),
              Contains("'x' in fixed point needs QuantizeLinear, which came with opset 10"));
-  CHECK_THAT(error_of([] { quantized(perceptron(9), {{"w", Role::weight, {8, 5}}}); }), Contains("DequantizeLinear"));
+  CHECK_THAT(error_of([] { quantized(perceptron(9), {{"w", {8, 5}}}); }), Contains("DequantizeLinear"));
   CHECK_THAT(error_of([] {
-               quantized(perceptron(10), {{"x", Role::activation, {12, 5}}});
+               quantized(perceptron(10), {{"x", {12, 5}}});
              }),
              Contains("Round, which came with opset 11"));
   CHECK_THAT(error_of([] {
-               quantized(perceptron(), {{"x", Role::activation, {8, 127}}});
+               quantized(perceptron(), {{"x", {8, 127}}});
              }),
              Contains("127 fractional"));
 }
 
 TEST_CASE("a model in fixed point can be imported again") {
   const TemporaryDirectory directory;
-  export_qdq(training_model().load(), {}, std::vector<SlotFormat>{{"x", Role::activation, {12, 5}}}, {},
+  export_qdq(training_model().load(), {}, Formats{{"x", {12, 5}}}, {},
              directory / "out.onnx");
   const Graph graph = OnnxModel::load(directory / "out.onnx").import({.batch = 4});
   CHECK(graph.find("x_dequantized").valid());
@@ -357,7 +357,7 @@ TEST_CASE("any graph can be written for viewers") {
     update %w <- %w
   })");
   const TemporaryDirectory directory;
-  const std::vector<SlotFormat> formats = {{"x", Role::activation, {8, 5}}};
+  const Formats formats = {{"x", {8, 5}}};
   export_graph(graph, formats, directory / "g.onnx");
   const onnx::ModelProto out = read_proto(directory / "g.onnx");
   CHECK(out.opset_import_size() == 2);

@@ -59,6 +59,33 @@ TEST_CASE("symbolic axes are bound by batch size and by name") {
   CHECK_THAT(import_error(perceptron(), {.batch = -1}), Contains("batch size"));
 }
 
+TEST_CASE("a batch that the file fixes is rebound, in shapes that begin with it too") {
+  ModelBuilder model;
+  model.input("x", {2, 3, 4}).input("y", {2, 12}).input("w", {3, 12});
+  model.constant("rows", Tensor::of<int64_t>({2}, {2, -1})).node("Reshape", {"x", "rows"}, {"flat"});
+  model.node("Add", {"flat", "y"}, {"sum"}).node("Gemm", {"sum", "w"}, {"z"}, {attribute("transB", int64_t{1})});
+  ModelBuilder::describe(*model.graph().add_output(), "z", {2, 3}, DType::f32);
+  CHECK(type(model.import(), "z").shape == Shape{2, 3});
+  CHECK(type(model.import({.batch = 2}), "z").shape == Shape{2, 3});
+  const Graph graph = model.import({.batch = 5});
+  CHECK(type(graph, "flat").shape == Shape{5, 12});
+  CHECK(type(graph, "w").shape == Shape{3, 12});
+  CHECK(type(graph, "z").shape == Shape{5, 3});
+}
+
+TEST_CASE("a batch that is written into the model is refused where another one is wanted") {
+  ModelBuilder model;
+  model.input("x", {1, 3}).constant("row", Tensor::of<int64_t>({2}, {3, 1})).node("Reshape", {"x", "row"}, {"y"});
+  model.output("y");
+  CHECK_THAT(import_error(model, {.batch = 4}),
+             Contains("with a batch of 4 where the file fixes 1: importing the node of 'y' (Reshape"));
+
+  ModelBuilder first;
+  first.input("x", {1, 3}).constant("zero", Tensor::of<int64_t>({1}, {0})).node("Gather", {"x", "zero"}, {"y"});
+  ModelBuilder::describe(*first.graph().add_output(), "y", {1, 3}, DType::f32);
+  CHECK_THAT(import_error(first, {.batch = 4}), Contains("the output 'y' would be f32[1,3]"));
+}
+
 TEST_CASE("inputs with known values are constants, and shapes may depend on them") {
   ModelBuilder model;
   model.input("x", {2, 3}).input("shape", {"rank"}, DType::i64).node("Reshape", {"x", "shape"}, {"y"}).output("y");

@@ -22,8 +22,8 @@ bool calls(const Sample& sample, const OpDef& op) {
   return sample.graph.find(cat("= ", op.name, "(")) != std::string_view::npos;
 }
 
-// A gradient counts where a sample compares it with differences. A composition multiplies in fixed point where what it is
-// made of does.
+// A gradient counts where a sample compares it with differences. What is quantized are products of float32, those that a
+// composition is made of among them.
 Support support() {
   Support result;
   for (const OpDef* op : all_ops())
@@ -31,8 +31,9 @@ Support support() {
   for (const Sample& sample : all_samples()) {
     const Graph graph = from_text(sample.graph);
     const std::vector<NodeId> nodes = live_nodes(graph);
-    const bool multiplies =
-        std::ranges::any_of(nodes, [&](NodeId node) { return op_named(graph[node].op).product.has_value(); });
+    const bool multiplies = std::ranges::any_of(nodes, [&](NodeId node) {
+      return op_named(graph[node].op).product && graph.type_of(graph[node].outputs[0]).dtype == DType::f32;
+    });
     for (const OpDef* op : all_ops()) {
       if (!is_onnx_op(op->name) || !calls(sample, *op)) continue;
       const bool has_gradient = op->expand || (op->gradient && op->gradient != no_gradient);

@@ -38,13 +38,26 @@ TEST_CASE("gradients of a smooth network agree with differences, of parameters a
 }
 
 TEST_CASE("a gradient that is deliberately not the derivative is found out") {
-  // Floor's gradient is zero, while steps that cross a whole number change its value.
-  const Graph graph = from_text("graph g { input %x: f32[64] %y = Round(%x) output %y }");
+  // Its gradient is straight-through: one, while no small step changes the rounded value.
+  const Graph graph = from_text(R"(graph g {
+    input %x: f32[64]
+    constant %scale: f32[] = {1}
+    constant %zero: f32[] = {0}
+    %y = FakeQuantize(%x, %scale, %zero)
+    output %y })");
   Tensor x = random_tensor({64});
-  for (float& element : x.as<float>()) element = 0.5f;
+  for (float& element : x.as<float>()) element = 0.25f * element;
   const std::vector<GradientCheck> checks = check_gradients(graph, {{"x", x}}, 1);
   REQUIRE(checks.size() == 1);
-  CHECK((!checks[0].reached || checks[0].error > 1));
+  CHECK(checks[0].reached);
+  CHECK(checks[0].error > 0.1);
+}
+
+TEST_CASE("what no gradient reaches is told apart from what has a wrong one") {
+  const Graph graph = from_text("graph g { input %x: f32[8] %y = Round(%x) output %y }");
+  const std::vector<GradientCheck> checks = check_gradients(graph, {{"x", random_tensor({8})}}, 1);
+  REQUIRE(checks.size() == 1);
+  CHECK_FALSE(checks[0].reached);
 }
 
 TEST_CASE("a missing input is told by name") {
