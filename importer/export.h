@@ -31,7 +31,8 @@ void export_trained(const OnnxModel& model, const TensorMap& weights, const Expo
 //  * another value, wider: Mul, Round, Clip, Mul.
 // The operands of one value share it, and views of it are in its format; other readers, biases among them, and values in
 // float32 stay as they are. All formats are also in metadata_props: "marvin.format.<slot>" = "wl,fl". Throws Error when
-// the model's opset has not the ops needed: 10 for QuantizeLinear and DequantizeLinear, 11 for Round.
+// the model's opset has not the ops needed: 10 for QuantizeLinear and DequantizeLinear, 11 for Round; and when a weight
+// with a format is not float32.
 void export_qdq(const OnnxModel& model, const TensorMap& weights, const Formats& formats, const Metadata& metadata,
                 const std::string& path);
 

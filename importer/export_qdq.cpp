@@ -106,6 +106,10 @@ class QdqWriter {
     const auto entry = quantized_.find(name);
     if (entry == quantized_.end()) return;
     const auto& [format, dequantized] = entry->second;
+    if (const DType dtype = dtype_of(proto.data_type()); dtype != DType::f32) {
+      throw Error("the weight '", name, "' is ", name_of(dtype), ", but QuantizeLinear and DequantizeLinear are written for ",
+                  "float32 alone; export the model in floating point, or train a float32 one");
+    }
     require_opset(kOpsetOfQuantizeLinear, "DequantizeLinear", name);
     const DType container = format.wl <= native_bits() ? storage_of(format) : DType::i32;
     const std::string words = add_initializer(name + "_quantized", words_of(tensor_from(proto, {}), format, container));
@@ -219,7 +223,7 @@ class QdqWriter {
 void export_qdq(const OnnxModel& model, const TensorMap& weights, const Formats& formats, const Metadata& metadata,
                 const std::string& path) {
   onnx::ModelProto proto = with_weights(model, weights);
-  to_inference_form(*proto.mutable_graph(), model.opset());
+  to_inference_form(proto, model.opset());
   QdqWriter(*proto.mutable_graph(), model.opset(), formats).run();
   set_formats(proto, formats);
   for (const auto& [key, value] : metadata) set_metadata(proto, key, value);

@@ -111,6 +111,13 @@ TEST_CASE("trained weights are rounded to the 16-bit type that came in, to neare
   CHECK(out_of(DType::bf16, 0x1p-7f) == Tensor::of<float>({2, 2}, {1, 1 + 0x1p-6f, 999424, -0x1p-30f}));
 }
 
+TEST_CASE("16-bit models are not exported in fixed point") {
+  const Formats formats = {{"w", {8, 4}}};
+  const TemporaryDirectory directory;
+  CHECK_THAT(error_of([&] { export_qdq(model_in(DType::f16).load(), {}, formats, {}, directory / "out.onnx"); }),
+             Contains("the weight 'w' is f16") && Contains("floating point"));
+}
+
 TEST_CASE("a weight of another shape or type does not replace a 16-bit one") {
   CHECK_THAT(error_of([] {
                trained(model_in(DType::f16), {{"b", Tensor::of<float>({3}, {1, 2, 3})}});
