@@ -178,6 +178,7 @@ std::vector<ValueId> elements_of(Builder& builder, ValueId value, int64_t axis, 
   const int64_t place = normalized_axis(axis, static_cast<int64_t>(shape.size()));
   const int64_t count = shape[static_cast<size_t>(place)];
   if (count > kMaxIterations) throw Error("runs ", count, " times, more than ", kMaxIterations);
+  if (count == 0) return {};
   std::vector<ValueId> parts = {value};
   if (count > 1) {
     parts = builder.build_many("Split", {value, builder.constant_shape(Shape(static_cast<size_t>(count), 1))},
@@ -185,7 +186,6 @@ std::vector<ValueId> elements_of(Builder& builder, ValueId value, int64_t axis, 
   }
   const ValueId axes = builder.constant_shape({place});
   for (ValueId& part : parts) part = builder.build("Squeeze", {part, axes});
-  if (count == 0) parts.clear();
   if (reversed) std::ranges::reverse(parts);
   return parts;
 }

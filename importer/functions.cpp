@@ -44,7 +44,8 @@ Attributes attributes_of(const onnx::FunctionProto& function, const onnx::NodePr
     if (!attribute.ParseFromString(field.length_delimited())) throw Error("a default of an attribute is not readable");
     attributes.insert_or_assign(attribute.name(), attribute);
   }
-  for (const onnx::AttributeProto& attribute : node.attribute()) attributes.insert_or_assign(attribute.name(), attribute);
+  for (const onnx::AttributeProto& attribute : node.attribute())
+    attributes.insert_or_assign(attribute.name(), attribute);
   return attributes;
 }
 
@@ -65,6 +66,12 @@ void bind_attributes(onnx::NodeProto& node, const Attributes& attributes) {
 
 }  // namespace
 
+int64_t opset_of(const onnx::FunctionProto& function, int64_t caller_opset) {
+  for (const onnx::OperatorSetIdProto& import : function.opset_import())
+    if (is_default_domain(import.domain())) return import.version();
+  return caller_opset;
+}
+
 Functions::Functions(const onnx::ModelProto& model) {
   for (const onnx::FunctionProto& function : model.functions()) {
     by_name_.emplace(key(function.domain(), function.name(), text_field(function, kFunctionOverload)), &function);
@@ -79,9 +86,11 @@ const onnx::FunctionProto* Functions::find(const onnx::NodeProto& node) const {
 
 FunctionCall Functions::call(const onnx::NodeProto& node, int64_t caller_opset) const {
   const onnx::FunctionProto& function = *find(node);
-  FunctionCall call{.body = {}, .opset = caller_opset};
-  for (const onnx::OperatorSetIdProto& import : function.opset_import())
-    if (is_default_domain(import.domain())) call.opset = import.version();
+  FunctionCall call{.body = {}, .opset = opset_of(function, caller_opset)};
+  if (call.opset < kMinOpset || call.opset > kMaxOpset) {
+    throw Error("the function '", function.name(), "' uses opset ", call.opset, "; marvin reads ", kMinOpset, " to ",
+                kMaxOpset);
+  }
   if (node.input_size() > function.input_size() || node.output_size() > function.output_size()) {
     throw Error("the function has ", function.input_size(), " inputs and ", function.output_size(), " outputs, not ",
                 node.input_size(), " and ", node.output_size());

@@ -15,17 +15,22 @@ struct FunctionCall {
   int64_t opset = 0;  // of the default domain, that the body is written in
 };
 
+// Of the default domain: the function's, or its caller's where it does not say.
+int64_t opset_of(const onnx::FunctionProto& function, int64_t caller_opset);
+
 class Functions {
  public:
   // Of the model, which must outlive this.
   explicit Functions(const onnx::ModelProto& model);
 
+  // Null when the node is no call of a function.
+  const onnx::FunctionProto* find(const onnx::NodeProto& node) const;
   bool has(const onnx::NodeProto& node) const { return find(node) != nullptr; }
-  // Throws Error when the model does not say which opset the function uses.
+  // Throws Error when the call has more inputs or outputs than the function, and when the function uses an opset that
+  // marvin does not read.
   FunctionCall call(const onnx::NodeProto& node, int64_t caller_opset) const;
 
  private:
-  const onnx::FunctionProto* find(const onnx::NodeProto& node) const;
   std::map<std::string, const onnx::FunctionProto*> by_name_;
 };
 

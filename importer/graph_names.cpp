@@ -1,10 +1,15 @@
 #include "importer/graph_names.h"
 
+#include "importer/node_attributes.h"
+
 namespace marvin {
 
 Names names_read(const onnx::GraphProto& graph) {
   Names names;
-  for (const onnx::NodeProto& node : graph.node()) names.insert(node.input().begin(), node.input().end());
+  for (const onnx::NodeProto& node : graph.node()) {
+    names.insert(node.input().begin(), node.input().end());
+    for_each_subgraph(node, [&](const onnx::GraphProto& subgraph) { names.merge(names_read(subgraph)); });
+  }
   for (const onnx::ValueInfoProto& output : graph.output()) names.insert(output.name());
   return names;
 }

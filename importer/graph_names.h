@@ -11,7 +11,7 @@ namespace marvin {
 
 using Names = std::unordered_set<std::string>;
 
-// Of values that nodes read or the graph returns.
+// Of values that nodes and the subgraphs in them read, or the graph returns.
 Names names_read(const onnx::GraphProto& graph);
 // Of values that nodes make.
 Names names_made(const onnx::GraphProto& graph);

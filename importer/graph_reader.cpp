@@ -1,7 +1,10 @@
 #include "importer/graph_reader.h"
 
+#include <algorithm>
+
 #include "importer/control_flow.h"
 #include "importer/gradient_node.h"
+#include "importer/inference_form.h"
 #include "importer/node_attributes.h"
 #include "importer/onnx_ops.h"
 #include "importer/running_statistics.h"
@@ -12,7 +15,7 @@
 namespace marvin {
 namespace {
 
-// Functions that call themselves have no end.
+// Every level of bodies in bodies takes a part of the stack.
 constexpr int kMaxDepth = 64;
 
 std::string described_with_opset(const onnx::NodeProto& node, int64_t opset) {
@@ -77,7 +80,8 @@ Items GraphReader::operands(const onnx::NodeProto& node, const Frame& frame) con
 
 void GraphReader::read(const Wiring& wiring, Frame& frame) {
   for (const onnx::NodeProto* node : wiring.order()) {
-    with_context(cat("importing ", described_with_opset(*node, frame.opset())), [&] { read_node(*node, wiring, frame); });
+    with_context(cat("importing ", described_with_opset(*node, frame.opset())),
+                 [&] { read_node(*node, wiring, frame); });
   }
 }
 
@@ -149,9 +153,15 @@ void GraphReader::read_op(const onnx::NodeProto& proto, const Items& operands, F
 }
 
 Items GraphReader::call_function(const onnx::NodeProto& node, Items operands, const Frame& frame) {
+  const onnx::FunctionProto* function = functions_.find(node);
+  if (std::ranges::find(called_, function) != called_.end())
+    throw Error("the function '", function->name(), "' calls itself");
+  called_.push_back(function);
   const FunctionCall call = functions_.call(node, frame.opset());
   operands.resize(static_cast<size_t>(call.body.input_size()));
-  return read_body(call.body, operands, nullptr, frame.inner_prefix(label_of(node)), call.opset);
+  Items results = read_body(call.body, operands, nullptr, frame.inner_prefix(label_of(node)), call.opset);
+  called_.pop_back();
+  return results;
 }
 
 Items GraphReader::read_body(const onnx::GraphProto& body, std::span<const Item> inputs, const Frame* outer,
@@ -164,7 +174,10 @@ Items GraphReader::read_body(const onnx::GraphProto& body, std::span<const Item>
   for (int i = 0; i < body.input_size(); ++i) frame.define(body.input(i).name(), inputs[static_cast<size_t>(i)]);
   for (const onnx::TensorProto& tensor : body.initializer())
     if (!frame.defines(tensor.name())) add_tensor(frame, tensor.name(), tensor_from(tensor, file_.directory), false);
-  const Wiring wiring(body, body.node(), [&](const std::string& name) { return frame.find(name) != nullptr; });
+  const bool as_found = form_ == ImportOptions::Form::as_found;
+  const NodeProtos changed = as_found ? NodeProtos() : inference_nodes(body, opset);
+  const NodeProtos& nodes = as_found ? body.node() : changed;
+  const Wiring wiring(body, nodes, [&](const std::string& name) { return frame.find(name) != nullptr; });
   read(wiring, frame);
   Items outputs;
   for (const onnx::ValueInfoProto& output : body.output())

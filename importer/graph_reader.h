@@ -17,9 +17,9 @@ namespace marvin {
 
 class GraphReader {
  public:
-  // What `batch` refers to outlives the reader.
-  GraphReader(const OnnxModel::File& file, const FixedBatch& batch, Graph& graph)
-      : file_(file), batch_(batch), functions_(file.proto), graph_(graph) {}
+  // What `batch` refers to outlives the reader. `form`: of the bodies of functions and subgraphs.
+  GraphReader(const OnnxModel::File& file, const FixedBatch& batch, ImportOptions::Form form, Graph& graph)
+      : file_(file), batch_(batch), functions_(file.proto), form_(form), graph_(graph) {}
 
   Graph& graph() { return graph_; }
   // Adds the nodes, every one after those it reads from, and defines their outputs in the frame. Throws Error, naming
@@ -52,8 +52,10 @@ class GraphReader {
   const OnnxModel::File& file_;
   const FixedBatch& batch_;
   Functions functions_;
+  ImportOptions::Form form_;
   Graph& graph_;
-  int depth_ = 0;  // of bodies in bodies
+  int depth_ = 0;                                   // of bodies in bodies
+  std::vector<const onnx::FunctionProto*> called_;  // whose bodies are being read
 };
 
 // "node 'conv1' (Conv)", or by its first output; as a part of paths.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_set>
 
 #include "importer/control_flow.h"
 #include "importer/graph_names.h"
@@ -16,18 +17,22 @@ namespace {
 
 using NodeList = std::vector<const onnx::NodeProto*>;
 
-// The nodes that marvin has no op for, those of subgraphs and functions too.
+// The nodes that marvin has no op for, those of subgraphs and of functions that are called too.
 NodeList unknown_nodes(const onnx::ModelProto& model) {
   const Functions functions(model);
   NodeList unknown;
+  std::unordered_set<const onnx::FunctionProto*> called;
   const std::function<void(const NodeProtos&)> walk = [&](const NodeProtos& nodes) {
     for (const onnx::NodeProto& node : nodes) {
-      if (!functions.has(node) && !is_known(node)) unknown.push_back(&node);
+      if (const onnx::FunctionProto* function = functions.find(node)) {
+        if (called.insert(function).second) walk(function->node());
+      } else if (!is_known(node)) {
+        unknown.push_back(&node);
+      }
       for_each_subgraph(node, [&](const onnx::GraphProto& graph) { walk(graph.node()); });
     }
   };
   walk(model.graph().node());
-  for (const onnx::FunctionProto& function : model.functions()) walk(function.node());
   return unknown;
 }
 
@@ -71,7 +76,7 @@ class Importer {
         options_(options),
         wiring_(file.proto.graph(), nodes),
         batch_(file.proto.graph(), options.batch),
-        reader_(file, batch_, graph_),
+        reader_(file, batch_, options.form, graph_),
         frame_(nullptr, "", file.opset) {}
 
   Graph run() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "importer/functions.h"
 #include "importer/graph_names.h"
 #include "importer/onnx_file.h"
 
@@ -22,7 +23,11 @@ void add_identity(NodeProtos& nodes, const std::string& from, const std::string&
 
 void set_training_mode_off(onnx::NodeProto& node) {
   for (onnx::AttributeProto& attribute : *node.mutable_attribute())
-    if (attribute.name() == "training_mode") attribute.set_i(0);
+    if (attribute.name() == "training_mode") {
+      attribute.clear_ref_attr_name();
+      attribute.set_type(onnx::AttributeProto::INT);
+      attribute.set_i(0);
+    }
 }
 
 // Outputs 1 and 2 are the running statistics, operands 3 and 4 those before.
@@ -47,6 +52,23 @@ void keep_everything(const onnx::NodeProto& given, int64_t opset, NodeProtos& no
   if (node.input(kTrainingModeOperand - 1).empty()) node.mutable_input()->RemoveLast();
 }
 
+void graph_to_inference_form(onnx::GraphProto& graph, int64_t opset) {
+  const Names read_before = names_read(graph);
+  const Names made_before = names_made(graph);
+  NodeProtos nodes = inference_nodes(graph, opset);
+  for (onnx::NodeProto& node : nodes) {
+    for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
+      if (attribute.has_g()) graph_to_inference_form(*attribute.mutable_g(), opset);
+    }
+  }
+  graph.mutable_node()->Swap(&nodes);
+  erase_unread(graph, read_before);
+  const Names made = names_made(graph);
+  erase_if(*graph.mutable_value_info(), [&](const onnx::ValueInfoProto& value) {
+    return made_before.contains(value.name()) && !made.contains(value.name());
+  });
+}
+
 }  // namespace
 
 NodeProtos inference_nodes(const onnx::GraphProto& graph, int64_t opset) {
@@ -65,16 +87,15 @@ NodeProtos inference_nodes(const onnx::GraphProto& graph, int64_t opset) {
   return nodes;
 }
 
-void to_inference_form(onnx::GraphProto& graph, int64_t opset) {
-  const Names read_before = names_read(graph);
-  const Names made_before = names_made(graph);
-  NodeProtos nodes = inference_nodes(graph, opset);
-  graph.mutable_node()->Swap(&nodes);
-  erase_unread(graph, read_before);
-  const Names made = names_made(graph);
-  erase_if(*graph.mutable_value_info(), [&](const onnx::ValueInfoProto& value) {
-    return made_before.contains(value.name()) && !made.contains(value.name());
-  });
+void to_inference_form(onnx::ModelProto& model, int64_t opset) {
+  graph_to_inference_form(*model.mutable_graph(), opset);
+  for (onnx::FunctionProto& function : *model.mutable_functions()) {
+    onnx::GraphProto body;
+    body.mutable_node()->Swap(function.mutable_node());
+    for (const std::string& output : function.output()) body.add_output()->set_name(output);
+    graph_to_inference_form(body, opset_of(function, opset));
+    function.mutable_node()->Swap(body.mutable_node());
+  }
 }
 
 }  // namespace marvin

@@ -9,8 +9,8 @@ namespace marvin {
 // something reads are what goes in.
 NodeProtos inference_nodes(const onnx::GraphProto& graph, int64_t opset);
 
-// The same in place; then nothing of the graph speaks of what is gone: value_infos of dropped outputs, tensors that
-// only training modes were read from.
-void to_inference_form(onnx::GraphProto& graph, int64_t opset);
+// The same in place for a model of this opset, its subgraphs and functions too; then nothing speaks of what is gone:
+// value_infos of dropped outputs, tensors that only training modes were read from.
+void to_inference_form(onnx::ModelProto& model, int64_t opset);
 
 }  // namespace marvin

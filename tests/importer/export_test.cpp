@@ -144,6 +144,40 @@ TEST_CASE("the exported model is in inference form unless asked otherwise") {
   CHECK(initializer(out, "mean"));
 }
 
+TEST_CASE("graphs in nodes and functions are exported in inference form too, and keep what they read") {
+  ModelBuilder model;
+  model.input("x", {2}).input("c", {}, DType::boolean).constant("ratio", Tensor::scalar(0.5f));
+  model.constant("training", Tensor::scalar(true)).node("Dropout", {"x", "ratio", "training"}, {"d"});
+  const ModelBuilder yes = ModelBuilder().node("Dropout", {"d", "ratio", "training"}, {"t"}).output("t");
+  ModelBuilder no;
+  no.node("Not", {"training"}, {"n"}).node("Where", {"n", "x", "d"}, {"t"}).output("t");
+  model.node("If", {"c"}, {"i"}, {attribute("then_branch", yes.graph()), attribute("else_branch", no.graph())});
+  onnx::FunctionProto& function = *model.model.add_functions();
+  function.set_domain("local");
+  function.set_name("f");
+  for (const char* input : {"a", "s", "m"}) function.add_input(input);
+  function.add_output("b");
+  ModelBuilder body;
+  body.node("BatchNormalization", {"a", "s", "s", "m", "s"}, {"b", "mean", "var"},
+            {attribute("training_mode", int64_t{0})});
+  body.last_node().mutable_attribute(0)->set_ref_attr_name("mode");
+  *function.mutable_node() = body.graph().node();
+  model.constant("to", Tensor::of<int64_t>({2}, {1, 2})).node("Reshape", {"i", "to"}, {"r"});
+  model.initializer("s", Tensor::of<float>({2}, {1, 1})).initializer("m", Tensor::of<float>({2}, {0, 0}));
+  model.node("f", {"r", "s", "m"}, {"y"}, {attribute("mode", int64_t{1})}).last_node().set_domain("local");
+  const onnx::ModelProto out = trained(model.output("y"), {}, {});
+  CHECK(ops(out) == std::vector<std::string>{"Constant", "Constant", "Dropout", "If", "Constant", "Reshape", "f"});
+  CHECK(maker(out, "i").attribute(0).g().node(0).input_size() == 2);
+  CHECK(maker(out, "training").op_type() == "Constant");
+  const onnx::NodeProto& norm = out.functions(0).node(0);
+  CHECK(norm.output_size() == 1);
+  CHECK(norm.attribute(0).ref_attr_name().empty());
+  CHECK(norm.attribute(0).i() == 0);
+  ModelBuilder again;
+  again.model = out;
+  CHECK(again.import().updates.empty());
+}
+
 TEST_CASE("running statistics that the model returns are still returned in inference form") {
   ModelBuilder model = training_model();
   model.output("m");

@@ -51,6 +51,13 @@ inline onnx::AttributeProto attribute(const std::string& name, const Tensor& ten
   set_tensor(*proto.mutable_t(), tensor);
   return proto;
 }
+inline onnx::AttributeProto attribute(const std::string& name, const onnx::GraphProto& graph) {
+  onnx::AttributeProto proto;
+  proto.set_name(name);
+  proto.set_type(onnx::AttributeProto::GRAPH);
+  *proto.mutable_g() = graph;
+  return proto;
+}
 
 class ModelBuilder {
  public:
@@ -94,6 +101,8 @@ class ModelBuilder {
   }
 
   onnx::GraphProto& graph() { return *model.mutable_graph(); }
+  const onnx::GraphProto& graph() const { return model.graph(); }
+  onnx::NodeProto& last_node() { return *graph().mutable_node(graph().node_size() - 1); }
   OnnxModel load() const {
     const TemporaryDirectory directory;
     return OnnxModel::load(write_file(directory / "model.onnx", model.SerializeAsString()));

@@ -32,14 +32,6 @@ std::string import_error(const ModelBuilder& model) {
   return error_of([&] { model.import(); });
 }
 
-onnx::AttributeProto body_attribute(const onnx::GraphProto& body, const std::string& name = "body") {
-  onnx::AttributeProto attribute;
-  attribute.set_name(name);
-  attribute.set_type(onnx::AttributeProto::GRAPH);
-  *attribute.mutable_g() = body;
-  return attribute;
-}
-
 }  // namespace
 
 TEST_CASE("a tensor is split to a sequence of equal, given or single parts") {
@@ -111,7 +103,7 @@ TEST_CASE("the body of SequenceMap is written out for every element") {
 
   ModelBuilder model = model_of_x();
   model.node("SplitToSequence", {"x"}, {"s"}, {attribute("keepdims", int64_t{0})});
-  model.node("SequenceMap", {"s", "x"}, {"t"}, {body_attribute(body)});
+  model.node("SequenceMap", {"s", "x"}, {"t"}, {attribute("body", body)});
   model.node("SequenceAt", {"t", "1"}, {"y"});
   CHECK(result_of(model) == Tensor::of<float>({2, 5}, {5, 7, 9, 11, 13, 10, 12, 14, 16, 18}));
 }
@@ -128,7 +120,7 @@ TEST_CASE("a loop may carry a sequence") {
   body.add_output()->set_name("after");
 
   ModelBuilder model = model_of_x();
-  model.node("SequenceEmpty", {}, {"none"}).node("Loop", {"2", "", "none"}, {"s"}, {body_attribute(body)});
+  model.node("SequenceEmpty", {}, {"none"}).node("Loop", {"2", "", "none"}, {"s"}, {attribute("body", body)});
   model.node("ConcatFromSequence", {"s"}, {"y"}, {attribute("axis", int64_t{0}), attribute("new_axis", int64_t{1})});
   CHECK(result_of(model) == Tensor::of<int64_t>({2}, {0, 1}));
 }
