@@ -22,12 +22,12 @@ void add_identity(NodeProtos& nodes, const std::string& from, const std::string&
 }
 
 void set_training_mode_off(onnx::NodeProto& node) {
-  for (onnx::AttributeProto& attribute : *node.mutable_attribute())
-    if (attribute.name() == "training_mode") {
-      attribute.clear_ref_attr_name();
-      attribute.set_type(onnx::AttributeProto::INT);
-      attribute.set_i(0);
-    }
+  for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
+    if (attribute.name() != "training_mode") continue;
+    attribute.clear_ref_attr_name();
+    attribute.set_type(onnx::AttributeProto::INT);
+    attribute.set_i(0);
+  }
 }
 
 // Outputs 1 and 2 are the running statistics, operands 3 and 4 those before.
