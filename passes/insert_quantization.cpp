@@ -41,19 +41,28 @@ struct Products {
   }
 };
 
-// Whether the value is computed from parameters and constants alone.
-bool is_weight(const Graph& graph, ValueId value) {
-  const Value& v = graph[value];
-  if (v.kind == ValueKind::parameter || v.kind == ValueKind::constant) return true;
-  if (v.kind == ValueKind::input || graph[v.producer].phase != Phase::forward) return false;
-  return std::ranges::all_of(graph[v.producer].inputs,
-                             [&](ValueId input) { return !input.valid() || is_weight(graph, input); });
+// By value: whether it is computed from parameters and constants alone, forward.
+std::vector<bool> weights_of(const Graph& graph) {
+  std::vector<bool> is_weight(graph.value_count());
+  for (uint32_t i = 0; i < graph.value_count(); ++i) {
+    const ValueKind kind = graph[ValueId{i}].kind;
+    is_weight[i] = kind == ValueKind::parameter || kind == ValueKind::constant;
+  }
+  for (const NodeId id : live_nodes(graph)) {
+    const Node& node = graph[id];
+    const bool all = node.phase == Phase::forward && std::ranges::all_of(node.inputs, [&](ValueId input) {
+                       return !input.valid() || is_weight[input.index];
+                     });
+    for (const ValueId output : node.outputs)
+      if (output.valid()) is_weight[output.index] = all;
+  }
+  return is_weight;
 }
 
-Role role_of(const Graph& graph, ValueId value) {
+Role role_of(const Graph& graph, ValueId value, const std::vector<bool>& is_weight) {
   const Value& v = graph[value];
   if (v.kind == ValueKind::computed && graph[v.producer].phase == Phase::backward) return Role::gradient;
-  return is_weight(graph, value) ? Role::weight : Role::activation;
+  return is_weight[value.index] ? Role::weight : Role::activation;
 }
 
 // "conv1" for a product that reads conv1.weight; else its node's name; else its output's.
@@ -172,10 +181,10 @@ std::vector<Slot> find_slots(const Graph& graph) {
     const std::string name = layers.try_emplace(key, layer_of(graph, node)).first->second;
     for (const size_t i : *op_named(node.op).product) layer.try_emplace(products.value_of.at(node.inputs[i]), name);
   }
+  const std::vector<bool> is_weight = weights_of(graph);
   std::vector<Slot> slots;
-  for (const ValueId value : products.values) {
-    slots.push_back({graph[value].name, layer.at(value), role_of(graph, value)});
-  }
+  for (const ValueId value : products.values)
+    slots.push_back({graph[value].name, layer.at(value), role_of(graph, value, is_weight)});
   return slots;
 }
 

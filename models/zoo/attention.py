@@ -117,19 +117,22 @@ class PatchMerging(nn.Module):
 
 
 class Swin(nn.Module):
-    """Two stages of a plain and a shifted block each."""
+    """Stages of plain and shifted blocks in turn, each stage of half the side and twice the width of the one before."""
 
-    def __init__(self, width=16, size=32, patch=4, window=4):
+    def __init__(self, width=16, size=32, patch=4, depths=(2, 2), heads=(2, 4), windows=(4, 2)):
         super().__init__()
         side = size // patch
         self.patches, self.norm0 = nn.Conv2d(3, width, patch, patch), nn.LayerNorm(width)
-        self.stages = nn.Sequential(
-            SwinBlock(width, 2, side, window, 0), SwinBlock(width, 2, side, window, window // 2),
-            PatchMerging(width),
-            SwinBlock(2 * width, 4, side // 2, window // 2, 0),
-            SwinBlock(2 * width, 4, side // 2, window // 2, window // 4))
-        self.norm = nn.LayerNorm(2 * width)
-        self.head = nn.Linear(2 * width, 10)
+        stages = []
+        for stage, (depth, head, window) in enumerate(zip(depths, heads, windows)):
+            if stage:
+                stages.append(PatchMerging(width))
+                width, side = 2 * width, side // 2
+            shift = window // 2 if window < side else 0
+            stages += [SwinBlock(width, head, side, window, shift * (i % 2)) for i in range(depth)]
+        self.stages = nn.Sequential(*stages)
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 10)
 
     def forward(self, x):
         x = self.norm0(self.patches(x).permute(0, 2, 3, 1))

@@ -60,8 +60,9 @@ struct Interval {
   int64_t bytes = 0;
 };
 
-// Byte offsets such that buffers alive at the same step do not overlap; multiples of Buffer::kAlignment. Greedy, the
-// largest first, each at the lowest place that is free for its whole life.
+// Byte offsets such that buffers alive at the same step do not overlap; multiples of Buffer::kAlignment. The largest few
+// thousand are placed greedily, the largest first, each at the lowest place that is free for its whole life; the others,
+// which hardly matter, behind them in the order of their first steps, each in the smallest gap that holds it.
 std::vector<int64_t> assign_offsets(std::span<const Interval> intervals);
 
 // The largest sum of the (aligned) sizes of buffers that are alive at one step.

@@ -56,5 +56,23 @@ TEST_CASE("random lifetimes never overlap, and the arena stays near the live pea
   }
 }
 
+TEST_CASE("more buffers than are worth a search do not overlap either, and share memory") {
+  std::mt19937 random(3);
+  std::vector<Interval> intervals;
+  for (int64_t i = 0; i < 6000; ++i) {
+    const int64_t first = static_cast<int64_t>(random() % 3000);
+    intervals.push_back({first, first + static_cast<int64_t>(random() % 20), static_cast<int64_t>(random() % 1000)});
+  }
+  const std::vector<int64_t> offsets = assign_offsets(intervals);
+  int64_t overlaps = 0;
+  for (size_t a = 0; a < intervals.size(); ++a)
+    for (size_t b = a + 1; b < intervals.size(); ++b) {
+      if (intervals[a].last < intervals[b].first || intervals[b].last < intervals[a].first) continue;
+      overlaps += offsets[a] < offsets[b] + intervals[b].bytes && offsets[b] < offsets[a] + intervals[a].bytes ? 1 : 0;
+    }
+  CHECK(overlaps == 0);
+  CHECK(end_of(intervals, offsets) <= live_peak(intervals) * 2);
+}
+
 }  // namespace
 }  // namespace marvin
