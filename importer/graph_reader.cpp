@@ -17,6 +17,8 @@ namespace {
 
 // Every level of bodies in bodies takes a part of the stack.
 constexpr int kMaxDepth = 64;
+// Functions that call others twice, and loops in loops, grow without bound.
+constexpr int64_t kMostWritten = 200'000;
 
 std::string described_with_opset(const onnx::NodeProto& node, int64_t opset) {
   std::string text = described(node);
@@ -170,6 +172,9 @@ Items GraphReader::read_body(const onnx::GraphProto& body, std::span<const Item>
     throw Error("the graph '", body.name(), "' has ", body.input_size(), " inputs, not ", inputs.size());
   if (depth_ == kMaxDepth) throw Error("graphs are nested more than ", kMaxDepth, " deep");
   ++depth_;
+  written_ += 1 + body.node_size();
+  if (written_ > kMostWritten)
+    throw Error("functions, loops and branches come to more than ", kMostWritten, " nodes when they are written out");
   Frame frame(outer, prefix, opset);
   for (int i = 0; i < body.input_size(); ++i) frame.define(body.input(i).name(), inputs[static_cast<size_t>(i)]);
   for (const onnx::TensorProto& tensor : body.initializer())

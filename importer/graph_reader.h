@@ -55,6 +55,7 @@ class GraphReader {
   ImportOptions::Form form_;
   Graph& graph_;
   int depth_ = 0;                                   // of bodies in bodies
+  int64_t written_ = 0;                             // nodes of bodies, as often as they are read
   std::vector<const onnx::FunctionProto*> called_;  // whose bodies are being read
 };
 

@@ -12,5 +12,5 @@ trap 'rm -rf "$seeds" "$corpus"' EXIT
 for model in /usr/share/libonnx-testdata/data/{node,simple,pytorch-operator}/*/model.onnx; do
   cp "$model" "$seeds/$(basename "$(dirname "$model")").onnx"
 done
-OMP_NUM_THREADS=1 ./import_fuzzer -max_total_time="${1:-3600}" -timeout=20 -rss_limit_mb=3072 -malloc_limit_mb=1024 \
+OMP_NUM_THREADS=1 ./import_fuzzer -max_total_time="${1:-3600}" -timeout=60 -rss_limit_mb=3072 -malloc_limit_mb=1024 \
   -max_len=65536 -print_final_stats=1 "$corpus" "$seeds"

@@ -58,7 +58,7 @@ std::vector<ValueId> expand(ExpandContext& context) {
   if (elements(x) == 0 || elements(w) == 0) throw Error("x [", text_of(x), "] or w [", text_of(w), "] is empty");
   const Attrs& given = context.attrs();
   const int64_t group = given.integer("group");
-  if (group < 1) throw Error("group must be at least 1, not ", group);
+  if (group < 1 || x[1] % group != 0) throw Error("group ", group, " does not divide ", x[1], " channels");
   const Shape& kernel = given.integers("kernel_shape");
   if (!kernel.empty() && !std::equal(kernel.begin(), kernel.end(), w.begin() + 2, w.end())) {
     throw Error("kernel_shape [", text_of(kernel), "] is not that of w [", text_of(w), "]");

@@ -60,8 +60,13 @@ std::vector<ValueId> expand_qlinear_matmul(ExpandContext& c) {
 
 // ---- Convolutions ---------------------------------------------------------------------------------------------------
 
+// Elements under all windows along one axis.
+constexpr int64_t kMostPlaces = int64_t{1} << 24;
+
 // Axis `axis` of x, of extent `in`, becomes two: the places of the window and the elements inside it.
 ValueId unfolded(Builder& c, ValueId x, int64_t axis, const Window& window) {
+  if (window.out > kMostPlaces / window.kernel)
+    throw Error(window.out, " windows of ", window.kernel, " elements are too many");
   Tensor places(Type{DType::i64, {window.out, window.kernel}});
   const std::span<int64_t> elements = places.as<int64_t>();
   for (int64_t i = 0; i < window.out * window.kernel; ++i) {

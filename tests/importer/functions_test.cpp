@@ -215,6 +215,20 @@ TEST_CASE("functions that call themselves are refused") {
   CHECK(error.size() < 300);
 }
 
+TEST_CASE("functions that would fill the memory are refused") {
+  ModelBuilder model = model_of_x();
+  add_function(model, "f0", {"a"}, {"b"}, ModelBuilder().node("Identity", {"a"}, {"b"}));
+  for (int i = 1; i < 40; ++i) {
+    const std::string callee = cat("f", i - 1);
+    ModelBuilder body;
+    call(body, callee, {"a"}, {"c"});
+    call(body, callee, {"c"}, {"b"});
+    add_function(model, cat("f", i), {"a"}, {"b"}, body);
+  }
+  const std::string error = import_error(call(model, "f39", {"x"}, {"y"}));
+  CHECK_THAT(error, Contains("come to more than 200000 nodes when they are written out"));
+}
+
 TEST_CASE("a function that nothing calls does not matter") {
   ModelBuilder model = model_with_f();
   add_function(model, "odd", {"a"}, {"b"}, ModelBuilder(99).node("Frobnicate", {"a"}, {"b"}));

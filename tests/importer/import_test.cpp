@@ -253,6 +253,20 @@ TEST_CASE("what an op refuses is told with node, op and opset") {
   CHECK_THAT(import_error(tensor), Contains("attribute 't' is a tensor"));
 }
 
+TEST_CASE("attributes and extents that would overflow or fill the memory are refused") {
+  ModelBuilder transposed;
+  transposed.input("x", {2, 3, 4, 5}).initializer("w", Tensor(Type{DType::f32, {3, 3, 3, 3}}));
+  transposed.node("ConvTranspose", {"x", "w"}, {"y"}, {attribute("group", std::numeric_limits<int64_t>::max())});
+  CHECK_THAT(import_error(transposed.output("y")), Contains("does not divide 3 channels"));
+  ModelBuilder integers;
+  integers.input("x", {1, 1, 2147483647, 3}, DType::u8).initializer("w", Tensor(Type{DType::u8, {1, 1, 2, 2}}));
+  integers.node("ConvInteger", {"x", "w"}, {"y"}).output("y");
+  CHECK_THAT(import_error(integers), Contains("2147483646 windows of 2 elements are too many"));
+  ModelBuilder equation;
+  equation.input("x", {2, 2}).node("Einsum", {"x"}, {"y"}, {attribute("equation", int64_t{1})}).output("y");
+  CHECK_THAT(import_error(equation), Contains("attribute 'equation' has the wrong type"));
+}
+
 // ---- Training mode --------------------------------------------------------------------------------------------------
 
 namespace {
