@@ -1,5 +1,5 @@
-// ONNX files out. Every file is written whole or not at all, and is at most 2 GiB; weights that came in files beside
-// the model are put into it. Throws Error where a file cannot be written.
+// ONNX files out. Every file is written whole or not at all. Weights that came in files beside the model are put into it,
+// unless it is then over 2 GiB, which protobuf cannot read: such a model keeps them in the file PATH.data. Throws Error where a file cannot be written.
 #pragma once
 
 #include <map>

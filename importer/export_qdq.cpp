@@ -227,7 +227,7 @@ void export_qdq(const OnnxModel& model, const TensorMap& weights, const Formats&
   QdqWriter(*proto.mutable_graph(), model.opset(), formats).run();
   set_formats(proto, formats);
   for (const auto& [key, value] : metadata) set_metadata(proto, key, value);
-  save(proto, path);
+  save(std::move(proto), path);
 }
 
 }  // namespace marvin

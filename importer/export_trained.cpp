@@ -8,7 +8,7 @@ void export_trained(const OnnxModel& model, const TensorMap& weights, const Expo
   onnx::ModelProto proto = with_weights(model, weights);
   if (!options.keep_training_mode) to_inference_form(proto, model.opset());
   for (const auto& [key, value] : options.metadata) set_metadata(proto, key, value);
-  save(proto, path);
+  save(std::move(proto), path);
 }
 
 }  // namespace marvin

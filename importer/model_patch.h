@@ -1,6 +1,8 @@
 // What the exports have in common. Internal to importer/.
 #pragma once
 
+#include <limits>
+
 #include "importer/export.h"
 #include "importer/onnx_file.h"
 
@@ -18,6 +20,8 @@ void set_metadata(onnx::ModelProto& proto, const std::string& key, const std::st
 std::string metadata_text(FixedPoint format);
 void set_formats(onnx::ModelProto& proto, const Formats& formats);
 
-void save(const onnx::ModelProto& proto, const std::string& path);
+// What is larger than `most` bytes, which protobuf cannot read, keeps its weights in the file PATH.data. Throws Error where
+// the files cannot be written.
+void save(onnx::ModelProto proto, const std::string& path, size_t most = std::numeric_limits<int32_t>::max());
 
 }  // namespace marvin

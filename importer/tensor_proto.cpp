@@ -264,4 +264,21 @@ void embed_external(Proto& proto, const std::filesystem::path& directory) {
   if (is_external(proto)) overwrite(proto, tensor_from(proto, directory));
 }
 
+std::string move_out(Proto& proto, const std::string& location, int64_t offset) {
+  if (proto.raw_data().empty()) set_raw(proto, tensor_from(proto, {}));
+  std::string bytes;
+  bytes.swap(*proto.mutable_raw_data());
+  proto.clear_raw_data();
+  const auto tell = [&](const std::string& key, const std::string& value) {
+    onnx::StringStringEntryProto& entry = *proto.add_external_data();
+    entry.set_key(key);
+    entry.set_value(value);
+  };
+  tell("location", location);
+  tell("offset", std::to_string(offset));
+  tell("length", std::to_string(bytes.size()));
+  proto.set_data_location(Proto::EXTERNAL);
+  return bytes;
+}
+
 }  // namespace marvin

@@ -31,4 +31,8 @@ void overwrite(onnx::TensorProto& proto, const Tensor& tensor);
 // Moves elements from a file below `directory` into raw_data.
 void embed_external(onnx::TensorProto& proto, const std::filesystem::path& directory);
 
+// Takes the elements out, which are then those that the file `location` beside the model has at this offset. Returns them as
+// that file holds them.
+std::string move_out(onnx::TensorProto& proto, const std::string& location, int64_t offset);
+
 }  // namespace marvin

@@ -12,77 +12,65 @@
 namespace marvin {
 namespace {
 
-// A file that disappears unless it is published.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& path)
-      : path_(path), name_(cat(path, ".", ::getpid(), ".tmp")), descriptor_(::open(name_.c_str(), kFlags, 0666)) {
-    if (descriptor_ < 0) fail();
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!published_) ::unlink(name_.c_str());
-  }
-
-  void write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail();
-      bytes.remove_prefix(static_cast<size_t>(written));
-    }
-  }
-
-  void publish() {
-    if (::fsync(descriptor_) != 0) fail();
-    const int closed = ::close(descriptor_);
-    descriptor_ = -1;
-    if (closed != 0 || ::rename(name_.c_str(), path_.c_str()) != 0) fail();
-    published_ = true;
-    sync_directory();
-  }
-
- private:
-  static constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-
-  // The rename is on disk only once its directory is. File systems that cannot sync directories do without.
-  void sync_directory() const {
-    const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
-    const int directory = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return;
-    ::fsync(directory);
-    ::close(directory);
-  }
-
-  [[noreturn]] void fail() const { throw Error("cannot write '", path_, "': ", std::strerror(errno)); }
-
-  std::string path_, name_;
-  int descriptor_;
-  bool published_ = false;
-};
+namespace fs = std::filesystem;
 
 // What a symbolic link leads to, whether that exists or not; the path itself when it is none.
-std::filesystem::path followed(std::filesystem::path path) {
+fs::path followed(fs::path path) {
   constexpr int kMostLinks = 40;  // as many as Linux follows
   std::error_code ignored;
-  for (int links = 0; links < kMostLinks && std::filesystem::is_symlink(path, ignored); ++links) {
-    path = path.parent_path() / std::filesystem::read_symlink(path, ignored);
-  }
+  for (int links = 0; links < kMostLinks && fs::is_symlink(path, ignored); ++links)
+    path = path.parent_path() / fs::read_symlink(path, ignored);
   return path;
+}
+
+// The rename is on disk only once its directory is. File systems that cannot sync directories do without.
+void sync_directory_of(const std::string& path) {
+  const fs::path parent = fs::path(path).parent_path();
+  const int directory = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return;
+  ::fsync(directory);
+  ::close(directory);
 }
 
 }  // namespace
 
-void write_file_atomically(const std::string& path, std::string_view bytes) {
+AtomicFile::AtomicFile(const std::string& path) : path_(followed(path).string()) {
   std::error_code ignored;
-  const std::filesystem::path target = followed(path);
-  const std::filesystem::file_status status = std::filesystem::symlink_status(target, ignored);
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+  const fs::file_status status = fs::symlink_status(path_, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status))
     throw Error("cannot write '", path, "': it is not a regular file");
+  name_ = cat(path_, ".", ::getpid(), ".tmp");
+  descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail();
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!published_) ::unlink(name_.c_str());
+}
+
+void AtomicFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail();
+    bytes.remove_prefix(static_cast<size_t>(written));
   }
-  TemporaryFile file(target);
+}
+
+void AtomicFile::publish() {
+  if (::fsync(descriptor_) != 0) fail();
+  const int closed = ::close(descriptor_);
+  descriptor_ = -1;
+  if (closed != 0 || ::rename(name_.c_str(), path_.c_str()) != 0) fail();
+  published_ = true;
+  sync_directory_of(path_);
+}
+
+void AtomicFile::fail() const { throw Error("cannot write '", path_, "': ", std::strerror(errno)); }
+
+void write_file_atomically(const std::string& path, std::string_view bytes) {
+  AtomicFile file(path);
   file.write(bytes);
   file.publish();
 }

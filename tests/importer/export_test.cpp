@@ -1,4 +1,5 @@
 #include "importer/export.h"
+#include "importer/model_patch.h"
 
 #include <google/protobuf/unknown_field_set.h>
 #include <google/protobuf/util/message_differencer.h>
@@ -194,6 +195,29 @@ TEST_CASE("old BatchNormalization is put into inference form by leaving out its 
   const onnx::ModelProto out = trained(model, {}, {});
   CHECK(maker(out, "y").output_size() == 1);
   CHECK(maker(out, "y").attribute_size() == 0);
+}
+
+TEST_CASE("a model that is too large for one file keeps its weights in another beside it") {
+  const TemporaryDirectory directory;
+  Tensor weights(Type{DType::f32, {20, 30}});
+  for (size_t i = 0; i < 600; ++i) weights.as<float>()[i] = static_cast<float>(i);
+  ModelBuilder model;
+  model.input("x", {1, 20}).initializer("w", weights).constant("c", weights).initializer("small", Tensor::scalar(2.0f));
+  model.node("MatMul", {"x", "w"}, {"a"}).node("MatMul", {"x", "c"}, {"b"}).node("Add", {"a", "b"}, {"y"}).output("y");
+  const std::string path = directory / "large.onnx";
+  save(model.model, path, 3000);
+  CHECK(std::filesystem::file_size(path) < 1000);
+  CHECK(std::filesystem::file_size(path + ".data") == 8192);
+  const OnnxModel loaded = OnnxModel::load(path);
+  const Graph graph = loaded.import({});
+  CHECK(*graph[graph.find("w")].data == weights);
+  CHECK(*graph[graph.find("c")].data == weights);
+
+  export_trained(loaded, {}, {}, directory / "whole.onnx");
+  CHECK_FALSE(std::filesystem::exists(directory / "whole.onnx.data"));
+  CHECK(value_of(read_proto(directory / "whole.onnx"), "w") == weights);
+  CHECK_THAT(error_of([&] { save(model.model, path, 50); }), Contains("over 2 GiB without its weights"));
+  CHECK(file_content(path + ".data").size() == 8192);  // what was there before
 }
 
 TEST_CASE("weights that came beside the model are put into the exported file") {
