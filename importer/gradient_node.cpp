@@ -32,8 +32,11 @@ std::vector<ValueId> read_gradient(GraphReader& reader, const onnx::NodeProto& n
   graph.loss = loss;
   // They are part of what the model computes.
   for (uint32_t i = first_node; i < graph.node_count(); ++i) graph[NodeId{i}].phase = Phase::forward;
-  for (size_t i = 0; i < gradients.size(); ++i)
-    if (!gradients[i].valid()) gradients[i] = builder.constant(Tensor(graph.type_of(wanted[i])));
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (gradients[i].valid()) continue;
+    const ValueId zero = builder.scalar_like(wanted[i], 0);
+    gradients[i] = builder.build("Expand", {zero, builder.constant_shape(graph.type_of(wanted[i]).shape)});
+  }
   return gradients;
 }
 

@@ -11,6 +11,7 @@ namespace marvin {
 struct ListedNode {
   std::string name;  // or its first output's, when it has none
   std::string op;    // with its domain in front where that is not ONNX's
+  std::string described;  // as errors on it begin: "node 'conv1' (Conv"
   std::vector<std::string> outputs;
   bool known = false;  // marvin reads this op
 };

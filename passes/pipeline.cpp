@@ -19,6 +19,16 @@ std::vector<FixedPoint> formats_of(const Graph& graph, const Formats& formats) {
   return result;
 }
 
+std::vector<std::string> without_gradient(const Graph& graph, const std::vector<ValueId>& parameters,
+                                          const std::vector<ValueId>& gradients) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < parameters.size(); ++i)
+    if (!gradients[i].valid()) names.push_back(graph[parameters[i]].name);
+  if (names.size() < parameters.size()) return names;
+  throw Error("no gradient reaches any parameter: no derivative passes the ops between them and the loss; marvin check "
+              "names these");
+}
+
 }  // namespace
 
 const std::vector<std::string>& pass_names() {
@@ -48,6 +58,7 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
     if (parameters.empty()) throw Error("the loss depends on no parameter: there is nothing to train");
     std::vector<ValueId> gradients;
     runner.run("differentiate", graph, [&](Graph& g) { gradients = differentiate(g, parameters); });
+    result.untrained = without_gradient(graph, parameters, gradients);
     if (options.optimizer) {
       runner.run("shape_gradients", graph,
                  [&](Graph& g) { shape_gradients(g, options.shaping, parameters, gradients); });

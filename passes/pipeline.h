@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "passes/append_optimizer.h"
 #include "passes/attach_loss.h"
@@ -33,6 +34,7 @@ struct Compiled {
   Graph graph;
   LossInputs loss;
   OptimizerInputs optimizer;
+  std::vector<std::string> untrained;  // parameters that no gradient reaches: no derivative passes what reads them
 };
 
 // Runs the passes. Throws Error where the model cannot be trained.

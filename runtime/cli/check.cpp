@@ -8,6 +8,7 @@
 #include "runtime/cli/options.h"
 #include "runtime/cli/training_graph.h"
 #include "runtime/cli/verbs.h"
+#include "runtime/ops/types.h"
 #include "runtime/report/table.h"
 
 namespace marvin {
@@ -29,7 +30,8 @@ struct Report {
   std::vector<Verdict> nodes;
   std::string cannot_run, cannot_train;  // "" where it can
   std::string loss;
-  int64_t parameters = 0;  // trainable elements
+  int64_t parameters = 0;              // elements that are trained
+  std::vector<std::string> untrained;  // parameters that no gradient reaches
 };
 
 // ---- Where gradients have to pass -----------------------------------------------------------------------------------
@@ -69,8 +71,12 @@ class GradientPath {
 
 void judge_training(const Graph& graph, NodeId id, const GradientPath* path, Verdict& verdict) {
   if (!path || !path->passes(id)) return;
-  verdict.trains = op_named(graph[id].op).gradient ? "yes" : "no";
-  if (verdict.trains == "no") verdict.why = graph[id].op + " has no gradient, and parameters reach the loss through it";
+  const OpDef& op = op_named(graph[id].op);
+  verdict.trains = op.gradient && op.gradient != no_gradient ? "yes" : "no";
+  if (!op.gradient)
+    verdict.why = graph[id].op + " has no gradient, and parameters reach the loss through it: freeze these (--freeze)";
+  if (op.gradient == no_gradient)
+    verdict.why = "no derivative passes " + graph[id].op + ": what reaches the loss through it alone stays as it is";
 }
 
 void judge_quantization(const Graph& graph, NodeId id, Verdict& verdict) {
@@ -99,11 +105,20 @@ Verdict judge(const ListedNode& listed, const Graph& graph, const GradientPath* 
   return verdict;
 }
 
-std::vector<Verdict> unread(const std::vector<ListedNode>& nodes) {
+// Where reading the model came to an end, as the error says.
+std::vector<Verdict> unread(const std::vector<ListedNode>& nodes, const std::string& error) {
   std::vector<Verdict> verdicts;
   for (const ListedNode& node : nodes) {
-    verdicts.push_back(
-        {node.name, node.op, node.known ? "yes" : "no", "-", "-", node.known ? "" : "the op is not known"});
+    Verdict& verdict = verdicts.emplace_back(Verdict{node.name, node.op, "yes", "-", "-", ""});
+    const size_t where = error.find(node.described);
+    if (!node.known) {
+      verdict.runs = "no";
+      verdict.why = "the op is not known";
+    } else if (where != std::string::npos) {
+      const size_t reason = error.find("): ", where);
+      verdict.runs = "no";
+      verdict.why = reason == std::string::npos ? error : error.substr(reason + 3);
+    }
   }
   return verdicts;
 }
@@ -125,7 +140,7 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
   Graph graph;
   report.cannot_run = error_of([&] { graph = model.import({.batch = options.batch_size, .shapes = options.shapes}); });
   if (!report.cannot_run.empty()) {
-    report.nodes = unread(listed);
+    report.nodes = unread(listed, report.cannot_run);
     report.cannot_train = "it cannot be executed";
     return report;
   }
@@ -144,7 +159,8 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
     for (const ValueId parameter : parameters) report.parameters += with_loss.type_of(parameter).elements();
     path.emplace(with_loss, parameters);
     PassRunner runner;
-    compile(graph, {.loss = loss, .optimizer = OptimizerOptions{}}, runner);
+    report.untrained = compile(graph, {.loss = loss, .optimizer = OptimizerOptions{}}, runner).untrained;
+    for (const std::string& name : report.untrained) report.parameters -= with_loss.type_of(with_loss.find(name)).elements();
   });
   for (const ListedNode& node : listed) report.nodes.push_back(judge(node, with_loss, path ? &*path : nullptr));
   return report;
@@ -171,6 +187,7 @@ Json to_json(const Report& report) {
           {"why_not", report.cannot_run.empty() ? report.cannot_train : report.cannot_run},
           {"loss", report.loss},
           {"parameters", report.parameters},
+          {"untrained", report.untrained},
           {"quantized_products", count(report.nodes, &Verdict::quantizes, "yes")},
           {"nodes", nodes}};
 }
@@ -187,6 +204,7 @@ std::string to_text(const Report& report) {
              report.cannot_train.empty()
                  ? cat("yes: ", grouped_text(report.parameters), " parameters, loss ", report.loss)
                  : cat("no: ", report.cannot_train),
+             report.untrained.empty() ? "" : cat("; no gradient reaches ", join(report.untrained)),
              "\nquantizes  ", products, products == 1 ? " product" : " products", " and their gradients");
 }
 

@@ -110,6 +110,8 @@ void print_begin(const TrainOptions& options, const RunData& data, const Trainer
   if (!options.common.prints_text()) return;
   print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss().name, ", precision ",
                  options.recipe.precision));
+  if (!trainer.untrained().empty())
+    print_line(cat("no gradient reaches ", join(trainer.untrained()), ": these stay as they are (marvin check says why)"));
   if (data.evaluates_on_training_data() && options.recipe.validation_split == 0) {
     print_line("evaluating on the training data: there are no test data; --eval-data or --val-split set some aside");
   }

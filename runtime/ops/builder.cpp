@@ -1,3 +1,7 @@
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
 #include "runtime/ops/op.h"
 #include "runtime/ops/types.h"
 
@@ -95,6 +99,11 @@ ValueId Builder::constant_shape(const Shape& shape) {
 ValueId Builder::scalar_like(ValueId value, double number) {
   return visit(type(value).dtype, [&](auto zero) {
     using T = decltype(zero);
+    if constexpr (std::is_integral_v<T>) {
+      const double above = std::ldexp(1.0, std::numeric_limits<T>::digits);
+      if (!(number >= static_cast<double>(std::numeric_limits<T>::min()) && number < above))
+        throw Error(number, " is no ", name_of(type(value).dtype));
+    }
     return constant(Tensor::scalar<T>(static_cast<T>(number)));
   });
 }

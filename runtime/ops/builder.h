@@ -33,7 +33,7 @@ class Builder {
 
   ValueId constant(Tensor data);
   ValueId constant_shape(const Shape& shape);  // an i64 vector
-  // A scalar constant of the value's element type.
+  // A scalar constant of the value's element type. Throws Error where that cannot hold the number.
   ValueId scalar_like(ValueId value, double number);
   // Sums `value` down to `shape`, undoing a broadcast; `value` itself when it has that shape.
   ValueId sum_to(ValueId value, const Shape& shape);

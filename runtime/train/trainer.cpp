@@ -51,6 +51,7 @@ class Trainer::Impl {
   }
 
   const LossOptions& loss() const { return loss_; }
+  const std::vector<std::string>& untrained() const { return plans_.begin()->second->compiled.untrained; }
   const Preprocess& preprocess() const { return preprocess_; }
   const ParameterStore& parameters() const { return parameters_; }
   const ParameterStore& best_parameters() const { return best_parameters_; }
@@ -315,6 +316,7 @@ Trainer::Trainer(ImportModel import, const Dataset& train, const Dataset& evalua
     : impl_(std::make_unique<Impl>(std::move(import), train, evaluation, std::move(recipe))) {}
 Trainer::~Trainer() = default;
 const LossOptions& Trainer::loss() const { return impl_->loss(); }
+const std::vector<std::string>& Trainer::untrained() const { return impl_->untrained(); }
 const Preprocess& Trainer::preprocess() const { return impl_->preprocess(); }
 TrainingResult Trainer::run(const TrainingEvents& events) { return impl_->run(events); }
 const ParameterStore& Trainer::parameters() const { return impl_->parameters(); }

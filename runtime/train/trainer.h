@@ -77,6 +77,8 @@ class Trainer {
 
   // What was chosen where the recipe left it open.
   const LossOptions& loss() const;
+  // Names of the parameters that stay as they are, since no gradient reaches them.
+  const std::vector<std::string>& untrained() const;
   const Preprocess& preprocess() const;
   // Runs to the end. Throws Error, naming the step and where it can be told the layer, when the loss is not finite.
   TrainingResult run(const TrainingEvents& events);

@@ -2,6 +2,7 @@
 
 #include "runtime/ops/op.h"
 #include "tests/cli/command.h"
+#include "tests/importer/model_builder.h"
 
 namespace marvin {
 namespace {
@@ -131,6 +132,38 @@ TEST_CASE("check names the ops that are not known and fails") {
   CHECK(outcome.code == 1);
   CHECK(outcome.out.find("Frobnicate") != std::string::npos);
   CHECK(outcome.says("Frobnicate"));
+}
+
+// y = op(x w1) w2
+std::string between_products(const std::string& op, const std::string& path) {
+  ModelBuilder model;
+  model.input("x", {"n", 4}).initializer("w1", Tensor(Type{DType::f32, {4, 4}}));
+  model.initializer("w2", Tensor(Type{DType::f32, {4, 3}})).node("MatMul", {"x", "w1"}, {"a"}, {}, "first");
+  model.node(op, {"a"}, {"b"}, {}, "middle").node("MatMul", {"b", "w2"}, {"y"}, {}, "last").output("y");
+  return write_file(path, model.model.SerializeAsString());
+}
+
+TEST_CASE("check says what no gradient passes, and which parameters therefore stay as they are") {
+  const TemporaryDirectory directory;
+  const Outcome outcome = run_marvin({"check", between_products("Round", directory / "model.onnx"), "--json"});
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json report = outcome.json();
+  CHECK(report.at("parameters") == 12);
+  CHECK(report.at("untrained") == json::array({"w1"}));
+  CHECK(report.at("nodes")[1].at("trains") == "no");
+  CHECK(report.at("nodes")[1].at("why").get<std::string>().find("no derivative passes Round") == 0);
+  CHECK(report.at("nodes")[2].at("trains") == "yes");
+}
+
+TEST_CASE("check says at which node a model cannot be read further, and why") {
+  const TemporaryDirectory directory;
+  const Outcome outcome = run_marvin({"check", between_products("NonZero", directory / "model.onnx"), "--json"});
+  CHECK(outcome.code == 1);
+  const json report = outcome.json();
+  CHECK(report.at("nodes")[0].at("runs") == "yes");
+  CHECK(report.at("nodes")[1].at("runs") == "no");
+  CHECK(report.at("nodes")[1].at("why").get<std::string>().find("the output's shape depends on") == 0);
 }
 
 TEST_CASE("check says why a model without parameters cannot be trained") {

@@ -262,9 +262,30 @@ TEST_CASE("attributes and extents that would overflow or fill the memory are ref
   integers.input("x", {1, 1, 2147483647, 3}, DType::u8).initializer("w", Tensor(Type{DType::u8, {1, 1, 2, 2}}));
   integers.node("ConvInteger", {"x", "w"}, {"y"}).output("y");
   CHECK_THAT(import_error(integers), Contains("2147483646 windows of 2 elements are too many"));
+  ModelBuilder dropout(7);
+  dropout.input("x", {4}, DType::u32).node("Dropout", {"x"}, {"y"}, {attribute("ratio", -7.0f)}).output("y");
+  CHECK_THAT(import_error(dropout), Contains("-7 is no u32"));
   ModelBuilder equation;
   equation.input("x", {2, 2}).node("Einsum", {"x"}, {"y"}, {attribute("equation", int64_t{1})}).output("y");
   CHECK_THAT(import_error(equation), Contains("attribute 'equation' has the wrong type"));
+}
+
+TEST_CASE("a Gradient node gives zeros for what its y does not depend on") {
+  ModelBuilder model;
+  model.input("a", {2}).input("b", {2}).node("Mul", {"a", "a"}, {"y"}).node("Gradient", {"a", "b"}, {"da", "db"});
+  model.last_node().set_domain("ai.onnx.preview.training");
+  onnx::AttributeProto& xs = *model.last_node().add_attribute();
+  xs.set_name("xs");
+  xs.set_type(onnx::AttributeProto::STRINGS);
+  xs.add_strings("a");
+  xs.add_strings("b");
+  onnx::AttributeProto& y = *model.last_node().add_attribute();
+  y.set_name("y");
+  y.set_type(onnx::AttributeProto::STRING);
+  y.set_s("y");
+  const Graph graph = model.output("da").output("db").import();
+  CHECK(type(graph, "da") == Type{DType::f32, {2}});
+  CHECK(*graph[graph.find("db")].data == Tensor::of<float>({2}, {0, 0}));
 }
 
 // ---- Training mode --------------------------------------------------------------------------------------------------
