@@ -10,7 +10,7 @@ namespace marvin {
 namespace {
 
 // Bodies are written out, so that this many are a graph that nobody wants to plan.
-constexpr int64_t kMaxIterations = 1 << 16;
+constexpr int64_t kMaxIterations = 1 << 14;
 
 const onnx::GraphProto& body_of(const onnx::NodeProto& node, std::string_view name) {
   const onnx::GraphProto* body = graph_attribute(node, name);
