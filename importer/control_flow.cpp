@@ -228,6 +228,8 @@ std::vector<ValueId> scan_of_batch(Context& context, const onnx::GraphProto& bod
   std::vector<std::vector<ValueId>> per_operand;
   for (size_t i = 1; i < operands.size(); ++i)
     per_operand.push_back(elements_of(context.builder, operands[i], 0, false));
+  for (const std::vector<ValueId>& list : per_operand)
+    if (list.size() != per_operand[0].size()) throw Error("its operands have different batches");
   std::vector<std::vector<ValueId>> per_output;
   for (size_t b = 0; b < per_operand.at(0).size(); ++b) {
     std::vector<ValueId> values;

@@ -60,6 +60,8 @@ void check_ops(const onnx::ModelProto& model) {
     for (const OpDef* op : all_ops())
       if (is_onnx_op(op->name)) known.emplace_back(op->name);
     advice = suggestion(first.op_type(), known);
+  } else if (first.domain() == "marvin") {
+    advice = " It is marvin's own: this is a training graph, written for viewers; name the model that it was made of";
   } else {
     advice = cat(" It is of the domain '", first.domain(), "'; export the model for ONNX without extensions");
   }
@@ -146,6 +148,7 @@ class Importer {
       if (!input.type().has_tensor_type()) throw Error("is not a tensor");
       const onnx::TypeProto::Tensor& tensor = input.type().tensor_type();
       Type type{dtype_of(tensor.elem_type()), {}};
+      if (options_.widen && is_half(type.dtype)) type.dtype = DType::f32;
       if (const auto value = options_.values.find(input.name()); value != options_.values.end()) {
         check_value(tensor, type.dtype, value->second.type());
         reader_.add_tensor(frame_, input.name(), value->second, false);
@@ -179,7 +182,7 @@ class Importer {
     const ValueId value = reader_.value_named(frame_, output.name());
     batch_.check_output(output, graph_.type_of(value));
     const int32_t declared = output.type().tensor_type().elem_type();
-    if (declared == 0 || !is_half(dtype_of(declared))) return value;
+    if (options_.widen || declared == 0 || !is_half(dtype_of(declared))) return value;
     const ValueId given = graph_.find(output.name());
     if (graph_.type_of(given).dtype == dtype_of(declared)) return given;
     if (graph_[value].name == output.name()) graph_.rename(value, graph_.unused_name(output.name() + ".f32"));

@@ -25,6 +25,8 @@ struct ImportOptions {
   std::map<std::string, Shape> shapes;
   // Inputs with known values are constants. For models whose shapes are computed from their inputs' values.
   TensorMap values;
+  // Inputs and outputs that the file declares as 16-bit floats are float32, as training feeds and reads them.
+  bool widen = false;
   // as_found: BatchNormalization and Dropout do what the file says. inference: neither is in training mode.
   enum class Form : uint8_t { as_found, inference };
   Form form = Form::as_found;

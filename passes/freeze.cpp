@@ -1,7 +1,8 @@
 #include "passes/freeze.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
-#include <regex>
 
 #include "runtime/ops/op.h"
 
@@ -24,19 +25,15 @@ void use_running_statistics(Graph& graph, Node& node) {
 }  // namespace
 
 std::vector<ValueId> parameters_matching(const Graph& graph, const std::string& pattern) {
-  std::regex regex;
-  try {
-    regex.assign(pattern);
-  } catch (const std::regex_error& error) {
-    throw Error("'", pattern, "' is no regular expression: ", error.what());
-  }
+  const RE2 regex(pattern, RE2::Quiet);
+  if (!regex.ok()) throw Error("'", pattern, "' is no regular expression: ", regex.error());
   std::vector<ValueId> matching;
   std::vector<std::string> names;
   for (uint32_t i = 0; i < graph.value_count(); ++i) {
     const Value& value = graph[ValueId{i}];
     if (value.kind != ValueKind::parameter) continue;
     names.push_back(value.name);
-    if (std::regex_search(value.name, regex)) matching.push_back(ValueId{i});
+    if (RE2::PartialMatch(value.name, regex)) matching.push_back(ValueId{i});
   }
   if (matching.empty()) {
     if (names.size() > 8) names.resize(8), names.emplace_back("...");

@@ -55,6 +55,11 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
       std::erase_if(parameters, [&](ValueId value) { return std::ranges::find(frozen, value) != frozen.end(); });
       runner.run("freeze", graph, [&](Graph& g) { freeze(g, frozen); });
     }
+    for (const ValueId parameter : parameters) {
+      if (graph.type_of(parameter).dtype == DType::f32) continue;
+      throw Error("the parameter '", graph[parameter].name, "' is ", text_of(graph.type_of(parameter)),
+                  "; marvin trains float32: export the model in float32, or freeze the parameter");
+    }
     if (parameters.empty()) throw Error("the loss depends on no parameter: there is nothing to train");
     std::vector<ValueId> gradients;
     runner.run("differentiate", graph, [&](Graph& g) { gradients = differentiate(g, parameters); });

@@ -4,7 +4,7 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(g++ cmake ninja-build pkg-config libonnx-dev libprotobuf-dev protobuf-compiler libopenblas-openmp-dev
-                libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev catch2 libcli11-dev zlib1g-dev libzip-dev zipcmp
+                libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev catch2 libcli11-dev libre2-dev zlib1g-dev libzip-dev zipcmp
                 zipmerge ziptool graphviz)
 data_packages=(dataset-fashion-mnist)
 test_packages=(libonnx-testdata)

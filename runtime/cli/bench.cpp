@@ -100,7 +100,9 @@ Recipe bench_recipe(const BenchOptions& options) {
 }
 
 Timing measure(const OnnxModel& model, const BenchOptions& options) {
-  const ImportModel import = importer_of(model, options.shapes);
+  const ImportModel import = [&](int64_t batch, bool inference) {
+    return import_with(model, options.shapes, batch, inference);
+  };
   const Dataset data = synthetic_data(import(options.batch_size, false));
   Timing timing;
   Trainer trainer(import, data, data, bench_recipe(options));

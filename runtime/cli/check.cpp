@@ -138,7 +138,7 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
   Report report;
   const std::vector<ListedNode> listed = list_nodes(model);
   Graph graph;
-  report.cannot_run = error_of([&] { graph = model.import({.batch = options.batch_size, .shapes = options.shapes}); });
+  report.cannot_run = error_of([&] { graph = import_with(model, options.shapes, options.batch_size, false); });
   if (!report.cannot_run.empty()) {
     report.nodes = unread(listed, report.cannot_run);
     report.cannot_train = "it cannot be executed";
@@ -234,7 +234,8 @@ Verb add_check(CLI::App& app) {
       "Examples:\n"
       "  marvin check models/resnet20.onnx\n"
       "  marvin check model.onnx --json\n"
-      "Exits with 1 when the model cannot be executed.");
+      "Exits with 1 when the model cannot be executed. Where shapes depend on the values of inputs, marvin run, which is\n"
+      "given these, may execute what check cannot.");
   return {command, [options] { return check(*options); }};
 }
 

@@ -22,15 +22,15 @@ struct ExportVerbOptions {
 };
 
 // A file, or the trained model of a run directory.
-OnnxModel load_source(const std::string& source) {
-  if (!fs::is_directory(source)) return OnnxModel::load(source);
+std::string model_of(const std::string& source) {
+  if (!fs::is_directory(source)) return source;
   const Json run = read_run_json(source);
   const fs::path trained = fs::path(source) / "trained.onnx";
   if (!fs::exists(trained)) {
     throw Error("the run '", source,
                 "' holds no trained.onnx: it has not ended, or ended early (best.onnx may be there)");
   }
-  return OnnxModel::load(trained.string());
+  return trained.string();
 }
 
 void export_float(const OnnxModel& model, const std::string& output) { export_trained(model, {}, {}, output); }
@@ -49,7 +49,7 @@ void export_fixed_point(const OnnxModel& model, const ExportVerbOptions& options
 // A run's trained.onnx is in inference form: its training graph is that of the model that was trained, with its
 // weights.
 Graph training_model(const OnnxModel& trained, const std::string& source, const GraphOptions& options) {
-  if (!fs::is_directory(source)) return importer_of(trained, options.shapes)(options.batch_size, false);
+  if (!fs::is_directory(source)) return import_with(trained, options.shapes, options.batch_size, false);
   const Json run = read_run_json(source);
   const std::string original = run.value("model", std::string());
   if (!fs::exists(original)) {
@@ -57,8 +57,8 @@ Graph training_model(const OnnxModel& trained, const std::string& source, const 
                 "', which is not there any more; its training graph ",
                 "needs it. Name another model instead of the run");
   }
-  Graph graph = importer_of(OnnxModel::load(original), options.shapes)(options.batch_size, false);
-  const Graph weights = importer_of(trained, options.shapes)(options.batch_size, true);
+  Graph graph = import_with(OnnxModel::load(original), options.shapes, options.batch_size, false);
+  const Graph weights = import_with(trained, options.shapes, options.batch_size, true);
   for (uint32_t i = 0; i < graph.value_count(); ++i) {
     Value& value = graph[ValueId{i}];
     const ValueId same = value.kind == ValueKind::parameter ? weights.find(value.name) : ValueId{};
@@ -115,7 +115,11 @@ void check_options(const CLI::App& command, const ExportVerbOptions& options) {
 
 int export_model(const CLI::App& command, const ExportVerbOptions& options) {
   check_options(command, options);
-  const OnnxModel model = load_source(options.source);
+  const std::string source = model_of(options.source);
+  std::error_code ignored;
+  if (fs::equivalent(source, options.output, ignored))
+    throw Error("--output '", options.output, "' is the model that is exported; give another name");
+  const OnnxModel model = OnnxModel::load(source);
   if (options.format == "float") export_float(model, options.output);
   if (options.format == "qdq") export_fixed_point(model, options);
   if (options.format == "training") export_training(model, options);

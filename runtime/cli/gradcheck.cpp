@@ -33,6 +33,7 @@ Json to_json(const GradientCheck& check, double tolerance) {
 }
 
 int gradcheck(const GradcheckOptions& options) {
+  if (!(options.tolerance >= 0)) throw Error("--tolerance ", options.tolerance, " makes no sense; it is at least 0");
   const OnnxModel model = OnnxModel::load(options.model);
   const std::vector<NamedArray> inputs = read_npz(options.inputs);
   const std::vector<GradientCheck> checks = with_context(
@@ -50,7 +51,8 @@ int gradcheck(const GradcheckOptions& options) {
   print_result(options.common, {{"gradients", rows}, {"wrong", wrong}},
                cat(table.text(), "\n", checks.size() - static_cast<size_t>(wrong), " of ", checks.size(),
                    " gradients agree with differences"));
-  return wrong == 0 ? kSuccess : kFailure;
+  if (wrong > 0) throw Error(wrong, " of ", checks.size(), " gradients differ by more than --tolerance ", options.tolerance);
+  return kSuccess;
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // marvin VERB ...: parses the command line, runs the verb, and turns what it throws into one line and an exit code.
 #include <algorithm>
+#include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <new>
 
@@ -117,6 +119,9 @@ int guarded(int argc, const char* const* argv) {
   } catch (const Error& error) {
     std::cerr << "marvin: " << error.what() << '\n';
     return kFailure;
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::cerr << "marvin: '" << error.path1().string() << "': " << error.code().message() << '\n';
+    return kFailure;
   } catch (const std::bad_alloc&) {
     std::cerr << "marvin: out of memory; a smaller --batch-size needs less\n";
     return kFailure;
@@ -129,4 +134,7 @@ int guarded(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace marvin
 
-int main(int argc, char** argv) { return marvin::guarded(argc, argv); }
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an error of writing, after the work is saved
+  return marvin::guarded(argc, argv);
+}

@@ -80,7 +80,9 @@ void add_shapes(CLI::App& command, InputShapes& shapes) {
               const size_t middle = text.find('=');
               if (middle == std::string::npos || middle == 0)
                 throw CLI::ValidationError("--shape " + text + " is not NAME=A,B,..");
-              Shape& shape = shapes[text.substr(0, middle)];
+              const auto [entry, added] = shapes.try_emplace(text.substr(0, middle));
+              if (!added) throw CLI::ValidationError("--shape " + entry->first + " is given twice");
+              Shape& shape = entry->second;
               std::istringstream extents(text.substr(middle + 1));
               for (std::string extent; std::getline(extents, extent, ',');) {
                 int64_t number = 0;
@@ -98,11 +100,30 @@ void add_shapes(CLI::App& command, InputShapes& shapes) {
 ImportModel importer_of(const OnnxModel& model, const InputShapes& shapes) {
   return [model, shapes](int64_t batch, bool inference) {
     using Form = ImportOptions::Form;
-    ImportOptions options{.batch = batch, .shapes = shapes, .form = inference ? Form::inference : Form::as_found};
+    ImportOptions options{
+        .batch = batch, .shapes = shapes, .widen = true, .form = inference ? Form::inference : Form::as_found};
     for (auto& [name, shape] : options.shapes)
       if (!shape.empty() && batch > 0) shape[0] = batch;
     return model.import(options);
   };
+}
+
+Graph import_with(const OnnxModel& model, const InputShapes& shapes, int64_t batch, bool inference) {
+  const std::vector<std::string> names = model.inputs();
+  for (const auto& [name, shape] : shapes) {
+    if (std::ranges::find(names, name) == names.end())
+      throw Error("--shape ", name, ": the model has no such input; its inputs are ", join(names), ".",
+                  suggestion(name, names));
+    if (batch == 0 && name == names[0]) batch = shape[0];
+  }
+  Graph graph = importer_of(model, shapes)(batch, inference);
+  for (const ValueId input : graph.inputs) {
+    const auto given = shapes.find(graph[input].name);
+    if (given == shapes.end() || given->second == graph.type_of(input).shape) continue;
+    throw Error("--shape ", given->first, "=", text_of(given->second), ": the model's input is ",
+                text_of(graph.type_of(input)));
+  }
+  return graph;
 }
 
 InputShapes shapes_of(const Dataset& data) {

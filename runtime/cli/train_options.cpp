@@ -95,6 +95,7 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
       .add_option("--replace-head", o.replace_head,
                   "A new last layer of so many outputs, for other classes than the model was exported for")
       ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 24).description(""))
       ->group(kGroup);
   command
       .add_option("--freeze", o.recipe.freeze,

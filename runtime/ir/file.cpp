@@ -36,8 +36,9 @@ void sync_directory_of(const std::string& path) {
 
 AtomicFile::AtomicFile(const std::string& path) : path_(followed(path).string()) {
   std::error_code ignored;
-  const fs::file_status status = fs::symlink_status(path_, ignored);
-  if (fs::exists(status) && !fs::is_regular_file(status))
+  const fs::file_status status = fs::status(path, ignored);
+  const bool circular = fs::is_symlink(fs::symlink_status(path_, ignored));
+  if (circular || (fs::exists(status) && !fs::is_regular_file(status)))
     throw Error("cannot write '", path, "': it is not a regular file");
   name_ = cat(path_, ".", ::getpid(), ".tmp");
   descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

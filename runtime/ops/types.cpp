@@ -80,7 +80,7 @@ constexpr std::array<int64_t, 13> kOnnxNumbers = {1, 11, 10, 16, 3, 5, 6, 7, 2, 
 
 DType dtype_of_onnx(int64_t number) {
   const auto found = std::find(kOnnxNumbers.begin(), kOnnxNumbers.end(), number);
-  if (found == kOnnxNumbers.end()) throw Error("ONNX's element type ", number, " is not supported");
+  if (found == kOnnxNumbers.end()) throw Error("ONNX's element type ", number, number == 8 ? " (STRING)" : "", " is not supported");
   return static_cast<DType>(found - kOnnxNumbers.begin());
 }
 

@@ -8,6 +8,8 @@
 namespace marvin {
 namespace {
 
+constexpr size_t kLargeGraph = 200;  // nodes
+
 struct Colors {
   const char* fill;
   const char* line;
@@ -35,12 +37,15 @@ class DotWriter {
   DotWriter(const Graph& graph, const GraphViewOptions& options) : graph_(graph), options_(options) {}
 
   std::string run() {
+    const std::vector<NodeId> nodes = live_nodes(graph_);
     text_ = cat(
         "digraph ", quoted(graph_.name.empty() ? "graph" : graph_.name), " {\n",
         "  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\", fontsize=11, margin=\"0.12,0.05\"];\n",
         "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#6b7280\", fontcolor=\"#374151\"];\n");
     for (const ValueId input : graph_.inputs) add_source(input);
-    for (const NodeId id : live_nodes(graph_)) add_node(id);
+    // Graphviz takes minutes for the best layout of a large graph, and seconds for a fair one.
+    if (nodes.size() > kLargeGraph) text_ += "  graph [nslimit=1, nslimit1=1, mclimit=0.1, splines=line];\n";
+    for (const NodeId id : nodes) add_node(id);
     for (const ValueId output : graph_.outputs) add_result(output, graph_[output].name);
     if (graph_.loss.valid()) add_result(graph_.loss, "loss");
     for (const Update& update : graph_.updates) add_update(update);

@@ -1,14 +1,17 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "runtime/ir/error.h"
 #include "runtime/report/graph_view.h"
@@ -33,6 +36,26 @@ class ScratchFile {
   std::string path_;
 };
 
+// Waits for the program, but for no longer than is bearable.
+int status_of(pid_t child) {
+  constexpr auto kMost = std::chrono::seconds(60);
+  const auto begun = std::chrono::steady_clock::now();
+  int status = 0;
+  for (pid_t ended = 0; ended != child;) {
+    ended = ::waitpid(child, &status, WNOHANG);
+    if (ended < 0 && errno != EINTR) throw Error("cannot wait for Graphviz's `dot`: ", std::strerror(errno));
+    if (ended == child) break;
+    if (std::chrono::steady_clock::now() - begun > kMost) {
+      ::kill(child, SIGKILL);
+      ::waitpid(child, &status, 0);
+      throw Error("Graphviz's `dot` did not draw the graph in ", kMost.count(),
+                  " seconds; --format dot writes what it would draw");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return status;
+}
+
 // Runs `dot -Tsvg` and returns its exit status.
 int run_dot(const std::string& input, const std::string& output) {
   std::string program = "dot", format = "-Tsvg", to = "-o" + output, from = input;
@@ -48,11 +71,7 @@ int run_dot(const std::string& input, const std::string& output) {
                 "--format dot writes what it would draw");
   }
   if (error != 0) throw Error("cannot run Graphviz's `dot`: ", std::strerror(error));
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) throw Error("cannot wait for Graphviz's `dot`: ", std::strerror(errno));
-  }
-  return status;
+  return status_of(child);
 }
 
 }  // namespace

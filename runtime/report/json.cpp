@@ -14,6 +14,9 @@ std::string real_text(double value) {
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
 
+// Names of files and values need not be UTF-8, but JSON has to be.
+std::string scalar_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 class Writer {
  public:
   explicit Writer(int indent) : indent_(indent) {}
@@ -26,7 +29,7 @@ class Writer {
     } else if (json.is_structured() && !json.empty()) {
       write_elements(json);
     } else {
-      text += json.dump();
+      text += scalar_text(json);
     }
   }
 
@@ -39,7 +42,7 @@ class Writer {
       text += separator;
       separator = ",";
       break_line();
-      if (json.is_object()) text += Json(key).dump() + (indent_ < 0 ? ":" : ": ");
+      if (json.is_object()) text += scalar_text(key) + (indent_ < 0 ? ":" : ": ");
       write(value);
     }
     --depth_;

@@ -21,7 +21,7 @@ std::string array_for(const Dataset& data, const std::string& input, bool is_lab
                 "file with one array per input ('", input, "' among them)");
   }
   throw Error("the data has no array '", input, "', which the model reads; it has ", join(array_names(data)),
-              is_label ? " (labels may also be called 'labels')" : "");
+              is_label && input != "labels" ? " (labels may also be called 'labels')" : "");
 }
 
 }  // namespace

@@ -64,10 +64,15 @@ TEST_CASE("gradcheck checks a convolutional network") {
 
 TEST_CASE("gradcheck fails where a gradient is farther off than the tolerance") {
   const Fixture fixture;
-  const Outcome outcome = fixture.run({"--tolerance", "0", "--json"});
+  ModelBuilder rounding;  // whose gradient is straight-through, and no derivative
+  rounding.input("x", {"n", 3}).initializer("one", Tensor::scalar(1.0f)).node("QuantizeLinear", {"x", "one"}, {"q"});
+  rounding.node("DequantizeLinear", {"q", "one"}, {"y"}).output("y");
+  write_file(fixture.model, rounding.model.SerializeAsString());
+  const Outcome outcome = fixture.run({"--json"});
   CHECK(outcome.code == 1);
-  CHECK(outcome.json().at("wrong") == 3);
+  CHECK(outcome.json().at("wrong") == 1);
   CHECK(outcome.json().at("gradients")[0].at("verdict") == "WRONG");
+  CHECK(outcome.says("1 of 1 gradients differ by more than --tolerance 0.05"));
 }
 
 TEST_CASE("gradcheck's directions are those of its seed") {

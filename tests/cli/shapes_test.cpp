@@ -73,6 +73,29 @@ TEST_CASE("axes that no data tell are given by --shape, which the error asks for
   }
 }
 
+TEST_CASE("a model of 16-bit floats trains on float32 data") {
+  const TemporaryDirectory directory;
+  ModelBuilder model;
+  Tensor w(Type{DType::f16, {3, 6}});
+  for (size_t i = 0; i < 18; ++i) w.as<Float16>()[i] = Float16(0.1f * static_cast<float>(i) - 1);
+  model.input("x", {"n", 6}, DType::f16).initializer("w", w);
+  model.node("Gemm", {"x", "w"}, {"y"}, {attribute("transB", int64_t{1})});
+  ModelBuilder::describe(*model.graph().add_output(), "y", {"n", 3}, DType::f16);
+  const std::string path = written(model, directory / "half.onnx"), data = data_for({6}, directory / "x.npz");
+  require_success({"train", path, "--data", data, "--out", directory / "run", "--batch-size", "8", "--steps", "3", "--quiet"});
+  require_success({"eval", directory / "run/trained.onnx", "--data", data, "--quiet"});
+}
+
+TEST_CASE("a model of 64-bit floats is refused by name where it would be trained") {
+  const TemporaryDirectory directory;
+  ModelBuilder model;
+  model.input("x", {"n", 6}, DType::f64).initializer("w", Tensor(Type{DType::f64, {6, 3}}));
+  model.node("MatMul", {"x", "w"}, {"y"}).output("y");
+  const Outcome outcome = run_marvin({"check", written(model, directory / "double.onnx")});
+  CHECK(outcome.code == 0);
+  CHECK(outcome.out.find("the parameter 'w' is f64[6,3]; marvin trains float32") != std::string::npos);
+}
+
 TEST_CASE("a model whose batch is fixed trains and is evaluated with another") {
   const TemporaryDirectory directory;
   ModelBuilder model;

@@ -119,6 +119,13 @@ TEST_CASE("wrong files, data and values exit with 1, in one line that says what 
       {{"bench", mlp, "--batch-size", "4", "--steps", "0"}, "--steps 0"},
       {{"bench", mlp, "--batch-size", "4", "--precision", "fixed:99"}, "--precision fixed:99"},
       {{"run", mlp, "--test-data", directory.path()}, "input_0.pb"},
+      {{"train", mlp, "--data", "fashion-mnist", "--out", directory / std::string(300, 'x')}, "File name too long"},
+      {{"export", mlp, "--format", "float", "--output", mlp}, "is the model that is exported"},
+      {{"export", mlp, "--format", "float", "--output", "/dev/null"}, "not a regular file"},
+      {{"check", mlp, "--shape", "inptu=1,1,28,28"}, "Did you mean 'input'?"},
+      {{"check", mlp, "--shape", "input=1,2"}, "--shape input=1,2: the model's input is f32[1,1,28,28]"},
+      {{"inspect", mlp, "--batch-size", "4", "--shape", "input=2,1,28,28"}, "the model's input is f32[4,1,28,28]"},
+      {{"gradcheck", mlp, "--inputs", directory / "x.npz", "--tolerance", "nan"}, "--tolerance nan"},
   };
   for (const Case& c : cases) {
     const Outcome outcome = run_marvin(c.arguments);

@@ -1,7 +1,12 @@
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <csignal>
 #include <limits>
 
+#include "runtime/ops/op.h"
+#include "runtime/report/graph_view.h"
 #include "runtime/report/json_lines.h"
 #include "runtime/report/machine.h"
 #include "runtime/report/progress.h"
@@ -93,13 +98,33 @@ TEST_CASE("JSON text is laid out as Json lays it out") {
   CHECK(json_text(json, 2) == json.dump(2));
 }
 
+TEST_CASE("JSON text is UTF-8 whatever the names in it are") {
+  CHECK(json_text(Json{{"a\xff", "\xfe\xff"}}) == "{\"a\xef\xbf\xbd\":\"\xef\xbf\xbd\xef\xbf\xbd\"}");
+}
+
+TEST_CASE("large graphs are drawn by the layout that takes seconds") {
+  const auto chain = [](int nodes) {
+    std::string text = "graph g { input %v0: f32[2]\n";
+    for (int i = 0; i < nodes; ++i) text += cat("%v", i + 1, " = Relu(%v", i, ")\n");
+    return to_dot(from_text(text + cat("output %v", nodes, " }")), {});
+  };
+  CHECK(chain(20).find("nslimit") == std::string::npos);
+  CHECK(chain(300).find("nslimit") != std::string::npos);
+}
+
 TEST_CASE("an old run comes back when the new one cannot be written") {
   const TemporaryDirectory directory;
   const std::string path = directory / "run";
   const RunDirectory first(path, false, {{"marvin", "1"}});
   write_file(path + "/trained.onnx", "old");
-  const Json unwritable = {{"marvin", std::string("\xff")}};  // not UTF-8
-  CHECK_THROWS(RunDirectory(path, true, unwritable));
+  rlimit before = {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit nothing = {0, before.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &nothing);
+  CHECK_THROWS_AS(RunDirectory(path, true, {{"marvin", "3"}}), Error);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
   CHECK(file_content(path + "/trained.onnx") == "old");
   const RunDirectory second(path, true, {{"marvin", "2"}});
   CHECK_FALSE(std::filesystem::exists(path + "/trained.onnx"));

@@ -53,6 +53,24 @@ TEST_CASE("a gradient that is deliberately not the derivative is found out") {
   CHECK(checks[0].error > 0.1);
 }
 
+TEST_CASE("rounding does not make the gradient of a bias in front of a normalization wrong") {
+  Graph graph = from_text(R"(graph g {
+    input %x: f32[64,6] parameter %w: f32[5,6] parameter %b: f32[5]
+    constant %scale: f32[5] = {1, 1, 1, 1, 1} constant %zero: f32[5] = {0, 0, 0, 0, 0}
+    %a = Gemm(%x, %w, %b) {transB=1}
+    %y, %m, %v = BatchNormalization(%a, %scale, %zero, %zero, %scale) {training_mode=1}
+    %z = Relu(%y)
+    output %z })");
+  for (const char* name : {"w", "b"}) {
+    Value& value = graph[graph.find(name)];
+    value.data = std::make_shared<const Tensor>(random_tensor(value.type.shape));
+  }
+  for (const GradientCheck& check : check_gradients(graph, {{"x", random_tensor({64, 6})}}, 1)) {
+    CAPTURE(check.name, check.norm, check.error);
+    CHECK(check.error < 0.05);
+  }
+}
+
 TEST_CASE("what no gradient reaches is told apart from what has a wrong one") {
   const Graph graph = from_text("graph g { input %x: f32[8] %y = Round(%x) output %y }");
   const std::vector<GradientCheck> checks = check_gradients(graph, {{"x", random_tensor({8})}}, 1);
