@@ -17,7 +17,8 @@ TrainingLog::TrainingLog(const RunDirectory& directory, const CommonOptions& com
       prints_(common.prints_text()),
       improved_(std::move(improved)) {
   for (size_t i = 0; i < begin.size(); ++i) {
-    log_switch(0, begin[i].slot, {.slot = i, .to = begin[i].format, .evidence = {.reason = "begin"}});
+    const Evidence evidence{.reason = "begin", .range = begin[i].first_range};
+    log_switch(0, begin[i].slot, {.slot = i, .to = begin[i].format, .evidence = evidence});
   }
   precision_.flush();
 }

@@ -58,7 +58,7 @@ class Trainer::Impl {
 
   std::vector<SlotFormatNow> formats() const {
     std::vector<SlotFormatNow> result;
-    for (size_t i = 0; i < slots_.size(); ++i) result.push_back({slots_[i], formats_[i], needed_[i]});
+    for (size_t i = 0; i < slots_.size(); ++i) result.push_back({slots_[i], formats_[i], needed_[i], first_ranges_[i]});
     return result;
   }
 
@@ -145,6 +145,7 @@ class Trainer::Impl {
     reader_.read(0, 0, plan->destinations);
     plan->executor->run({.formats = formats_, .seed = recipe_.seed});
     look(*plan, false);
+    for (const SlotWindow& window : windows_) first_ranges_.push_back(window.stats[QuantizeStats::absmax]);
     formats_ = policy_->begin(windows_, policy_state_);
   }
 
@@ -304,6 +305,7 @@ class Trainer::Impl {
   std::vector<Slot> slots_;
   std::vector<FixedPoint> formats_;
   std::vector<int> needed_;
+  std::vector<float> first_ranges_;  // by slot
   std::vector<GradientWindow> gradients_;
   std::vector<SlotWindow> windows_;
   std::vector<FormatChange> changes_;

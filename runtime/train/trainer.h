@@ -47,6 +47,7 @@ struct SlotFormatNow {
   Slot slot;
   FixedPoint format;
   int needed_wl = 0;  // the shortest word that the policy's tests let through when last asked; 0 where never
+  float first_range = 0;  // the largest magnitude before the first step, to which the first format was fitted
 };
 
 // The time that one step of a plan took in all.

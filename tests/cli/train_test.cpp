@@ -56,6 +56,7 @@ TEST_CASE("training leaves a run directory that tells the whole run") {
   for (size_t i = 0; i < run.at("formats").size(); ++i) {
     CHECK(precision[i].at("step") == 0);
     CHECK(precision[i].at("reason") == "begin");
+    CHECK(precision[i].at("range") > 0);
     CHECK(precision[i].at("from").at("wl") == 32);
     CHECK(precision[i].at("slot") == run.at("formats")[i].at("slot"));
   }
