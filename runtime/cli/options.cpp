@@ -87,7 +87,7 @@ void add_shapes(CLI::App& command, InputShapes& shapes) {
               for (std::string extent; std::getline(extents, extent, ',');) {
                 int64_t number = 0;
                 if (!CLI::detail::lexical_cast(extent, number) || number < 1)
-                  throw CLI::ValidationError("--shape " + text + ": '" + extent + "' is no extent");
+                  throw CLI::ValidationError(cat("--shape ", text, ": '", extent, "' is no extent"));
                 shape.push_back(number);
               }
             }

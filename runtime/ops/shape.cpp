@@ -97,13 +97,15 @@ void run_constant_of_shape(const KernelArgs& args) {
 // How often `delta` goes into what is between the numbers, rounded up; of integers exactly, as far as anybody counts.
 template <class T>
 double steps_between(T start, T limit, T delta) {
+  if (delta == T{}) throw Error("the range has a step of 0");
   if constexpr (std::is_floating_point_v<T>) {
     return std::ceil((static_cast<double>(limit) - static_cast<double>(start)) / static_cast<double>(delta));
   } else {
     using Wide = __int128;
     const Wide distance = delta > 0 ? Wide{limit} - start : Wide{start} - limit;
     const Wide step = delta > 0 ? Wide{delta} : -Wide{delta};
-    return static_cast<double>((distance + step - 1) / step);
+    const Wide steps = (distance + step - 1) / step;
+    return static_cast<double>(steps);
   }
 }
 
@@ -120,7 +122,6 @@ std::vector<Type> infer_range(const InferContext& context) {
   visit_numeric(context.type(0).dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto number = [&](size_t i) { return context.operands[i].constant->as<T>()[0]; };
-    if (number(2) == T{}) throw Error("the range has a step of 0");
     steps = steps_between(number(0), number(1), number(2));
     if (!(steps < 0x1p48)) throw Error("the range from ", +number(0), " to ", +number(1), " is too long");
   });
