@@ -23,7 +23,8 @@ FixedBatch::FixedBatch(const onnx::GraphProto& graph, int64_t wanted) : wanted_(
 }
 
 void FixedBatch::rebind(ModelNode& node, Builder& builder) const {
-  if (!is_rebound() || node.op != "Reshape" || node.inputs.size() < 2 || !node.inputs[1].valid()) return;
+  if (!is_rebound() || node.op != "Reshape" || node.inputs.size() < 2) return;
+  if (!node.inputs[0].valid() || !node.inputs[1].valid()) return;
   const Type& data = builder.type(node.inputs[0]);
   const Tensor* shape = builder.constant(node.inputs[1]);
   if (!shape || shape->type().dtype != DType::i64 || data.rank() == 0 || data.shape[0] != wanted_) return;

@@ -32,7 +32,8 @@ CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& 
 
 CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size) {
   CLI::Option* option = command.add_option("--batch-size", batch_size, "Samples to a batch")->type_name("N");
-  return batch_size > 0 ? option->capture_default_str() : option->description("Samples to a batch; as the file says when not given, else 1");
+  if (batch_size > 0) return option->capture_default_str();
+  return option->description("Samples to a batch; as the file says when not given, else 1");
 }
 
 void add_backend(CLI::App& command, std::string& backend) {
@@ -114,7 +115,7 @@ Graph import_with(const OnnxModel& model, const InputShapes& shapes, int64_t bat
     if (std::ranges::find(names, name) == names.end())
       throw Error("--shape ", name, ": the model has no such input; its inputs are ", join(names), ".",
                   suggestion(name, names));
-    if (batch == 0 && name == names[0]) batch = shape[0];
+    if (batch == 0 && name == names[0] && !shape.empty()) batch = shape[0];
   }
   Graph graph = importer_of(model, shapes)(batch, inference);
   for (const ValueId input : graph.inputs) {

@@ -14,7 +14,7 @@ struct GradientCheck {
   Type type;
   bool reached = true;  // whether any gradient gets there
   double norm = 0;      // of the symbolic gradient
-  double error = 0;     // the largest difference of directional derivatives, relative to the norm
+  double error = 0;     // the largest difference of directional derivatives, beyond rounding, relative to the norm
 };
 
 // Compares, for every trainable parameter and float32 input of the model, derivatives of a random weighting of its float32

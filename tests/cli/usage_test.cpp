@@ -124,6 +124,7 @@ TEST_CASE("wrong files, data and values exit with 1, in one line that says what 
       {{"export", mlp, "--format", "float", "--output", "/dev/null"}, "not a regular file"},
       {{"check", mlp, "--shape", "inptu=1,1,28,28"}, "Did you mean 'input'?"},
       {{"check", mlp, "--shape", "input=1,2"}, "--shape input=1,2: the model's input is f32[1,1,28,28]"},
+      {{"check", mlp, "--shape", "input="}, "the model's input is f32[1,1,28,28]"},
       {{"inspect", mlp, "--batch-size", "4", "--shape", "input=2,1,28,28"}, "the model's input is f32[4,1,28,28]"},
       {{"gradcheck", mlp, "--inputs", directory / "x.npz", "--tolerance", "nan"}, "--tolerance nan"},
   };

@@ -26,15 +26,6 @@ ModelBuilder perceptron(int64_t opset = 17) {
   return model;
 }
 
-TensorMap weights_of(const Graph& graph) {
-  TensorMap weights;
-  for (uint32_t i = 0; i < graph.value_count(); ++i) {
-    const Value& value = graph[ValueId{i}];
-    if (value.kind == ValueKind::parameter) weights.emplace(value.name, *value.data);
-  }
-  return weights;
-}
-
 onnx::ModelProto trained(const ModelBuilder& model, const TensorMap& weights, const ExportOptions& options) {
   const TemporaryDirectory directory;
   export_trained(model.load(), weights, options, directory / "out.onnx");

@@ -46,15 +46,6 @@ onnx::ModelProto trained(const ModelBuilder& model, const TensorMap& weights) {
   return read_proto(directory / "out.onnx");
 }
 
-TensorMap weights_of(const Graph& graph) {
-  TensorMap weights;
-  for (uint32_t i = 0; i < graph.value_count(); ++i) {
-    const Value& value = graph[ValueId{i}];
-    if (value.kind == ValueKind::parameter) weights.emplace(value.name, *value.data);
-  }
-  return weights;
-}
-
 constexpr DType kHalves[] = {DType::f16, DType::bf16};
 
 }  // namespace

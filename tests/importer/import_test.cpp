@@ -80,6 +80,10 @@ TEST_CASE("a batch that is written into the model is refused where another one i
   CHECK_THAT(import_error(model, {.batch = 4}),
              Contains("with a batch of 4 where the file fixes 1: importing the node of 'y' (Reshape"));
 
+  ModelBuilder nothing;
+  nothing.input("x", {1, 3}).constant("row", Tensor::of<int64_t>({1}, {1})).node("Reshape", {"", "row"}, {"y"});
+  CHECK_THAT(import_error(nothing.output("y"), {.batch = 4}), Contains("operand 0 is missing"));
+
   ModelBuilder first;
   first.input("x", {1, 3}).constant("zero", Tensor::of<int64_t>({1}, {0})).node("Gather", {"x", "zero"}, {"y"});
   ModelBuilder::describe(*first.graph().add_output(), "y", {1, 3}, DType::f32);

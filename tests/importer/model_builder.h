@@ -59,6 +59,16 @@ inline onnx::AttributeProto attribute(const std::string& name, const onnx::Graph
   return proto;
 }
 
+// The data of a graph's parameters, by name.
+inline TensorMap weights_of(const Graph& graph) {
+  TensorMap weights;
+  for (uint32_t i = 0; i < graph.value_count(); ++i) {
+    const Value& value = graph[ValueId{i}];
+    if (value.kind == ValueKind::parameter) weights.emplace(value.name, *value.data);
+  }
+  return weights;
+}
+
 class ModelBuilder {
  public:
   explicit ModelBuilder(int64_t opset = 17, int64_t ir_version = 8) {
