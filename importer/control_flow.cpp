@@ -99,7 +99,7 @@ ValueId stacked(Builder& builder, std::vector<ValueId> values, int64_t axis) {
 ValueId empty_stack(Builder& builder, const onnx::ValueInfoProto& element) {
   const onnx::TypeProto::Tensor& declared = element.type().tensor_type();
   if (!declared.has_shape()) throw Error("no iteration runs, and the shape of '", element.name(), "' is not declared");
-  Type type{dtype_of(declared.elem_type()), {0}};
+  Type type{dtype_of_onnx(declared.elem_type()), {0}};
   for (const auto& dim : declared.shape().dim()) type.shape.push_back(dim.has_dim_value() ? dim.dim_value() : 0);
   return builder.constant(Tensor(type));
 }

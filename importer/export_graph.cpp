@@ -89,7 +89,7 @@ class GraphExporter {
     const Value& value = graph_[id];
     info.set_name(value.name);
     onnx::TypeProto::Tensor& tensor = *info.mutable_type()->mutable_tensor_type();
-    tensor.set_elem_type(data_type_of(value.type.dtype));
+    tensor.set_elem_type(static_cast<int32_t>(onnx_number_of(value.type.dtype)));
     tensor.mutable_shape();
     for (const int64_t extent : value.type.shape) tensor.mutable_shape()->add_dim()->set_dim_value(extent);
   }

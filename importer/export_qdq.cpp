@@ -106,7 +106,7 @@ class QdqWriter {
     const auto entry = quantized_.find(name);
     if (entry == quantized_.end()) return;
     const auto& [format, dequantized] = entry->second;
-    if (const DType dtype = dtype_of(proto.data_type()); dtype != DType::f32) {
+    if (const DType dtype = dtype_of_onnx(proto.data_type()); dtype != DType::f32) {
       throw Error("the weight '", name, "' is ", name_of(dtype), ", but QuantizeLinear and DequantizeLinear are written for ",
                   "float32 alone; export the model in floating point, or train a float32 one");
     }

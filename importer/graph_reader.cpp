@@ -39,6 +39,13 @@ std::string label_of(const onnx::NodeProto& node) {
   return node.op_type();
 }
 
+namespace {
+
+// What is computed and trained as float32: 16-bit floats, and the powers of two that scales are made of.
+bool is_widened(DType dtype) { return is_half(dtype) || dtype == DType::f8e8m0; }
+
+}  // namespace
+
 const Item& GraphReader::item_named(const Frame& frame, const std::string& name) const {
   const Item* item = frame.find(name);
   if (!item) throw Error("'", name, "' is not supported, or nothing produces it");
@@ -53,7 +60,7 @@ ValueId GraphReader::value_named(const Frame& frame, const std::string& name) co
 }
 
 void GraphReader::define(Frame& frame, const std::string& name, const Item& item) {
-  if (item.empty() || item.is_sequence() || !is_half(graph_.type_of(item.tensor()).dtype)) {
+  if (item.empty() || item.is_sequence() || !is_widened(graph_.type_of(item.tensor()).dtype)) {
     frame.define(name, item);
     return;
   }
@@ -62,7 +69,7 @@ void GraphReader::define(Frame& frame, const std::string& name, const Item& item
 }
 
 void GraphReader::add_tensor(Frame& frame, const std::string& name, Tensor tensor, bool trained) {
-  if (is_half(tensor.type().dtype)) tensor = converted(tensor, DType::f32);
+  if (is_widened(tensor.type().dtype)) tensor = converted(tensor, DType::f32);
   const std::string in_graph = frame.value_name(graph_, name);
   const Type type = tensor.type();
   frame.define(name, trained ? graph_.add_parameter(in_graph, type, std::make_shared<const Tensor>(std::move(tensor)))

@@ -147,7 +147,7 @@ class Importer {
     with_context(cat("input '", input.name(), "'"), [&] {
       if (!input.type().has_tensor_type()) throw Error("is not a tensor");
       const onnx::TypeProto::Tensor& tensor = input.type().tensor_type();
-      Type type{dtype_of(tensor.elem_type()), {}};
+      Type type{dtype_of_onnx(tensor.elem_type()), {}};
       if (options_.widen && is_half(type.dtype)) type.dtype = DType::f32;
       if (const auto value = options_.values.find(input.name()); value != options_.values.end()) {
         check_value(tensor, type.dtype, value->second.type());
@@ -182,9 +182,9 @@ class Importer {
     const ValueId value = reader_.value_named(frame_, output.name());
     batch_.check_output(output, graph_.type_of(value));
     const int32_t declared = output.type().tensor_type().elem_type();
-    if (options_.widen || declared == 0 || !is_half(dtype_of(declared))) return value;
+    if (options_.widen || declared == 0 || !is_half(dtype_of_onnx(declared))) return value;
     const ValueId given = graph_.find(output.name());
-    if (graph_.type_of(given).dtype == dtype_of(declared)) return given;
+    if (graph_.type_of(given).dtype == dtype_of_onnx(declared)) return given;
     if (graph_[value].name == output.name()) graph_.rename(value, graph_.unused_name(output.name() + ".f32"));
     Node cast{.op = "Cast", .inputs = {value}, .attrs = {{"to", int64_t{declared}}}};
     return emit(graph_, std::move(cast), {output.name()})[0];

@@ -17,36 +17,6 @@ static_assert(std::endian::native == std::endian::little, "raw_data is little-en
 
 using Proto = onnx::TensorProto;
 
-constexpr std::array<std::pair<DType, int32_t>, 13> kDataTypes = {{{DType::f32, Proto::FLOAT},
-                                                                   {DType::f64, Proto::DOUBLE},
-                                                                   {DType::f16, Proto::FLOAT16},
-                                                                   {DType::bf16, Proto::BFLOAT16},
-                                                                   {DType::i8, Proto::INT8},
-                                                                   {DType::i16, Proto::INT16},
-                                                                   {DType::i32, Proto::INT32},
-                                                                   {DType::i64, Proto::INT64},
-                                                                   {DType::u8, Proto::UINT8},
-                                                                   {DType::u16, Proto::UINT16},
-                                                                   {DType::u32, Proto::UINT32},
-                                                                   {DType::u64, Proto::UINT64},
-                                                                   {DType::boolean, Proto::BOOL}}};
-
-// What ONNX added after the protobuf classes were generated.
-constexpr std::array<std::string_view, 7> kNewerDataTypes = {
-    "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4", "INT4", "FLOAT4E2M1"};
-constexpr int32_t kFirstNewerDataType = 17;
-
-std::string data_type_name(int32_t data_type) {
-  if (onnx::TensorProto_DataType_IsValid(data_type)) {
-    return onnx::TensorProto_DataType_Name(static_cast<onnx::TensorProto_DataType>(data_type));
-  }
-  const int64_t newer = int64_t{data_type} - kFirstNewerDataType;
-  if (newer >= 0 && newer < std::ssize(kNewerDataTypes)) {
-    return std::string(kNewerDataTypes[static_cast<size_t>(newer)]);
-  }
-  return cat("number ", data_type);
-}
-
 // Calls `body` with the typed field that holds elements of this type.
 template <class Body>
 decltype(auto) visit_field(Proto& proto, DType dtype, Body&& body) {
@@ -81,13 +51,13 @@ decltype(auto) visit_field(const Proto& proto, DType dtype, Body&& body) {
   }
 }
 
-// 16-bit floats lie in the integer field by their bits.
+// Small floats lie in the integer field by their bits.
 template <class T, class Element>
 T from_field(Element element) {
   if constexpr (std::is_class_v<T>) {
-    T half;
-    half.bits = static_cast<uint16_t>(element);
-    return half;
+    T stored;
+    stored.bits = static_cast<decltype(stored.bits)>(element);
+    return stored;
   } else {
     return static_cast<T>(element);
   }
@@ -102,27 +72,43 @@ auto to_field(T element) {
 
 bool is_external(const Proto& proto) { return proto.data_location() == Proto::EXTERNAL; }
 
+// In files, two elements of 4 bits share a byte, the first in its lower half.
+int64_t file_bytes(const Type& type) { return is_four_bits(type.dtype) ? (type.elements() + 1) / 2 : type.bytes(); }
+
 void check_bytes(const Type& type, int64_t bytes) {
-  if (bytes != type.bytes()) throw Error("has ", bytes, " bytes of data, but ", text_of(type), " needs ", type.bytes());
+  if (bytes != file_bytes(type))
+    throw Error("has ", bytes, " bytes of data, but ", text_of(type), " needs ", file_bytes(type));
 }
 
 // Booleans are one byte each in files, and anything but zero is true.
 void copy_raw(Tensor& tensor, const char* bytes) {
-  if (tensor.type().bytes() == 0) return;
-  if (tensor.type().dtype != DType::boolean) {
-    std::memcpy(tensor.data(), bytes, static_cast<size_t>(tensor.type().bytes()));
-    return;
+  const Type& type = tensor.type();
+  if (type.bytes() == 0) return;
+  if (type.dtype == DType::boolean) {
+    std::transform(bytes, bytes + type.bytes(), tensor.as<bool>().begin(), [](char byte) { return byte != 0; });
+  } else if (is_four_bits(type.dtype)) {
+    for (int64_t i = 0; i < type.elements(); ++i) {
+      const int bits = (static_cast<unsigned char>(bytes[i / 2]) >> (i % 2 * 4)) & 15;
+      tensor.data()[i] = static_cast<std::byte>(type.dtype == DType::i4 ? (bits ^ 8) - 8 : bits);
+    }
+  } else {
+    std::memcpy(tensor.data(), bytes, static_cast<size_t>(type.bytes()));
   }
-  const std::span<bool> elements = tensor.as<bool>();
-  for (size_t i = 0; i < elements.size(); ++i) elements[i] = bytes[i] != 0;
 }
 
 Tensor from_field(const Proto& proto, const Type& type) {
   return visit_field(proto, type.dtype, [&](const auto& field) {
-    if (field.size() != type.elements()) {
-      throw Error("has ", field.size(), " elements, but ", text_of(type), " needs ", type.elements());
+    const int64_t wanted = is_four_bits(type.dtype) ? file_bytes(type) : type.elements();
+    if (field.size() != wanted) {
+      throw Error("has ", field.size(), " elements, but ", text_of(type), " needs ", wanted);
     }
     Tensor tensor(type);
+    if (is_four_bits(type.dtype)) {
+      std::string bytes;
+      for (const auto element : field) bytes += static_cast<char>(element);
+      copy_raw(tensor, bytes.data());
+      return tensor;
+    }
     visit_stored(type.dtype, [&](auto zero) {
       using T = decltype(zero);
       std::ranges::transform(field, tensor.as<T>().begin(), [](auto element) { return from_field<T>(element); });
@@ -171,14 +157,15 @@ Tensor from_external(const Proto& proto, const Type& type, const std::filesystem
   const std::filesystem::path path = path_below(directory, data.location);
   if (!std::filesystem::is_regular_file(path)) throw Error("external data: there is no file '", path.string(), "'");
   const int64_t size = static_cast<int64_t>(std::filesystem::file_size(path));
-  if (data.offset > size || size - data.offset < type.bytes()) {
-    throw Error("external data: '", path.string(), "' has ", size, " bytes, but ", type.bytes(),
-                " are needed from byte ", data.offset);
+  const int64_t needed = file_bytes(type);
+  if (data.offset > size || size - data.offset < needed) {
+    throw Error("external data: '", path.string(), "' has ", size, " bytes, but ", needed, " are needed from byte ",
+                data.offset);
   }
-  std::string bytes(static_cast<size_t>(type.bytes()), '\0');
+  std::string bytes(static_cast<size_t>(needed), '\0');
   std::ifstream file(path, std::ios::binary);
   file.seekg(data.offset);
-  if (!file.read(bytes.data(), type.bytes())) throw Error("external data: cannot read '", path.string(), "'");
+  if (!file.read(bytes.data(), needed)) throw Error("external data: cannot read '", path.string(), "'");
   Tensor tensor(type);
   copy_raw(tensor, bytes.data());
   return tensor;
@@ -196,24 +183,18 @@ Tensor rounded_to_half(const Tensor& tensor, DType half) {
 }
 
 void set_raw(Proto& proto, const Tensor& tensor) {
-  proto.set_raw_data(tensor.data(), static_cast<size_t>(tensor.type().bytes()));
+  const Type& type = tensor.type();
+  if (!is_four_bits(type.dtype)) return proto.set_raw_data(tensor.data(), static_cast<size_t>(type.bytes()));
+  std::string bytes(static_cast<size_t>(file_bytes(type)), '\0');
+  for (size_t i = 0; i < static_cast<size_t>(type.elements()); ++i)
+    bytes[i / 2] = static_cast<char>(bytes[i / 2] | (std::to_integer<int>(tensor.data()[i]) & 15) << (i % 2 * 4));
+  proto.set_raw_data(std::move(bytes));
 }
 
 }  // namespace
 
-DType dtype_of(int32_t data_type) {
-  for (const auto& [dtype, number] : kDataTypes)
-    if (number == data_type) return dtype;
-  throw Error("the element type ", data_type_name(data_type),
-              " is not supported; floats of 16, 32 and 64 bits, integers of 8 to 64 bits and BOOL are");
-}
-
-int32_t data_type_of(DType dtype) {
-  return std::ranges::find(kDataTypes, dtype, &std::pair<DType, int32_t>::first)->second;
-}
-
 Type type_of(const Proto& proto) {
-  Type type{dtype_of(proto.data_type()), Shape(proto.dims().begin(), proto.dims().end())};
+  Type type{dtype_of_onnx(proto.data_type()), Shape(proto.dims().begin(), proto.dims().end())};
   elements(type.shape);
   return type;
 }
@@ -234,7 +215,7 @@ Tensor tensor_from(const Proto& proto, const std::filesystem::path& directory) {
 void set_tensor(Proto& proto, const Tensor& tensor) {
   proto.clear_dims();
   for (const int64_t extent : tensor.type().shape) proto.add_dims(extent);
-  proto.set_data_type(data_type_of(tensor.type().dtype));
+  proto.set_data_type(static_cast<int32_t>(onnx_number_of(tensor.type().dtype)));
   set_raw(proto, tensor);
 }
 
@@ -246,7 +227,8 @@ void overwrite(Proto& proto, const Tensor& given) {
   if (tensor.type() != type) {
     throw Error("tensor '", proto.name(), "' is ", text_of(type), " in the model, not ", text_of(tensor.type()));
   }
-  if (!proto.raw_data().empty() || is_external(proto)) {
+  if (!proto.raw_data().empty() || is_external(proto) || is_four_bits(type.dtype)) {
+    proto.clear_int32_data();
     proto.clear_external_data();
     proto.clear_data_location();
     set_raw(proto, tensor);

@@ -9,10 +9,6 @@
 
 namespace marvin {
 
-// TensorProto.DataType and back. Throws Error, naming the type, on one that marvin has not.
-DType dtype_of(int32_t data_type);
-int32_t data_type_of(DType dtype);
-
 // The shape; extents are checked, memory is not claimed yet.
 Type type_of(const onnx::TensorProto& proto);
 

@@ -15,7 +15,7 @@ using ValueInfos = google::protobuf::RepeatedPtrField<onnx::ValueInfoProto>;
 // Why the element type is not one of marvin's, or "".
 std::string foreign_element(int32_t data_type) {
   try {
-    dtype_of(data_type);
+    dtype_of_onnx(data_type);
     return "";
   } catch (const Error& error) {
     return error.what();

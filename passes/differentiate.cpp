@@ -19,7 +19,7 @@ std::vector<bool> depends_on(const Graph& graph, const std::vector<ValueId>& wan
     for (const ValueId output : graph[id].outputs) {
       if (!any || !output.valid()) continue;
       const DType dtype = graph.type_of(output).dtype;
-      if (is_float(dtype) || is_half(dtype)) depends[output.index] = true;
+      if (is_real(dtype)) depends[output.index] = true;
     }
   }
   return depends;

@@ -47,8 +47,9 @@ std::set<std::string> inputs_read(const Graph& graph) {
 
 void feed(Executor& executor, size_t index, const NamedArray& array, const std::string& source) {
   const Type& type = executor.input_type(index);
-  // bfloat16 comes as its bits, in u16: numpy has no such type.
-  const bool is_bits = type.dtype == DType::bf16 && array.values.type() == Type{DType::u16, type.shape};
+  // What numpy has no type for comes as its bits: bfloat16 in u16, narrower numbers in u8, an element to a byte.
+  const bool is_bits = (type.dtype == DType::bf16 && array.values.type() == Type{DType::u16, type.shape}) ||
+                       (is_narrow(type.dtype) && array.values.type() == Type{DType::u8, type.shape});
   if (!is_bits && type != array.values.type()) {
     throw Error(source, ": the array '", array.name, "' is ", text_of(array.values.type()),
                 ", but the model's input is ", text_of(type));
@@ -71,7 +72,7 @@ Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) 
   if (std::optional<Graph> graph = attempt()) return std::move(*graph);
   for (const NamedArray& array : inputs) {
     const DType dtype = array.values.type().dtype;
-    if (!is_float(dtype) && !is_half(dtype)) options.values.emplace(array.name, array.values);
+    if (!is_real(dtype)) options.values.emplace(array.name, array.values);
   }
   if (std::optional<Graph> graph = attempt()) return std::move(*graph);
   for (const NamedArray& array : inputs) options.values.emplace(array.name, array.values);

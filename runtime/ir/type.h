@@ -2,27 +2,39 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "runtime/ir/half.h"
+#include "runtime/ir/narrow.h"
 
 namespace marvin {
 
-// Nothing computes in f16 and bf16: values of these are stored, and cast to and from others.
-enum class DType : uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64, boolean };
+// Nothing computes in the 16-bit floats of the second line and the narrow types of the third: values of these are
+// stored, moved, and cast to and from others. An element of a 4-bit type has a byte of its own.
+enum class DType : uint8_t {
+  f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean,
+  f16, bf16,
+  f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, f8e8m0, f4e2m1, i4, u4
+};
 
 // "f32", "i64", "bool" ...: the text form.
 std::string_view name_of(DType dtype);
 // The inverse of name_of. Throws Error on an unknown name.
 DType dtype_named(std::string_view name);
+// The number of the type in onnx.TensorProto.DataType: 1 is f32, 7 is i64 ...
+int64_t onnx_number_of(DType dtype);
+// The inverse. Throws Error on others, strings and complex numbers among them.
+DType dtype_of_onnx(int64_t number);
 int64_t bytes_of(DType dtype);
-bool is_float(DType dtype);    // f32 and f64: what derivatives are computed in
-bool is_half(DType dtype);     // f16 and bf16
-bool is_integer(DType dtype);  // boolean is not
+bool is_float(DType dtype);      // f32 and f64: what derivatives are computed in
+bool is_half(DType dtype);       // f16 and bf16
+bool is_real(DType dtype);       // floats of any width
+constexpr bool is_narrow(DType dtype) { return dtype >= DType::f8e4m3fn; }  // the floats of 8 and 4 bits, i4 and u4
+bool is_four_bits(DType dtype);  // f4e2m1, i4 and u4: two to a byte in files
+bool is_integer(DType dtype);    // of 8 bits or more; boolean is not
 
 template <class T>
 struct DTypeOf;
@@ -39,13 +51,21 @@ template <> struct DTypeOf<uint16_t> { static constexpr DType value = DType::u16
 template <> struct DTypeOf<uint32_t> { static constexpr DType value = DType::u32; };
 template <> struct DTypeOf<uint64_t> { static constexpr DType value = DType::u64; };
 template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
+template <> struct DTypeOf<Float8E4M3FN> { static constexpr DType value = DType::f8e4m3fn; };
+template <> struct DTypeOf<Float8E4M3FNUZ> { static constexpr DType value = DType::f8e4m3fnuz; };
+template <> struct DTypeOf<Float8E5M2> { static constexpr DType value = DType::f8e5m2; };
+template <> struct DTypeOf<Float8E5M2FNUZ> { static constexpr DType value = DType::f8e5m2fnuz; };
+template <> struct DTypeOf<Float8E8M0> { static constexpr DType value = DType::f8e8m0; };
+template <> struct DTypeOf<Float4E2M1> { static constexpr DType value = DType::f4e2m1; };
+template <> struct DTypeOf<Int4> { static constexpr DType value = DType::i4; };
+template <> struct DTypeOf<UInt4> { static constexpr DType value = DType::u4; };
 
-// Calls `body(T{})` with the C++ type that computes `dtype`. Throws std::logic_error on f16 and bf16.
+[[noreturn]] void refuse_to_compute(DType dtype);
+
+// Calls `body(T{})` with the C++ type that computes `dtype`. Throws Error on types that nothing computes in.
 template <class Body>
 decltype(auto) visit(DType dtype, Body&& body) {
   switch (dtype) {
-    case DType::f16:
-    case DType::bf16: throw std::logic_error("nothing computes in 16-bit floats");
     case DType::f32: return body(float{});
     case DType::f64: return body(double{});
     case DType::i8: return body(int8_t{});
@@ -56,15 +76,32 @@ decltype(auto) visit(DType dtype, Body&& body) {
     case DType::u16: return body(uint16_t{});
     case DType::u32: return body(uint32_t{});
     case DType::u64: return body(uint64_t{});
-    default: return body(bool{});
+    case DType::boolean: return body(bool{});
+    default: refuse_to_compute(dtype);
   }
 }
 
-// The same with the C++ type that stores `dtype`: Float16 and BFloat16 too.
+// Calls `body(T{})` with the C++ type that stores the narrow type `dtype`.
+template <class Body>
+decltype(auto) visit_narrow(DType dtype, Body&& body) {
+  switch (dtype) {
+    case DType::f8e4m3fn: return body(Float8E4M3FN{});
+    case DType::f8e4m3fnuz: return body(Float8E4M3FNUZ{});
+    case DType::f8e5m2: return body(Float8E5M2{});
+    case DType::f8e5m2fnuz: return body(Float8E5M2FNUZ{});
+    case DType::f8e8m0: return body(Float8E8M0{});
+    case DType::f4e2m1: return body(Float4E2M1{});
+    case DType::i4: return body(Int4{});
+    default: return body(UInt4{});
+  }
+}
+
+// The same with the C++ type that stores any `dtype`.
 template <class Body>
 decltype(auto) visit_stored(DType dtype, Body&& body) {
   if (dtype == DType::f16) return body(Float16{});
   if (dtype == DType::bf16) return body(BFloat16{});
+  if (is_narrow(dtype)) return visit_narrow(dtype, std::forward<Body>(body));
   return visit(dtype, std::forward<Body>(body));
 }
 

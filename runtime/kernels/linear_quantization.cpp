@@ -1,8 +1,8 @@
 #include "runtime/kernels/linear_quantization.h"
 
 #include <cmath>
-#include <limits>
 
+#include "runtime/ir/narrow.h"
 #include "runtime/kernels/parallel.h"
 
 namespace marvin {
@@ -11,13 +11,23 @@ namespace {
 constexpr int64_t kBlock = 1 << 13;
 
 template <class X, class Q>
-MARVIN_CLONES void quantize_run(const X* x, const float* scale, const Q* zero, bool steps, Q* q, int64_t n) {
-  constexpr float kLow = std::numeric_limits<Q>::lowest(), kHigh = std::numeric_limits<Q>::max();
+MARVIN_CLONES void quantize_run(const X* x, const float* scale, const Q* zero, bool steps, Q* q, int64_t n,
+                                bool saturate) {
+  const float low = LevelsOf<Q>::low(), high = LevelsOf<Q>::high();
   for (int64_t i = 0; i < n; ++i) {
     const int64_t at = steps ? i : 0;
-    const float level = std::rint(static_cast<float>(x[i]) / scale[at]) + (zero ? static_cast<float>(zero[at]) : 0.0f);
-    const float above = level > kLow ? level : kLow;
-    q[i] = static_cast<Q>(static_cast<int32_t>(above < kHigh ? above : kHigh));
+    const float scaled = static_cast<float>(x[i]) / scale[at], shift = zero ? static_cast<float>(zero[at]) : 0.0f;
+    if constexpr (LevelsOf<Q>::kAreIntegers) {
+      const float level = std::rint(scaled) + shift;
+      const float above = level > low ? level : low;
+      const float clamped = above < high ? above : high;
+      if constexpr (std::is_integral_v<Q>)
+        q[i] = static_cast<Q>(static_cast<int32_t>(clamped));
+      else
+        q[i] = Q(clamped);
+    } else {
+      q[i] = Q(scaled + shift, saturate);
+    }
   }
 }
 
@@ -44,6 +54,16 @@ struct ByMode {
         return std::floor(x);
       case Rounding::bipolar:
         return x != x ? x : x >= 0 ? 1.0f : -1.0f;
+      case Rounding::float8e4m3fn:
+        return static_cast<float>(Float8E4M3FN(x));
+      case Rounding::float8e4m3fnuz:
+        return static_cast<float>(Float8E4M3FNUZ(x));
+      case Rounding::float8e5m2:
+        return static_cast<float>(Float8E5M2(x));
+      case Rounding::float8e5m2fnuz:
+        return static_cast<float>(Float8E5M2FNUZ(x));
+      case Rounding::float4e2m1:
+        return static_cast<float>(Float4E2M1(x));
       default:
         return std::rint(x);
     }
@@ -97,21 +117,28 @@ void parallel_walk(const QuantizationGrid& grid, int64_t count, Body&& body) {
 }  // namespace
 
 template <class X, class Q>
-void quantize_linear(const QuantizationGrid& grid, int64_t count, const X* x, const float* scale, const Q* zero, Q* q) {
+void quantize_linear(const QuantizationGrid& grid, int64_t count, const X* x, const float* scale, const Q* zero, Q* q,
+                     bool saturate) {
   parallel_walk(grid, count, [&](int64_t i, int64_t at, bool steps, int64_t n) {
-    quantize_run(x + i, scale + at, zero ? zero + at : nullptr, steps, q + i, n);
+    quantize_run(x + i, scale + at, zero ? zero + at : nullptr, steps, q + i, n, saturate);
   });
 }
 
-template void quantize_linear(const QuantizationGrid&, int64_t, const float*, const float*, const int8_t*, int8_t*);
-template void quantize_linear(const QuantizationGrid&, int64_t, const float*, const float*, const uint8_t*, uint8_t*);
-template void quantize_linear(const QuantizationGrid&, int64_t, const float*, const float*, const int16_t*, int16_t*);
-template void quantize_linear(const QuantizationGrid&, int64_t, const float*, const float*, const uint16_t*, uint16_t*);
-template void quantize_linear(const QuantizationGrid&, int64_t, const int32_t*, const float*, const int8_t*, int8_t*);
-template void quantize_linear(const QuantizationGrid&, int64_t, const int32_t*, const float*, const uint8_t*, uint8_t*);
-template void quantize_linear(const QuantizationGrid&, int64_t, const int32_t*, const float*, const int16_t*, int16_t*);
-template void quantize_linear(const QuantizationGrid&, int64_t, const int32_t*, const float*, const uint16_t*,
-                              uint16_t*);
+#define MARVIN_QUANTIZE_TO(Q)                                                                                        \
+  template void quantize_linear(const QuantizationGrid&, int64_t, const float*, const float*, const Q*, Q*, bool);   \
+  template void quantize_linear(const QuantizationGrid&, int64_t, const int32_t*, const float*, const Q*, Q*, bool);
+MARVIN_QUANTIZE_TO(int8_t)
+MARVIN_QUANTIZE_TO(uint8_t)
+MARVIN_QUANTIZE_TO(int16_t)
+MARVIN_QUANTIZE_TO(uint16_t)
+MARVIN_QUANTIZE_TO(Int4)
+MARVIN_QUANTIZE_TO(UInt4)
+MARVIN_QUANTIZE_TO(Float8E4M3FN)
+MARVIN_QUANTIZE_TO(Float8E4M3FNUZ)
+MARVIN_QUANTIZE_TO(Float8E5M2)
+MARVIN_QUANTIZE_TO(Float8E5M2FNUZ)
+MARVIN_QUANTIZE_TO(Float4E2M1)
+#undef MARVIN_QUANTIZE_TO
 
 void fake_quantize(const QuantizationGrid& grid, const FakeQuantizeRule& rule, int64_t count, const float* x,
                    const float* scale, const float* zero, float* y) {

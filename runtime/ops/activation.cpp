@@ -4,7 +4,6 @@
 
 #include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -180,7 +179,7 @@ std::vector<ValueId> prelu_gradient(GradContext& c) {
 
 }  // namespace
 
-const OpDef kRelu = {
+extern const OpDef kRelu = {
     .name = "Relu",
     .doc = "y = max(x, 0)",
     .infer = same_numeric_type,
@@ -189,7 +188,7 @@ const OpDef kRelu = {
     .in_place = true,
 };
 
-const OpDef kReluGrad = {
+extern const OpDef kReluGrad = {
     .name = "ReluGrad",
     .doc = "dx = dy where y > 0, else 0; y is Relu's output",
     .min_inputs = 2,
@@ -199,7 +198,7 @@ const OpDef kReluGrad = {
     .in_place = true,
 };
 
-const OpDef kLeakyRelu = {
+extern const OpDef kLeakyRelu = {
     .name = "LeakyRelu",
     .doc = "y = x where x >= 0, else alpha x",
     .defaults = {{"alpha", 0.01f}},
@@ -212,7 +211,7 @@ const OpDef kLeakyRelu = {
     .in_place = true,
 };
 
-const OpDef kPRelu = {
+extern const OpDef kPRelu = {
     .name = "PRelu",
     .doc = "y = x where x >= 0, else slope x; the slope broadcasts to x",
     .min_inputs = 2,
@@ -223,7 +222,7 @@ const OpDef kPRelu = {
     .in_place = true,
 };
 
-const OpDef kSigmoid = {
+extern const OpDef kSigmoid = {
     .name = "Sigmoid",
     .doc = "y = 1 / (1 + e^-x)",
     .infer = same_float_type,
@@ -235,7 +234,7 @@ const OpDef kSigmoid = {
     .in_place = true,
 };
 
-const OpDef kTanh = {
+extern const OpDef kTanh = {
     .name = "Tanh",
     .doc = "y = the hyperbolic tangent of x",
     .infer = same_float_type,
@@ -247,7 +246,7 @@ const OpDef kTanh = {
     .in_place = true,
 };
 
-const OpDef kSoftplus = {
+extern const OpDef kSoftplus = {
     .name = "Softplus",
     .doc = "y = ln(e^x + 1)",
     .infer = same_float_type,
@@ -258,7 +257,7 @@ const OpDef kSoftplus = {
     .in_place = true,
 };
 
-const OpDef kSoftsign = {
+extern const OpDef kSoftsign = {
     .name = "Softsign",
     .doc = "y = x / (1 + |x|)",
     .infer = same_float_type,
@@ -270,7 +269,7 @@ const OpDef kSoftsign = {
     .in_place = true,
 };
 
-const OpDef kThresholdedRelu = {
+extern const OpDef kThresholdedRelu = {
     .name = "ThresholdedRelu",
     .doc = "y = x where x > alpha, else 0",
     .defaults = {{"alpha", 1.0f}},
@@ -283,7 +282,7 @@ const OpDef kThresholdedRelu = {
     .in_place = true,
 };
 
-const OpDef kShrink = {
+extern const OpDef kShrink = {
     .name = "Shrink",
     .doc = "y = x + bias where x < -lambd, x - bias where x > lambd, else 0",
     .defaults = {{"lambd", 0.5f}, {"bias", 0.0f}},
@@ -296,7 +295,7 @@ const OpDef kShrink = {
     .in_place = true,
 };
 
-const OpDef kHardSigmoid = {
+extern const OpDef kHardSigmoid = {
     .name = "HardSigmoid",
     .doc = "y = max(0, min(1, alpha x + beta))",
     .defaults = {{"alpha", 0.2f}, {"beta", 0.5f}},
@@ -310,7 +309,7 @@ const OpDef kHardSigmoid = {
     .in_place = true,
 };
 
-const OpDef kHardSwish = {
+extern const OpDef kHardSwish = {
     .name = "HardSwish",
     .doc = "y = x max(0, min(1, x / 6 + 1/2))",
     .infer = same_float_type,
@@ -319,7 +318,7 @@ const OpDef kHardSwish = {
     .in_place = true,
 };
 
-const OpDef kHardSwishGrad = {
+extern const OpDef kHardSwishGrad = {
     .name = "HardSwishGrad",
     .doc = "dx = 0 where x <= -3, dy where x >= 3, else dy (x / 3 + 1/2); x is HardSwish's operand",
     .min_inputs = 2,
@@ -329,7 +328,7 @@ const OpDef kHardSwishGrad = {
     .in_place = true,
 };
 
-const OpDef kClip = {
+extern const OpDef kClip = {
     .name = "Clip",
     .doc = "y = min(max(x, min), max); the scalars min and max may be left out",
     .min_inputs = 1,
@@ -342,7 +341,7 @@ const OpDef kClip = {
     .in_place = true,
 };
 
-const OpDef kClipGrad = {
+extern const OpDef kClipGrad = {
     .name = "ClipGrad",
     .doc = "dx = dy where min <= x <= max, else 0: operands dy, x and Clip's bounds",
     .min_inputs = 2,

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <limits>
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -258,7 +257,7 @@ class RotaryWriter {
 
 }  // namespace
 
-const OpDef kAttention = {
+extern const OpDef kAttention = {
     .name = "Attention",
     .doc =
         "softmax(q k^T * scale, capped, masked) v per head: operands q [n,heads,rows,size], k [n,kv heads,keys,size], "
@@ -281,7 +280,7 @@ const OpDef kAttention = {
     .expand = [](ExpandContext& context) { return AttentionWriter(context).run(); },
 };
 
-const OpDef kRotaryEmbedding = {
+extern const OpDef kRotaryEmbedding = {
     .name = "RotaryEmbedding",
     .doc =
         "x [n,heads,length,size] or [n,length,heads * size] with the first `rotary_embedding_dim` elements of every "

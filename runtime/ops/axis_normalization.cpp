@@ -1,6 +1,5 @@
 // Normalisations over axes that are written out as other ops.
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -9,7 +8,7 @@ ValueId divided(ExpandContext& c, ValueId a, ValueId b) { return c.build("Div", 
 
 }  // namespace
 
-const OpDef kMeanVarianceNormalization = {
+extern const OpDef kMeanVarianceNormalization = {
     .name = "MeanVarianceNormalization",
     .doc = "y = (x - mean) / (deviation + 1e-9), both over the axes",
     .defaults = {{"axes", std::vector<int64_t>{0, 2, 3}}},
@@ -21,7 +20,7 @@ const OpDef kMeanVarianceNormalization = {
     },
 };
 
-const OpDef kLpNormalization = {
+extern const OpDef kLpNormalization = {
     .name = "LpNormalization",
     .doc =
         "y = x / the sum of magnitudes (p = 1) or the root of the sum of squares (p = 2) along `axis`; 0 where that is "

@@ -2,7 +2,6 @@
 #include <functional>
 
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -65,12 +64,12 @@ void run_shift(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kBitwiseAnd = bitwise<std::bit_and<>>("BitwiseAnd", "y = the bits that a and b have", "bitwise_and");
-const OpDef kBitwiseOr = bitwise<std::bit_or<>>("BitwiseOr", "y = the bits that a or b has", "bitwise_or");
-const OpDef kBitwiseXor =
+extern const OpDef kBitwiseAnd = bitwise<std::bit_and<>>("BitwiseAnd", "y = the bits that a and b have", "bitwise_and");
+extern const OpDef kBitwiseOr = bitwise<std::bit_or<>>("BitwiseOr", "y = the bits that a or b has", "bitwise_or");
+extern const OpDef kBitwiseXor =
     bitwise<std::bit_xor<>>("BitwiseXor", "y = the bits that one of a and b has, but not both", "bitwise_xor");
 
-const OpDef kBitwiseNot = {
+extern const OpDef kBitwiseNot = {
     .name = "BitwiseNot",
     .doc = "y = the bits that x has not",
     .infer = [](const InferContext& context) -> std::vector<Type> {
@@ -90,7 +89,7 @@ const OpDef kBitwiseNot = {
     .in_place = true,
 };
 
-const OpDef kBitShift = {
+extern const OpDef kBitShift = {
     .name = "BitShift",
     .doc = "y = the bits of x moved by as many places as the second operand says, LEFT or RIGHT; unsigned integers",
     .min_inputs = 2,

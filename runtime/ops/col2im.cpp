@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "runtime/kernels/copy.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -117,7 +116,7 @@ const Attrs kDefaults = {
 
 }  // namespace
 
-const OpDef kCol2Im = {
+extern const OpDef kCol2Im = {
     .name = "Col2Im",
     .doc =
         "Images [n, c, ...] as the sums of blocks that a window cuts out of them, x [n, c * elements of a block, "
@@ -132,7 +131,7 @@ const OpDef kCol2Im = {
     .kernels = {{.name = "col2im", .run = run_col2im}},
 };
 
-const OpDef kCol2ImGrad = {
+extern const OpDef kCol2ImGrad = {
     .name = "Col2ImGrad",
     .doc = "The blocks that a window cuts out of images dy: operands dy, the images' shape and the block's",
     .min_inputs = 3,

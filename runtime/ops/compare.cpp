@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -115,7 +114,7 @@ struct IsInfinite {
 
 }  // namespace
 
-const OpDef kEqual = {
+extern const OpDef kEqual = {
     .name = "Equal",
     .doc = "y = a == b, as bools; also for bools",
     .min_inputs = 2,
@@ -125,17 +124,17 @@ const OpDef kEqual = {
     .kernels = {{.name = "equal", .run = run_comparison<std::equal_to<>>}},
 };
 
-const OpDef kGreater = comparison<std::greater<>>("Greater", "y = a > b, as bools", "greater");
-const OpDef kGreaterOrEqual =
+extern const OpDef kGreater = comparison<std::greater<>>("Greater", "y = a > b, as bools", "greater");
+extern const OpDef kGreaterOrEqual =
     comparison<std::greater_equal<>>("GreaterOrEqual", "y = a >= b, as bools", "greater_or_equal");
-const OpDef kLess = comparison<std::less<>>("Less", "y = a < b, as bools", "less");
-const OpDef kLessOrEqual = comparison<std::less_equal<>>("LessOrEqual", "y = a <= b, as bools", "less_or_equal");
+extern const OpDef kLess = comparison<std::less<>>("Less", "y = a < b, as bools", "less");
+extern const OpDef kLessOrEqual = comparison<std::less_equal<>>("LessOrEqual", "y = a <= b, as bools", "less_or_equal");
 
-const OpDef kAnd = logic<std::logical_and<>>("And", "y = a and b, for bools", "and");
-const OpDef kOr = logic<std::logical_or<>>("Or", "y = a or b, for bools", "or");
-const OpDef kXor = logic<std::not_equal_to<>>("Xor", "y = a or b but not both, for bools", "xor");
+extern const OpDef kAnd = logic<std::logical_and<>>("And", "y = a and b, for bools", "and");
+extern const OpDef kOr = logic<std::logical_or<>>("Or", "y = a or b, for bools", "or");
+extern const OpDef kXor = logic<std::not_equal_to<>>("Xor", "y = a or b but not both, for bools", "xor");
 
-const OpDef kWhere = {
+extern const OpDef kWhere = {
     .name = "Where",
     .doc = "y = a where the condition holds, else b: operands condition, a, b",
     .min_inputs = 3,
@@ -146,7 +145,7 @@ const OpDef kWhere = {
     .in_place = true,
 };
 
-const OpDef kIsNaN = {
+extern const OpDef kIsNaN = {
     .name = "IsNaN",
     .doc = "y = whether x is not a number, as bools",
     .infer = infer_test,
@@ -154,7 +153,7 @@ const OpDef kIsNaN = {
     .kernels = {{.name = "is_nan", .run = run_test<decltype([](auto x) { return x != x; })>}},
 };
 
-const OpDef kIsInf = {
+extern const OpDef kIsInf = {
     .name = "IsInf",
     .doc = "y = whether x is infinite, as bools; of one sign alone if detect_negative or detect_positive is 0",
     .defaults = {{"detect_negative", int64_t{1}}, {"detect_positive", int64_t{1}}},

@@ -5,7 +5,7 @@
 #include "runtime/kernels/conv_f32.h"
 #include "runtime/kernels/onednn_conv.h"
 #include "runtime/kernels/onednn_conv_s8.h"
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 #include "runtime/ops/windows.h"
 
 namespace marvin {
@@ -305,7 +305,7 @@ void run_reference(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kConv = {
+extern const OpDef kConv = {
     .name = "Conv",
     .doc =
         "y[n,o,...] = x[n,c,...] convolved by w[o,c/group,...] over one to three axes, + b[o]. Quantized operands give "
@@ -326,7 +326,7 @@ const OpDef kConv = {
     .macs = conv_macs<ConvPass::forward>,
 };
 
-const OpDef kConvInputGrad = {
+extern const OpDef kConvInputGrad = {
     .name = "ConvInputGrad",
     .doc =
         "dx of shape input_shape from dy[n,o,...] and w[o,c/group,...]: the gradient of a Conv with the same other "
@@ -348,7 +348,7 @@ const OpDef kConvInputGrad = {
     .macs = conv_macs<ConvPass::input_grad>,
 };
 
-const OpDef kConvWeightGrad = {
+extern const OpDef kConvWeightGrad = {
     .name = "ConvWeightGrad",
     .doc =
         "dw of shape weight_shape from x[n,c,...] and dy[n,o,...]: the gradient of a Conv with the same other "

@@ -1,7 +1,7 @@
 // ConvTranspose: the input gradient of a convolution as a forward op.
 #include <algorithm>
 
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 #include "runtime/ops/windows.h"
 
 namespace marvin {
@@ -87,7 +87,7 @@ std::vector<ValueId> expand(ExpandContext& context) {
 
 }  // namespace
 
-const OpDef kConvTranspose = {
+extern const OpDef kConvTranspose = {
     .name = "ConvTranspose",
     .doc =
         "y[n,o,...] whose convolution by w[c,o/group,...] would read x[n,c,...]: every element of x times the kernel, "

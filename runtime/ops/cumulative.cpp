@@ -1,6 +1,5 @@
 // Sums that run along an axis.
 #include "runtime/kernels/parallel.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -60,7 +59,7 @@ void run_cumsum(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kCumSum = {
+extern const OpDef kCumSum = {
     .name = "CumSum",
     .doc =
         "y = the sum of x up to each element along the axis (operand 1, an integer), without itself if exclusive, from "

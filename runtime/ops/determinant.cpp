@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -85,7 +84,7 @@ void run_det_gradient(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kDet = {
+extern const OpDef kDet = {
     .name = "Det",
     .doc = "y = the determinants of x[...,n,n]",
     .infer = [](const InferContext& context) -> std::vector<Type> { return {determinants_of(context, 0)}; },
@@ -93,7 +92,7 @@ const OpDef kDet = {
     .kernels = {{.name = "det", .prepare = prepare_matrix<0>, .run = run_det}},
 };
 
-const OpDef kDetGrad = {
+extern const OpDef kDetGrad = {
     .name = "DetGrad",
     .doc = "dx = dy times the cofactors of x: operands dy and x[...,n,n]; exact for singular matrices too",
     .min_inputs = 2,

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "runtime/kernels/random.h"
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -57,7 +57,7 @@ std::vector<ValueId> dropout_gradient(GradContext& context) {
 
 }  // namespace
 
-const OpDef kDropout = {
+extern const OpDef kDropout = {
     .name = "Dropout",
     .doc =
         "output = data with a share `ratio` (0.5 when left out) of random elements zero and the others divided "
@@ -78,7 +78,7 @@ const OpDef kDropout = {
     .random = true,
 };
 
-const OpDef kDropoutGrad = {
+extern const OpDef kDropoutGrad = {
     .name = "DropoutGrad",
     .doc = "dx = dy / (1 - ratio) where the mask is true, else 0; with Dropout's mask, ratio and training_mode",
     .min_inputs = 2,

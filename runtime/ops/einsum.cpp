@@ -4,7 +4,7 @@
 #include <map>
 #include <optional>
 
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -280,7 +280,7 @@ class Contraction {
 
 }  // namespace
 
-const OpDef kEinsum = {
+extern const OpDef kEinsum = {
     .name = "Einsum",
     .doc =
         "The sum of products that `equation` says, as numpy.einsum: \"bij,bjk->bik\" labels the axes of the operands "

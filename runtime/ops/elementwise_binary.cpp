@@ -3,7 +3,6 @@
 
 #include "runtime/kernels/convert.h"
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -251,7 +250,7 @@ std::vector<ValueId> pow_gradient(GradContext& context) {
 
 }  // namespace
 
-const OpDef kAdd = {
+extern const OpDef kAdd = {
     .name = "Add",
     .doc = "y = a + b, broadcast; integers wrap",
     .min_inputs = 2,
@@ -262,7 +261,7 @@ const OpDef kAdd = {
     .in_place = true,
 };
 
-const OpDef kSub = {
+extern const OpDef kSub = {
     .name = "Sub",
     .doc = "y = a - b, broadcast; integers wrap",
     .min_inputs = 2,
@@ -273,7 +272,7 @@ const OpDef kSub = {
     .in_place = true,
 };
 
-const OpDef kMul = {
+extern const OpDef kMul = {
     .name = "Mul",
     .doc = "y = a * b, broadcast; integers wrap",
     .min_inputs = 2,
@@ -284,7 +283,7 @@ const OpDef kMul = {
     .in_place = true,
 };
 
-const OpDef kDiv = {
+extern const OpDef kDiv = {
     .name = "Div",
     .doc = "y = a / b, broadcast; integers truncate towards zero, and x / 0 is 0 for them",
     .min_inputs = 2,
@@ -295,7 +294,7 @@ const OpDef kDiv = {
     .in_place = true,
 };
 
-const OpDef kMod = {
+extern const OpDef kMod = {
     .name = "Mod",
     .doc = "y = the remainder of a / b, broadcast: with b's sign, or with a's if fmod; x mod 0 is 0 for integers",
     .min_inputs = 2,
@@ -307,7 +306,7 @@ const OpDef kMod = {
     .in_place = true,
 };
 
-const OpDef kPow = {
+extern const OpDef kPow = {
     .name = "Pow",
     .doc = "y = a^b in a's element type, broadcast",
     .min_inputs = 2,

@@ -3,7 +3,6 @@
 
 #include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -36,7 +35,7 @@ struct Signum {
 
 // ---- Arithmetic -----------------------------------------------------------------------------------------------------
 
-const OpDef kAbs = {
+extern const OpDef kAbs = {
     .name = "Abs",
     .doc = "y = |x|; the gradient at 0 is 0",
     .infer = same_numeric_type,
@@ -45,7 +44,7 @@ const OpDef kAbs = {
     .in_place = true,
 };
 
-const OpDef kNeg = {
+extern const OpDef kNeg = {
     .name = "Neg",
     .doc = "y = -x",
     .infer = same_numeric_type,
@@ -54,7 +53,7 @@ const OpDef kNeg = {
     .in_place = true,
 };
 
-const OpDef kSign = {
+extern const OpDef kSign = {
     .name = "Sign",
     .doc = "y = 1, 0 or -1 as x is above, at or below 0",
     .infer = same_numeric_type,
@@ -63,7 +62,7 @@ const OpDef kSign = {
     .in_place = true,
 };
 
-const OpDef kReciprocal = {
+extern const OpDef kReciprocal = {
     .name = "Reciprocal",
     .doc = "y = 1 / x",
     .infer = same_float_type,
@@ -74,7 +73,7 @@ const OpDef kReciprocal = {
     .in_place = true,
 };
 
-const OpDef kSqrt = {
+extern const OpDef kSqrt = {
     .name = "Sqrt",
     .doc = "y = the square root of x",
     .infer = same_float_type,
@@ -85,7 +84,7 @@ const OpDef kSqrt = {
     .in_place = true,
 };
 
-const OpDef kExp = {
+extern const OpDef kExp = {
     .name = "Exp",
     .doc = "y = e^x",
     .infer = same_float_type,
@@ -94,7 +93,7 @@ const OpDef kExp = {
     .in_place = true,
 };
 
-const OpDef kLog = {
+extern const OpDef kLog = {
     .name = "Log",
     .doc = "y = the natural logarithm of x",
     .infer = same_float_type,
@@ -103,7 +102,7 @@ const OpDef kLog = {
     .in_place = true,
 };
 
-const OpDef kErf = {
+extern const OpDef kErf = {
     .name = "Erf",
     .doc = "y = the Gauss error function of x",
     .infer = same_float_type,
@@ -118,7 +117,7 @@ const OpDef kErf = {
 // ---- Rounding and logic
 // -----------------------------------------------------------------------------------------------
 
-const OpDef kFloor = {
+extern const OpDef kFloor = {
     .name = "Floor",
     .doc = "y = the greatest integer that is not above x; no gradient passes",
     .infer = same_float_type,
@@ -127,7 +126,7 @@ const OpDef kFloor = {
     .in_place = true,
 };
 
-const OpDef kCeil = {
+extern const OpDef kCeil = {
     .name = "Ceil",
     .doc = "y = the least integer that is not below x; no gradient passes",
     .infer = same_float_type,
@@ -136,7 +135,7 @@ const OpDef kCeil = {
     .in_place = true,
 };
 
-const OpDef kRound = {
+extern const OpDef kRound = {
     .name = "Round",
     .doc = "y = the integer nearest to x, of two the even one; no gradient passes",
     .infer = same_float_type,
@@ -145,7 +144,7 @@ const OpDef kRound = {
     .in_place = true,
 };
 
-const OpDef kNot = {
+extern const OpDef kNot = {
     .name = "Not",
     .doc = "y = not x, for bools",
     .infer = same_bool_type,

@@ -1,6 +1,5 @@
 // Arithmetic on any number of operands that broadcast against each other.
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -98,7 +97,7 @@ std::vector<ValueId> extreme_gradient(GradContext& context) {
 
 }  // namespace
 
-const OpDef kMax = {
+extern const OpDef kMax = {
     .name = "Max",
     .doc = "The greatest of all operands, broadcast. Ties share the gradient evenly",
     .max_inputs = kVariadic,
@@ -107,7 +106,7 @@ const OpDef kMax = {
     .kernels = {{.name = "max", .run = run_extreme<Greatest>}},
 };
 
-const OpDef kMin = {
+extern const OpDef kMin = {
     .name = "Min",
     .doc = "The least of all operands, broadcast. Ties share the gradient evenly",
     .max_inputs = kVariadic,
@@ -116,7 +115,7 @@ const OpDef kMin = {
     .kernels = {{.name = "min", .run = run_extreme<Least>}},
 };
 
-const OpDef kSum = {
+extern const OpDef kSum = {
     .name = "Sum",
     .doc = "The sum of all operands, broadcast",
     .max_inputs = kVariadic,
@@ -125,7 +124,7 @@ const OpDef kSum = {
     .kernels = {{.name = "sum", .run = run_sum}},
 };
 
-const OpDef kMean = {
+extern const OpDef kMean = {
     .name = "Mean",
     .doc = "The mean of all operands, broadcast",
     .max_inputs = kVariadic,

@@ -1,7 +1,6 @@
 // Exponential linear units: x where it is not negative, an exponential that levels off below.
 #include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -44,7 +43,7 @@ std::vector<ValueId> exponential_gradient(GradContext& c, double above, double o
 
 }  // namespace
 
-const OpDef kElu = {
+extern const OpDef kElu = {
     .name = "Elu",
     .doc = "y = x where x >= 0, else alpha (e^x - 1)",
     .defaults = {{"alpha", 1.0f}},
@@ -54,7 +53,7 @@ const OpDef kElu = {
     .in_place = true,
 };
 
-const OpDef kCelu = {
+extern const OpDef kCelu = {
     .name = "Celu",
     .doc = "y = x where x >= 0, else alpha (e^(x / alpha) - 1)",
     .defaults = {{"alpha", 1.0f}},
@@ -71,7 +70,7 @@ const OpDef kCelu = {
     .in_place = true,
 };
 
-const OpDef kSelu = {
+extern const OpDef kSelu = {
     .name = "Selu",
     .doc = "y = gamma x where x >= 0, else gamma alpha (e^x - 1)",
     .defaults = {{"alpha", 1.67326319217681884765625f}, {"gamma", 1.05070102214813232421875f}},

@@ -1,7 +1,6 @@
 // Fourier transforms. Complex numbers are a last axis of two: the real and the imaginary part.
 #include "runtime/kernels/fourier.h"
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -124,7 +123,7 @@ std::vector<ValueId> expand_stft(ExpandContext& c) {
 
 }  // namespace
 
-const OpDef kFourierTransform = {
+extern const OpDef kFourierTransform = {
     .name = "FourierTransform",
     .doc =
         "y[k] = sum over i of x[i] e^(-2 pi j i k / points) along `axis`, for x of a last axis 1 (real) or 2 "
@@ -139,7 +138,7 @@ const OpDef kFourierTransform = {
     .kernels = {{.name = "fourier_transform", .prepare = prepare_transform, .run = run_transform}},
 };
 
-const OpDef kDFT = {
+extern const OpDef kDFT = {
     .name = "DFT",
     .doc = "FourierTransform with operands x, dft_length (the number of points; left out: as x has) and the axis (-2)",
     .min_inputs = 1,
@@ -148,7 +147,7 @@ const OpDef kDFT = {
     .expand = expand_dft,
 };
 
-const OpDef kSTFT = {
+extern const OpDef kSTFT = {
     .name = "STFT",
     .doc =
         "FourierTransform of frames of a signal [n,length,1 or 2], [n,frames,points,2]: operands the signal, "

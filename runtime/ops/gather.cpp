@@ -1,7 +1,6 @@
 // Ops that pick out of an array by indices, and their gradients.
 #include "runtime/kernels/copy.h"
 #include "runtime/ops/indices.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -106,31 +105,31 @@ OpDef gradient_op(std::string_view doc, const Attrs& defaults, std::string_view 
 
 }  // namespace
 
-const OpDef kGather = gather_op<kSlices>(
+extern const OpDef kGather = gather_op<kSlices>(
     "Gather", "The slices of x along `axis` at the indices (i32 or i64 of any shape; negative ones count from the end)",
     {{"axis", int64_t{0}}}, "gather");
 
-const OpDef kGatherElements = gather_op<kElements>("GatherElements",
+extern const OpDef kGatherElements = gather_op<kElements>("GatherElements",
                                                    "For every index (i32 or i64; negative ones count from the end) the "
                                                    "element of x at the index's own place, with the "
                                                    "index for the coordinate along `axis`",
                                                    {{"axis", int64_t{0}}}, "gather_elements");
 
-const OpDef kGatherND = gather_op<kTuples>(
+extern const OpDef kGatherND = gather_op<kTuples>(
     "GatherND",
     "The slices of x at the tuples of indices (i64 or i32; negative ones count from the end) that lie along the "
     "indices' last axis; x and the indices have `batch_dims` leading axes in common, behind which tuples begin",
     {{"batch_dims", int64_t{0}}}, "gather_nd");
 
-const OpDef kGatherGrad = gradient_op<kSlices>(
+extern const OpDef kGatherGrad = gradient_op<kSlices>(
     "Zeros of the given shape with dy added where Gather takes from: operands dy, indices, shape (i64 vector)",
     {{"axis", int64_t{0}}}, "gather_grad");
 
-const OpDef kGatherElementsGrad = gradient_op<kElements>(
+extern const OpDef kGatherElementsGrad = gradient_op<kElements>(
     "Zeros of the given shape with dy added where GatherElements takes from: operands dy, indices, shape (i64 vector)",
     {{"axis", int64_t{0}}}, "gather_elements_grad");
 
-const OpDef kGatherNDGrad = gradient_op<kTuples>(
+extern const OpDef kGatherNDGrad = gradient_op<kTuples>(
     "Zeros of the given shape with dy added where GatherND takes from: operands dy, indices, shape (i64 vector)",
     {{"batch_dims", int64_t{0}}}, "gather_nd_grad");
 

@@ -3,7 +3,6 @@
 
 #include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -114,7 +113,7 @@ struct SwishSlope : Swish {
 
 }  // namespace
 
-const OpDef kGelu = {
+extern const OpDef kGelu = {
     .name = "Gelu",
     .doc =
         "y = x P(z < x) for a standard normal z; with approximate=tanh, "
@@ -135,7 +134,7 @@ const OpDef kGelu = {
     .in_place = true,
 };
 
-const OpDef kGeluGrad = {
+extern const OpDef kGeluGrad = {
     .name = "GeluGrad",
     .doc = "dx = dy times the slope of Gelu at x: operands dy and x",
     .min_inputs = 2,
@@ -154,7 +153,7 @@ const OpDef kGeluGrad = {
     .in_place = true,
 };
 
-const OpDef kMish = {
+extern const OpDef kMish = {
     .name = "Mish",
     .doc = "y = x tanh(ln(1 + e^x))",
     .infer = same_float_type,
@@ -163,7 +162,7 @@ const OpDef kMish = {
     .in_place = true,
 };
 
-const OpDef kMishGrad = {
+extern const OpDef kMishGrad = {
     .name = "MishGrad",
     .doc = "dx = dy times the slope of Mish at x: operands dy and x",
     .min_inputs = 2,
@@ -173,7 +172,7 @@ const OpDef kMishGrad = {
     .in_place = true,
 };
 
-const OpDef kSwish = {
+extern const OpDef kSwish = {
     .name = "Swish",
     .doc = "y = x / (1 + e^(-alpha x))",
     .defaults = {{"alpha", 1.0f}},
@@ -185,7 +184,7 @@ const OpDef kSwish = {
     .in_place = true,
 };
 
-const OpDef kSwishGrad = {
+extern const OpDef kSwishGrad = {
     .name = "SwishGrad",
     .doc = "dx = dy times the slope of Swish at x: operands dy and x",
     .min_inputs = 2,

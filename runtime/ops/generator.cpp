@@ -4,7 +4,6 @@
 #include <numbers>
 
 #include "runtime/kernels/convert.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -134,7 +133,7 @@ void run_mel(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kEyeLike = {
+extern const OpDef kEyeLike = {
     .name = "EyeLike",
     .doc = "1 where column - row = k, else 0, in the matrix operand's shape, and in its type where dtype is 0",
     .defaults = {{"dtype", int64_t{0}}, {"k", int64_t{0}}},
@@ -144,7 +143,7 @@ const OpDef kEyeLike = {
     .types_only = true,
 };
 
-const OpDef kHannWindow = {
+extern const OpDef kHannWindow = {
     .name = "HannWindow",
     .doc = "Hann's window of the size given: 1/2 - 1/2 cos(2 pi i / n), n the size, or one less unless periodic",
     .defaults = window_attrs(),
@@ -152,7 +151,7 @@ const OpDef kHannWindow = {
     .kernels = {{.name = "hann_window", .run = [](const KernelArgs& args) { CosineWindow{0.5, 0.5, 0}.run(args); }}},
 };
 
-const OpDef kHammingWindow = {
+extern const OpDef kHammingWindow = {
     .name = "HammingWindow",
     .doc = "Hamming's window of the size given: a - (1 - a) cos(2 pi i / n), a = 25/46, n as for HannWindow",
     .defaults = window_attrs(),
@@ -161,7 +160,7 @@ const OpDef kHammingWindow = {
                  .run = [](const KernelArgs& args) { CosineWindow{25.0 / 46, 21.0 / 46, 0}.run(args); }}},
 };
 
-const OpDef kBlackmanWindow = {
+extern const OpDef kBlackmanWindow = {
     .name = "BlackmanWindow",
     .doc =
         "Blackman's window of the size given: 0.42 - 0.5 cos(2 pi i / n) + 0.08 cos(4 pi i / n), n as for HannWindow",
@@ -171,7 +170,7 @@ const OpDef kBlackmanWindow = {
                  .run = [](const KernelArgs& args) { CosineWindow{0.42, 0.5, 0.08}.run(args); }}},
 };
 
-const OpDef kMelWeightMatrix = {
+extern const OpDef kMelWeightMatrix = {
     .name = "MelWeightMatrix",
     .doc =
         "The matrix [dft_length/2+1,num_mel_bins] that takes spectra to mel bands: triangles over bands equally wide "

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -99,7 +99,7 @@ std::vector<ValueId> expand_affine_grid(ExpandContext& context) {
 
 }  // namespace
 
-const OpDef kGridSample = {
+extern const OpDef kGridSample = {
     .name = "GridSample",
     .doc =
         "y[n,c,...] = x[n,c,...] interpolated at the places grid[n,...,axes], each from -1 to 1 along every axis of an "
@@ -122,7 +122,7 @@ const OpDef kGridSample = {
                      }}},
 };
 
-const OpDef kGridSampleGrad = {
+extern const OpDef kGridSampleGrad = {
     .name = "GridSampleGrad",
     .doc = "dx and dgrid of GridSample from dy, x and grid",
     .min_inputs = 3,
@@ -143,7 +143,7 @@ const OpDef kGridSampleGrad = {
                      }}},
 };
 
-const OpDef kAffineGrid = {
+extern const OpDef kAffineGrid = {
     .name = "AffineGrid",
     .doc =
         "The grid for GridSample that maps images of the given size ([n,c,h,w] or [n,c,d,h,w]) by theta[n,axes,axes+1]",

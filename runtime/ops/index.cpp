@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "runtime/kernels/copy.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -252,7 +251,7 @@ std::vector<ValueId> split_gradient(GradContext& context) {
 
 }  // namespace
 
-const OpDef kSlice = {
+extern const OpDef kSlice = {
     .name = "Slice",
     .doc =
         "x[start:end:step] along the axes listed: operands x, starts, ends, axes, steps, the last two may be left out",
@@ -267,7 +266,7 @@ const OpDef kSlice = {
     .kernels = {{.name = "slice", .run = run_slice}},
 };
 
-const OpDef kSliceGrad = {
+extern const OpDef kSliceGrad = {
     .name = "SliceGrad",
     .doc =
         "Zeros of the given shape with dy where Slice takes from: operands dy, shape (i64 vector), starts, ends, axes, "
@@ -278,7 +277,7 @@ const OpDef kSliceGrad = {
     .kernels = {{.name = "slice_grad", .run = run_slice_gradient}},
 };
 
-const OpDef kConcat = {
+extern const OpDef kConcat = {
     .name = "Concat",
     .doc = "The operands one after the other along `axis`",
     .max_inputs = kVariadic,
@@ -288,7 +287,7 @@ const OpDef kConcat = {
     .kernels = {{.name = "concat", .run = run_concat}},
 };
 
-const OpDef kSplit = {
+extern const OpDef kSplit = {
     .name = "Split",
     .doc =
         "Consecutive parts of x along `axis`, as long as the second operand (i64 vector) says, or equal ones; where "

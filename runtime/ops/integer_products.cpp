@@ -1,6 +1,5 @@
 // ONNX's products of integers, written out exactly: in float64, which holds every sum of up to 2^37 products of 8-bit
 // numbers.
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 #include "runtime/ops/windows.h"
 
@@ -149,7 +148,7 @@ std::vector<ValueId> expand_qlinear_conv(ExpandContext& c) {
 
 }  // namespace
 
-const OpDef kMatMulInteger = {
+extern const OpDef kMatMulInteger = {
     .name = "MatMulInteger",
     .doc =
         "y = (a - a_zero) (b - b_zero) as i32: operands a and b of i8 or u8 and their zero points, one, one per row of "
@@ -160,7 +159,7 @@ const OpDef kMatMulInteger = {
     .expand = expand_matmul_integer,
 };
 
-const OpDef kQLinearMatMul = {
+extern const OpDef kQLinearMatMul = {
     .name = "QLinearMatMul",
     .doc =
         "The product of quantized matrices, quantized: operands a, a_scale, a_zero, b, b_scale, b_zero, y_scale, "
@@ -171,7 +170,7 @@ const OpDef kQLinearMatMul = {
     .expand = expand_qlinear_matmul,
 };
 
-const OpDef kConvInteger = {
+extern const OpDef kConvInteger = {
     .name = "ConvInteger",
     .doc =
         "Conv of x - x_zero by w - w_zero as i32: operands x and w of i8 or u8 and their zero points, one or one per "
@@ -182,7 +181,7 @@ const OpDef kConvInteger = {
     .expand = expand_conv_integer,
 };
 
-const OpDef kQLinearConv = {
+extern const OpDef kQLinearConv = {
     .name = "QLinearConv",
     .doc =
         "Conv of quantized x by quantized w, quantized: operands x, x_scale, x_zero, w, w_scale, w_zero (one or one "

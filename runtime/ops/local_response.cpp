@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -28,7 +28,7 @@ LocalResponse norm_of(const Type& x, const Attrs& attrs) {
 
 }  // namespace
 
-const OpDef kLRN = {
+extern const OpDef kLRN = {
     .name = "LRN",
     .doc =
         "y = x / (bias + alpha / size * s)^beta where s is the sum of x^2 over `size` neighbouring channels of "
@@ -50,7 +50,7 @@ const OpDef kLRN = {
                      }}},
 };
 
-const OpDef kLRNGrad = {
+extern const OpDef kLRNGrad = {
     .name = "LRNGrad",
     .doc = "dx of LRN from dy and x",
     .min_inputs = 2,

@@ -5,7 +5,6 @@
 #include "runtime/kernels/softmax_loss.h"
 #include "runtime/kernels/vector_math.h"
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -142,7 +141,7 @@ std::vector<ValueId> binary_cross_entropy_gradient(GradContext& c) {
 
 }  // namespace
 
-const OpDef kSoftmaxCrossEntropyLoss = {
+extern const OpDef kSoftmaxCrossEntropyLoss = {
     .name = "SoftmaxCrossEntropyLoss",
     .doc =
         "loss = -weights[label] * log_softmax(scores)[label] per position, or the sum of these, or the sum "
@@ -169,7 +168,7 @@ const OpDef kSoftmaxCrossEntropyLoss = {
                      }}},
 };
 
-const OpDef kSoftmaxCrossEntropyLossGrad = {
+extern const OpDef kSoftmaxCrossEntropyLossGrad = {
     .name = "SoftmaxCrossEntropyLossGrad",
     .doc = "the gradient of SoftmaxCrossEntropyLoss by its scores, from dloss, log_prob, labels and weights",
     .min_inputs = 3,
@@ -192,7 +191,7 @@ const OpDef kSoftmaxCrossEntropyLossGrad = {
     .in_place = true,
 };
 
-const OpDef kNegativeLogLikelihoodLoss = {
+extern const OpDef kNegativeLogLikelihoodLoss = {
     .name = "NegativeLogLikelihoodLoss",
     .doc =
         "loss = -weight[target] * input[target] per position, or the sum of these, or the sum divided by that of "
@@ -219,7 +218,7 @@ const OpDef kNegativeLogLikelihoodLoss = {
                      }}},
 };
 
-const OpDef kNegativeLogLikelihoodLossGrad = {
+extern const OpDef kNegativeLogLikelihoodLossGrad = {
     .name = "NegativeLogLikelihoodLossGrad",
     .doc = "the gradient of NegativeLogLikelihoodLoss by its input, of input_shape, from dloss, target and weight",
     .min_inputs = 2,
@@ -242,7 +241,7 @@ const OpDef kNegativeLogLikelihoodLossGrad = {
                      }}},
 };
 
-const OpDef kBinaryCrossEntropy = {
+extern const OpDef kBinaryCrossEntropy = {
     .name = "BinaryCrossEntropy",
     .doc =
         "y = -(t ln p + (1 - t) ln(1 - p)) for probabilities p and labels t in [0, 1], where no logarithm is below "

@@ -3,7 +3,7 @@
 
 #include "runtime/kernels/gemm.h"
 #include "runtime/kernels/onednn_matmul.h"
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -304,7 +304,7 @@ std::vector<Kernel> product_kernels(const KernelNames& names) {
 
 }  // namespace
 
-const OpDef kGemm = {
+extern const OpDef kGemm = {
     .name = "Gemm",
     .doc =
         "y [m,n] = alpha * op(a) op(b) + beta * c: op(a) is a [m,k], or its transpose where transA; op(b) is b [k,n], "
@@ -321,7 +321,7 @@ const OpDef kGemm = {
     .macs = product_macs,
 };
 
-const OpDef kMatMul = {
+extern const OpDef kMatMul = {
     .name = "MatMul",
     .doc =
         "y [...,m,n] = op(a) [...,m,k] op(b) [...,k,n] as numpy.matmul: leading axes broadcast, a vector is a row on "

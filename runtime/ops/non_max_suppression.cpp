@@ -1,6 +1,5 @@
 #include "runtime/kernels/non_max_suppression.h"
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -65,7 +64,7 @@ void run_non_max_suppression(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kNonMaxSuppression = {
+extern const OpDef kNonMaxSuppression = {
     .name = "NonMaxSuppression",
     .doc =
         "Batch, class and index (i64[n,3]) of boxes chosen by their scores, the best first, without those that overlap "

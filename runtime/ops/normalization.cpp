@@ -2,7 +2,7 @@
 #include "runtime/kernels/normalization.h"
 
 #include "runtime/ops/decimal.h"
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -94,7 +94,7 @@ void run_batch_norm_grad(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kBatchNormalization = {
+extern const OpDef kBatchNormalization = {
     .name = "BatchNormalization",
     .doc =
         "y = (x - m) / sqrt(v + epsilon) * scale + b per channel of x[n,c,...]; m and v are mean and population "
@@ -111,7 +111,7 @@ const OpDef kBatchNormalization = {
     .in_place = true,
 };
 
-const OpDef kBatchNormalizationGrad = {
+extern const OpDef kBatchNormalizationGrad = {
     .name = "BatchNormalizationGrad",
     .doc =
         "dx, dscale, db of BatchNormalization from dy, x, scale, saved_mean and saved_inv_std; outside of "

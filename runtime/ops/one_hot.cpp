@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "runtime/kernels/copy.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -85,7 +84,7 @@ std::vector<ValueId> one_hot_gradient(GradContext& context) {
 
 }  // namespace
 
-const OpDef kOneHot = {
+extern const OpDef kOneHot = {
     .name = "OneHot",
     .doc =
         "For every index (a number; negative ones count from the end) a new axis, which is axis `axis` of the output, "

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "runtime/ops/decimal.h"
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -169,7 +169,7 @@ void run_rmsprop(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kSGD = {
+extern const OpDef kSGD = {
     .name = "SGD",
     .doc =
         "torch.optim.SGD from (w, g, lr, velocity): d = g + weight_decay * w, velocity.next = momentum * "
@@ -184,7 +184,7 @@ const OpDef kSGD = {
     .in_place = true,
 };
 
-const OpDef kAdam = {
+extern const OpDef kAdam = {
     .name = "Adam",
     .doc =
         "torch.optim.Adam, or AdamW when `decoupled`, from (w, g, lr, step, m, v): w.next, m.next, v.next. step "
@@ -199,7 +199,7 @@ const OpDef kAdam = {
     .in_place = true,
 };
 
-const OpDef kAdagrad = {
+extern const OpDef kAdagrad = {
     .name = "Adagrad",
     .doc =
         "torch.optim.Adagrad from (w, g, lr, step, s): d = g + weight_decay * w, s.next = s + d^2, w.next = w - lr / (1 "
@@ -213,7 +213,7 @@ const OpDef kAdagrad = {
     .in_place = true,
 };
 
-const OpDef kRMSprop = {
+extern const OpDef kRMSprop = {
     .name = "RMSprop",
     .doc =
         "torch.optim.RMSprop from (w, g, lr, s, m where centered, b where there is momentum), states that start at "

@@ -10,20 +10,9 @@ namespace {
 enum class Coding { natural, two_complement, floating };
 
 Coding coding_of(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-    case DType::f64:
-    case DType::f16:
-    case DType::bf16:
-      return Coding::floating;
-    case DType::i8:
-    case DType::i16:
-    case DType::i32:
-    case DType::i64:
-      return Coding::two_complement;
-    default:
-      return Coding::natural;
-  }
+  if (is_float(dtype) || is_half(dtype)) return Coding::floating;
+  const bool is_signed = dtype == DType::i8 || dtype == DType::i16 || dtype == DType::i32 || dtype == DType::i64;
+  return is_signed ? Coding::two_complement : Coding::natural;
 }
 
 // The bits of infinity, above which NaNs are.

@@ -4,7 +4,6 @@
 
 #include "runtime/kernels/parallel.h"
 #include "runtime/kernels/strided.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -237,7 +236,7 @@ std::vector<ValueId> expand_center_crop_pad(ExpandContext& context) {
 
 }  // namespace
 
-const OpDef kPad = {
+extern const OpDef kPad = {
     .name = "Pad",
     .doc =
         "x with pads (i64 vector: before every axis, then after every axis; negative ones take away first) filled with "
@@ -251,7 +250,7 @@ const OpDef kPad = {
     .kernels = {{.name = "pad", .run = run_pad}},
 };
 
-const OpDef kPadGrad = {
+extern const OpDef kPadGrad = {
     .name = "PadGrad",
     .doc =
         "For every element of an array of the given shape, the sum of dy where Pad shows it: operands dy, shape, pads, "
@@ -263,7 +262,7 @@ const OpDef kPadGrad = {
     .kernels = {{.name = "pad_grad", .run = run_pad_gradient}},
 };
 
-const OpDef kCenterCropPad = {
+extern const OpDef kCenterCropPad = {
     .name = "CenterCropPad",
     .doc =
         "x cut or padded with zeros to the given extents (constant integers) of the given axes (none: all), its middle "

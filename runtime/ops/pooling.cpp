@@ -4,7 +4,6 @@
 
 #include <limits>
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/windows.h"
 
 namespace marvin {
@@ -71,7 +70,7 @@ Prepared prepare_pool_gradient(const KernelQuery& query) {
   return {std::make_shared<Pool>(pool_over(query.attrs.integers("input_shape"), query.attrs)), 0};
 }
 
-const OpDef kAveragePool = {
+extern const OpDef kAveragePool = {
     .name = "AveragePool",
     .doc =
         "y[n,c,...] = the mean of every window of x[n,c,...], over the elements that exist, or padding as well "
@@ -99,7 +98,7 @@ const OpDef kAveragePool = {
                      }}},
 };
 
-const OpDef kAveragePoolGrad = {
+extern const OpDef kAveragePoolGrad = {
     .name = "AveragePoolGrad",
     .doc = "dx = every element of dy divided among the elements of its window; input_shape is the shape of dx",
     .defaults = {{"auto_pad", std::string("NOTSET")},

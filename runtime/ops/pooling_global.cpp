@@ -1,7 +1,6 @@
 // Pooling of whole planes, which may have any number of axes.
 #include <algorithm>
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/pooling.h"
 
 namespace marvin {
@@ -48,7 +47,7 @@ std::vector<ValueId> expand_global_lp_pool(ExpandContext& context) {
 
 }  // namespace
 
-const OpDef kGlobalMaxPool = {
+extern const OpDef kGlobalMaxPool = {
     .name = "GlobalMaxPool",
     .doc =
         "y[n,c,1,...] = the largest element of every plane of x[n,c,...]. marvin's own second output, taps, says "
@@ -69,7 +68,7 @@ const OpDef kGlobalMaxPool = {
                      }}},
 };
 
-const OpDef kGlobalAveragePool = {
+extern const OpDef kGlobalAveragePool = {
     .name = "GlobalAveragePool",
     .doc = "y[n,c,1,...] = the mean of every plane of x[n,c,...]",
     .infer = [](const InferContext& context) -> std::vector<Type> { return {infer_global(context)[0]}; },
@@ -86,7 +85,7 @@ const OpDef kGlobalAveragePool = {
                      }}},
 };
 
-const OpDef kGlobalAveragePoolGrad = {
+extern const OpDef kGlobalAveragePoolGrad = {
     .name = "GlobalAveragePoolGrad",
     .doc = "dx = every element of dy divided evenly over its plane; input_shape is the shape of dx",
     .required = {"input_shape"},
@@ -106,7 +105,7 @@ const OpDef kGlobalAveragePoolGrad = {
                      }}},
 };
 
-const OpDef kGlobalLpPool = {
+extern const OpDef kGlobalLpPool = {
     .name = "GlobalLpPool",
     .doc = "y[n,c,1,...] = (sum |x|^p)^(1/p) of every plane of x[n,c,...]",
     .defaults = {{"p", int64_t{2}}},

@@ -1,5 +1,4 @@
 // Pooling by the norm of the elements of a window.
-#include "runtime/ops/list.h"
 #include "runtime/ops/pooling.h"
 
 namespace marvin {
@@ -15,7 +14,7 @@ const Attrs kDefaults = {{"auto_pad", std::string("NOTSET")},        {"ceil_mode
 
 }  // namespace
 
-const OpDef kLpPool = {
+extern const OpDef kLpPool = {
     .name = "LpPool",
     .doc = "y[n,c,...] = (sum |x|^p)^(1/p) over every window of x[n,c,...]",
     .defaults = kDefaults,
@@ -36,7 +35,7 @@ const OpDef kLpPool = {
                      }}},
 };
 
-const OpDef kLpPoolGrad = {
+extern const OpDef kLpPoolGrad = {
     .name = "LpPoolGrad",
     .doc = "dx of LpPool from dy, x and y; 0 where y is",
     .min_inputs = 3,

@@ -1,7 +1,6 @@
 // Max pooling and its partial inverse.
 #include <algorithm>
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/pooling.h"
 #include "runtime/ops/windows.h"
 
@@ -113,7 +112,7 @@ std::vector<ValueId> expand_max_unpool(ExpandContext& context) {
 
 }  // namespace
 
-const OpDef kMaxPool = {
+extern const OpDef kMaxPool = {
     .name = "MaxPool",
     .doc =
         "y[n,c,...] = the largest element of every window of x[n,c,...]; indices (i64) are their positions in x. "
@@ -138,7 +137,7 @@ const OpDef kMaxPool = {
                      }}},
 };
 
-const OpDef kMaxPoolGrad = {
+extern const OpDef kMaxPoolGrad = {
     .name = "MaxPoolGrad",
     .doc =
         "dx = every element of dy added where MaxPool took it from: taps is MaxPool's third output, input_shape "
@@ -162,7 +161,7 @@ const OpDef kMaxPoolGrad = {
                      }}},
 };
 
-const OpDef kMaxUnpool = {
+extern const OpDef kMaxUnpool = {
     .name = "MaxUnpool",
     .doc =
         "Zeros with x[n,c,...] at the indices that MaxPool gave; operands x, indices (i64), output_shape, which may have "

@@ -3,7 +3,7 @@
 
 #include "runtime/kernels/quantize.h"
 #include "runtime/kernels/random.h"
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -62,7 +62,7 @@ void require_float32(const InferContext& context) {
 
 }  // namespace
 
-const OpDef kQuantize = {
+extern const OpDef kQuantize = {
     .name = "Quantize",
     .doc = "q = clamp(round(x * 2^fl), word) in the format of the node's slot, held in `storage` (i8, i16 or i32), rounded "
            "to nearest even or stochastically; stats is QuantizeStats of x",
@@ -86,7 +86,7 @@ const OpDef kQuantize = {
     .random = true,
 };
 
-const OpDef kObserve = {
+extern const OpDef kObserve = {
     .name = "Observe",
     .doc = "the QuantizeStats of x that do not depend on a format (largest and mean magnitude), zeros for the others",
     .infer = [](const InferContext& context) -> std::vector<Type> {
@@ -103,7 +103,7 @@ const OpDef kObserve = {
                      }}},
 };
 
-const OpDef kSample = {
+extern const OpDef kSample = {
     .name = "Sample",
     .doc = "at most `limit` elements of x as a vector: runs of 64 neighbours, evenly over x, the same ones every time",
     .defaults = {{"limit", int64_t{4096}}},

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "runtime/kernels/linear_quantization.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -67,14 +66,22 @@ ValueId spread(Builder& c, ValueId scales, const Shape& x, const Attrs& attrs) {
 
 // ---- QuantizeLinear -------------------------------------------------------------------------------------------------
 
-bool is_level_type(DType dtype) {
-  return dtype == DType::i8 || dtype == DType::u8 || dtype == DType::i16 || dtype == DType::u16;
+constexpr bool is_level_type(DType dtype) {
+  switch (dtype) {
+    case DType::i8:
+    case DType::u8:
+    case DType::i16:
+    case DType::u16:
+      return true;
+    default:
+      return is_narrow(dtype) && dtype != DType::f8e8m0;
+  }
 }
 
 DType level_type(const InferContext& context) {
   const int64_t stated = context.attrs.integer("output_dtype");
   const DType dtype = context.has(2) ? context.type(2).dtype : stated != 0 ? dtype_of_onnx(stated) : DType::u8;
-  if (!is_level_type(dtype)) throw Error("quantizes to i8, u8, i16 or u16, not ", name_of(dtype));
+  if (!is_level_type(dtype)) throw Error("quantizes to integers of 4, 8 and 16 bits and to the small floats with a sign, not ", name_of(dtype));
   if (context.has(2) && stated != 0 && dtype_of_onnx(stated) != dtype) {
     throw Error("output_dtype is ", name_of(dtype_of_onnx(stated)), " but the zero point ", name_of(dtype));
   }
@@ -95,10 +102,9 @@ std::vector<Type> infer_quantize_linear(const InferContext& context) {
 // Calls body(Q{}) with the type of quantized values.
 template <class Body>
 void visit_levels(DType dtype, Body&& body) {
-  if (dtype == DType::i8) return body(int8_t{});
-  if (dtype == DType::u8) return body(uint8_t{});
-  if (dtype == DType::i16) return body(int16_t{});
-  body(uint16_t{});
+  visit_stored(dtype, [&](auto zero) {
+    if constexpr (is_level_type(DTypeOf<decltype(zero)>::value)) body(zero);
+  });
 }
 
 Prepared prepare_quantize_linear(const KernelQuery& query) {
@@ -108,12 +114,13 @@ Prepared prepare_quantize_linear(const KernelQuery& query) {
 void run_quantize_linear(const KernelArgs& args) {
   const QuantizationGrid& grid = *static_cast<const QuantizationGrid*>(args.state);
   const int64_t count = args.in_type(0).elements();
+  const bool saturate = args.query.attrs.integer("saturate") != 0;
   visit_levels(args.out_type().dtype, [&](auto zero) {
     using Q = decltype(zero);
     if (args.in_type(0).dtype == DType::f32)
-      quantize_linear(grid, count, args.input<float>(0), args.input<float>(1), args.input<Q>(2), args.output<Q>());
+      quantize_linear(grid, count, args.input<float>(0), args.input<float>(1), args.input<Q>(2), args.output<Q>(), saturate);
     else
-      quantize_linear(grid, count, args.input<int32_t>(0), args.input<float>(1), args.input<Q>(2), args.output<Q>());
+      quantize_linear(grid, count, args.input<int32_t>(0), args.input<float>(1), args.input<Q>(2), args.output<Q>(), saturate);
   });
 }
 
@@ -128,7 +135,12 @@ constexpr auto kRoundings = std::to_array<std::pair<std::string_view, Rounding>>
                                                                                   {"ROUND_TO_ZERO", Rounding::down},
                                                                                   {"CEIL", Rounding::ceil},
                                                                                   {"FLOOR", Rounding::floor},
-                                                                                  {"BIPOLAR", Rounding::bipolar}});
+                                                                                  {"BIPOLAR", Rounding::bipolar},
+                                                                                  {"F8E4M3FN", Rounding::float8e4m3fn},
+                                                                                  {"F8E4M3FNUZ", Rounding::float8e4m3fnuz},
+                                                                                  {"F8E5M2", Rounding::float8e5m2},
+                                                                                  {"F8E5M2FNUZ", Rounding::float8e5m2fnuz},
+                                                                                  {"F4E2M1", Rounding::float4e2m1}});
 
 Rounding rounding_named(const std::string& name) {
   std::string upper = name;
@@ -185,8 +197,7 @@ struct Levels {
 Levels levels_of(DType dtype) {
   Levels levels{};
   visit_levels(dtype, [&](auto zero) {
-    using Limits = std::numeric_limits<decltype(zero)>;
-    levels = {static_cast<float>(Limits::lowest()), static_cast<float>(Limits::max())};
+    levels = {LevelsOf<decltype(zero)>::low(), LevelsOf<decltype(zero)>::high()};
   });
   return levels;
 }
@@ -219,11 +230,13 @@ ValueId float_zero_point(Builder& c, ValueId zero, ValueId scale) {
 ValueId undone_quantization(ExpandContext& c) {
   ValueId quantized = c.in(0);
   if (!is_level_type(c.type(quantized).dtype) || c.type(c.in(1)).dtype != DType::f32) return {};
-  Levels levels = levels_of(c.type(quantized).dtype);
+  const DType dtype = c.type(quantized).dtype;
+  Levels levels = levels_of(dtype);
   const Node* node = c.producer(quantized);
   for (; node && node->op == "Clip" && narrow(c, *node, levels); node = c.producer(quantized))
     quantized = node->inputs[0];
   if (!node || node->op != "QuantizeLinear" || c.type(node->inputs[0]).dtype != DType::f32) return {};
+  if (node->attrs.integer("saturate") == 0) return {};
   const ValueId x = node->inputs[0], zero = node->inputs.size() > 2 ? node->inputs[2] : ValueId{};
   const bool has_one_scale = c.type(c.in(1)).elements() == 1;
   for (const std::string_view name : {"axis", "block_size"})
@@ -233,12 +246,14 @@ ValueId undone_quantization(ExpandContext& c) {
                  {{"axis", c.attrs().integer("axis")},
                   {"block_size", c.attrs().integer("block_size")},
                   {"low", levels.low},
-                  {"high", levels.high}});
+                  {"high", levels.high},
+                  {"rounding_mode", is_real(dtype) ? std::string(name_of(dtype)) : "ROUND"}});
 }
 
 std::vector<ValueId> expand_dequantize_linear(ExpandContext& c) {
   const ValueId scale = c.in(1), zero = c.in(2);
-  if (!is_integer(c.type(c.in(0)).dtype)) throw Error("takes integers, not ", text_of(c.type(c.in(0))));
+  const Type& type = c.type(c.in(0));
+  if (!is_integer(type.dtype) && !is_level_type(type.dtype)) throw Error("takes quantized numbers, not ", text_of(type));
   if (zero.valid() && c.shape(zero) != c.shape(scale)) {
     throw Error("the scale is [", text_of(c.shape(scale)), "] but the zero point [", text_of(c.shape(zero)), "]");
   }
@@ -313,12 +328,12 @@ std::vector<ValueId> expand_bipolar_quant(ExpandContext& c) {
 
 }  // namespace
 
-const OpDef kQuantizeLinear = {
+extern const OpDef kQuantizeLinear = {
     .name = "QuantizeLinear",
     .doc =
         "q = round(x / scale) + zero point, to nearest even, saturated: operands x, scale (f32) and zero point, whose "
-        "type "
-        "is the output's. One scale for all of x, a vector along `axis`, or one per `block_size` elements along it",
+        "type is the output's (integers of 4, 8 and 16 bits; floats of 8 and 4 bits, to which x / scale + zero point is "
+        "rounded, saturated where `saturate` says so). One scale for all of x, a vector along `axis`, or one per `block_size` elements along it",
     .min_inputs = 2,
     .max_inputs = 3,
     .defaults = {{"axis", int64_t{1}},
@@ -331,7 +346,7 @@ const OpDef kQuantizeLinear = {
     .kernels = {{.name = "quantize_linear", .prepare = prepare_quantize_linear, .run = run_quantize_linear}},
 };
 
-const OpDef kFakeQuantize = {
+extern const OpDef kFakeQuantize = {
     .name = "FakeQuantize",
     .doc =
         "x rounded to the numbers that quantization leaves: y = (clamp(round(x / scale) + zero point, low, high) - "
@@ -355,7 +370,7 @@ const OpDef kFakeQuantize = {
                      }}},
 };
 
-const OpDef kFakeQuantizeGrad = {
+extern const OpDef kFakeQuantizeGrad = {
     .name = "FakeQuantizeGrad",
     .doc = "dx = dy where FakeQuantize does not clamp, else 0: operands dy and FakeQuantize's",
     .min_inputs = 4,
@@ -378,7 +393,7 @@ const OpDef kFakeQuantizeGrad = {
                      }}},
 };
 
-const OpDef kDequantizeLinear = {
+extern const OpDef kDequantizeLinear = {
     .name = "DequantizeLinear",
     .doc =
         "y = (q - zero point) * scale: operands q, scale and zero point as QuantizeLinear's. Of a value that was "
@@ -389,14 +404,14 @@ const OpDef kDequantizeLinear = {
     .expand = expand_dequantize_linear,
 };
 
-const OpDef kDynamicQuantizeLinear = {
+extern const OpDef kDynamicQuantizeLinear = {
     .name = "DynamicQuantizeLinear",
     .doc = "x quantized to u8 over the range of its elements and zero: outputs q, the scale and the zero point",
     .max_outputs = 3,
     .expand = expand_dynamic_quantize_linear,
 };
 
-const OpDef kIntQuant = {
+extern const OpDef kIntQuant = {
     .name = "IntQuant",
     .doc =
         "QONNX's Quant, FakeQuantize to a number of bits: operands x, scale, zero point (these broadcast to x) and the "
@@ -407,7 +422,7 @@ const OpDef kIntQuant = {
     .expand = expand_int_quant,
 };
 
-const OpDef kBipolarQuant = {
+extern const OpDef kBipolarQuant = {
     .name = "BipolarQuant",
     .doc = "QONNX's BipolarQuant: scale where x >= 0, else -scale. The gradient passes",
     .min_inputs = 2,

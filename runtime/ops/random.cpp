@@ -6,7 +6,6 @@
 
 #include "runtime/kernels/convert.h"
 #include "runtime/kernels/parallel.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -99,7 +98,7 @@ void run_multinomial(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kRandomNormal = {
+extern const OpDef kRandomNormal = {
     .name = "RandomNormal",
     .doc = "Normal random numbers of the given mean and deviation (scale), in the shape and float type given",
     .min_inputs = 0,
@@ -115,14 +114,14 @@ const OpDef kRandomNormal = {
     .random = true,
 };
 
-const OpDef kRandomNormalLike = {
+extern const OpDef kRandomNormalLike = {
     .name = "RandomNormalLike",
     .doc = "RandomNormal in the operand's shape, and in its type where dtype is 0",
     .defaults = {{"mean", 0.0f}, {"scale", 1.0f}, {"seed", 0.0f}, {"dtype", int64_t{0}}},
     .expand = [](ExpandContext& c) { return like_operand(c, "RandomNormal"); },
 };
 
-const OpDef kRandomUniform = {
+extern const OpDef kRandomUniform = {
     .name = "RandomUniform",
     .doc = "Random numbers spread evenly over [low, high), in the shape and float type given",
     .min_inputs = 0,
@@ -138,14 +137,14 @@ const OpDef kRandomUniform = {
     .random = true,
 };
 
-const OpDef kRandomUniformLike = {
+extern const OpDef kRandomUniformLike = {
     .name = "RandomUniformLike",
     .doc = "RandomUniform in the operand's shape, and in its type where dtype is 0",
     .defaults = {{"low", 0.0f}, {"high", 1.0f}, {"seed", 0.0f}, {"dtype", int64_t{0}}},
     .expand = [](ExpandContext& c) { return like_operand(c, "RandomUniform"); },
 };
 
-const OpDef kBernoulli = {
+extern const OpDef kBernoulli = {
     .name = "Bernoulli",
     .doc =
         "y = 1 with the probability that the operand holds, else 0, in its type where dtype is 0; no gradient passes",
@@ -157,7 +156,7 @@ const OpDef kBernoulli = {
     },
 };
 
-const OpDef kMultinomial = {
+extern const OpDef kMultinomial = {
     .name = "Multinomial",
     .doc =
         "y[n, i] = a class k of x[n, k], drawn with probability e^x[n, k] over the sum of these: log-probabilities "

@@ -3,7 +3,6 @@
 
 #include "runtime/kernels/parallel.h"
 #include "runtime/kernels/strided.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -132,7 +131,7 @@ std::vector<ValueId> expand_space_to_depth(ExpandContext& context) {
 
 }  // namespace
 
-const OpDef kTrilu = {
+extern const OpDef kTrilu = {
     .name = "Trilu",
     .doc =
         "x's matrices (its last two axes) with zeros below the diagonal that is k (i64; 0 where it is left out) to the "
@@ -147,7 +146,7 @@ const OpDef kTrilu = {
     .kernels = {{.name = "trilu", .run = run_trilu}},
 };
 
-const OpDef kReverseSequence = {
+extern const OpDef kReverseSequence = {
     .name = "ReverseSequence",
     .doc =
         "x with the first lengths[b] elements along `time_axis` in reverse order, for every place b along "
@@ -163,7 +162,7 @@ const OpDef kReverseSequence = {
     .kernels = {{.name = "reverse_sequence", .run = run_reverse_sequence}},
 };
 
-const OpDef kDepthToSpace = {
+extern const OpDef kDepthToSpace = {
     .name = "DepthToSpace",
     .doc =
         "x [n,c,h,w] as [n, c / blocksize^2, h * blocksize, w * blocksize]: channels become blocks of pixels. A "
@@ -174,7 +173,7 @@ const OpDef kDepthToSpace = {
     .expand = expand_depth_to_space,
 };
 
-const OpDef kSpaceToDepth = {
+extern const OpDef kSpaceToDepth = {
     .name = "SpaceToDepth",
     .doc =
         "x [n,c,h,w] as [n, c * blocksize^2, h / blocksize, w / blocksize]: blocks of pixels become channels (row, "

@@ -2,7 +2,6 @@
 // weights are the same value in every step.
 #include <algorithm>
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/recurrent_step.h"
 
 namespace marvin {
@@ -233,7 +232,7 @@ Attrs with(std::string_view own) {
 
 }  // namespace
 
-const OpDef kRNN = {
+extern const OpDef kRNN = {
     .name = "RNN",
     .doc =
         "Operands x [steps,n,inputs], w [d,hidden,inputs], r [d,hidden,hidden], b [d,2 hidden], sequence_lens [n], "
@@ -246,7 +245,7 @@ const OpDef kRNN = {
     .expand = expand_rnn,
 };
 
-const OpDef kGRU = {
+extern const OpDef kGRU = {
     .name = "GRU",
     .doc =
         "Operands as RNN's with gates z r h: w [d,3 hidden,inputs] ... z = f(x wz^T + h rz^T + bz), r likewise, "
@@ -259,7 +258,7 @@ const OpDef kGRU = {
     .expand = expand_gru,
 };
 
-const OpDef kLSTM = {
+extern const OpDef kLSTM = {
     .name = "LSTM",
     .doc =
         "Operands as RNN's with gates i o f c: w [d,4 hidden,inputs] ..., initial_c, and peepholes p [d,3 hidden] (i o "

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/reduction.h"
 
 namespace marvin {
@@ -116,7 +115,7 @@ std::vector<ValueId> log_sum_exp_gradient(GradContext& c) {
 
 }  // namespace
 
-const OpDef kReduceSum = {
+extern const OpDef kReduceSum = {
     .name = "ReduceSum",
     .doc = "The sum over the axes (i64 vector; left out or empty: over all, or over none if noop_with_empty_axes)",
     .min_inputs = 1,
@@ -127,7 +126,7 @@ const OpDef kReduceSum = {
     .kernels = {{.name = "reduce_sum", .prepare = prepare_reduction<Sum>, .run = run_reduction<Sum>}},
 };
 
-const OpDef kReduceMean = {
+extern const OpDef kReduceMean = {
     .name = "ReduceMean",
     .doc = "The mean over the axes; left out or empty: as for ReduceSum",
     .min_inputs = 1,
@@ -138,7 +137,7 @@ const OpDef kReduceMean = {
     .kernels = {{.name = "reduce_mean", .prepare = prepare_reduction<Mean>, .run = run_reduction<Mean>}},
 };
 
-const OpDef kReduceSumSquare = {
+extern const OpDef kReduceSumSquare = {
     .name = "ReduceSumSquare",
     .doc = "The sum of squares over the axes; left out or empty: as for ReduceSum",
     .min_inputs = 1,
@@ -151,7 +150,7 @@ const OpDef kReduceSumSquare = {
                  .run = run_reduction<SumSquare>}},
 };
 
-const OpDef kReduceL1 = {
+extern const OpDef kReduceL1 = {
     .name = "ReduceL1",
     .doc = "The sum of magnitudes over the axes; left out or empty: as for ReduceSum",
     .min_inputs = 1,
@@ -162,7 +161,7 @@ const OpDef kReduceL1 = {
     },
 };
 
-const OpDef kReduceL2 = {
+extern const OpDef kReduceL2 = {
     .name = "ReduceL2",
     .doc = "The square root of the sum of squares over the axes; left out or empty: as for ReduceSum",
     .min_inputs = 1,
@@ -173,7 +172,7 @@ const OpDef kReduceL2 = {
     .kernels = {{.name = "reduce_l2", .prepare = prepare_reduction<Norm>, .run = run_reduction<Norm>}},
 };
 
-const OpDef kReduceLogSum = {
+extern const OpDef kReduceLogSum = {
     .name = "ReduceLogSum",
     .doc = "The logarithm of the sum over the axes; left out or empty: as for ReduceSum",
     .min_inputs = 1,
@@ -184,7 +183,7 @@ const OpDef kReduceLogSum = {
     },
 };
 
-const OpDef kReduceLogSumExp = {
+extern const OpDef kReduceLogSumExp = {
     .name = "ReduceLogSumExp",
     .doc = "The logarithm of the sum of e^x over the axes, without overflow; left out or empty: as for ReduceSum",
     .min_inputs = 1,
@@ -197,7 +196,7 @@ const OpDef kReduceLogSumExp = {
                  .run = run_reduction<LogSumExp>}},
 };
 
-const OpDef kReduceProd = {
+extern const OpDef kReduceProd = {
     .name = "ReduceProd",
     .doc = "The product over the axes; left out or empty: as for ReduceSum",
     .min_inputs = 1,

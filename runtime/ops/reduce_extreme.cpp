@@ -1,5 +1,4 @@
 // Ops that look for extremes: the greatest and least elements over axes, and where they are.
-#include "runtime/ops/list.h"
 #include "runtime/ops/reduction.h"
 
 namespace marvin {
@@ -106,7 +105,7 @@ void run_hardmax(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kReduceMax = {
+extern const OpDef kReduceMax = {
     .name = "ReduceMax",
     .doc = "The greatest element over the axes; left out or empty: as for ReduceSum. Ties share the gradient evenly",
     .min_inputs = 1,
@@ -117,7 +116,7 @@ const OpDef kReduceMax = {
     .kernels = {{.name = "reduce_max", .prepare = prepare_reduction<Greatest>, .run = run_reduction<Greatest>}},
 };
 
-const OpDef kReduceMin = {
+extern const OpDef kReduceMin = {
     .name = "ReduceMin",
     .doc = "The least element over the axes; left out or empty: as for ReduceSum. Ties share the gradient evenly",
     .min_inputs = 1,
@@ -128,7 +127,7 @@ const OpDef kReduceMin = {
     .kernels = {{.name = "reduce_min", .prepare = prepare_reduction<Least>, .run = run_reduction<Least>}},
 };
 
-const OpDef kArgMax = {
+extern const OpDef kArgMax = {
     .name = "ArgMax",
     .doc = "i64 index of the greatest element along `axis`; of ties the first, or the last if select_last_index",
     .defaults = arg_attrs(),
@@ -137,7 +136,7 @@ const OpDef kArgMax = {
     .kernels = {{.name = "arg_max", .run = run_arg<std::greater<>>}},
 };
 
-const OpDef kArgMin = {
+extern const OpDef kArgMin = {
     .name = "ArgMin",
     .doc = "i64 index of the least element along `axis`; of ties the first, or the last if select_last_index",
     .defaults = arg_attrs(),
@@ -146,7 +145,7 @@ const OpDef kArgMin = {
     .kernels = {{.name = "arg_min", .run = run_arg<std::less<>>}},
 };
 
-const OpDef kHardmax = {
+extern const OpDef kHardmax = {
     .name = "Hardmax",
     .doc = "y = 1 at the first greatest element along `axis`, else 0; no gradient passes",
     .defaults = {{"axis", int64_t{-1}}},

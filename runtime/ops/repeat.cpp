@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "runtime/kernels/copy.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -113,7 +112,7 @@ std::vector<ValueId> tile_gradient(GradContext& context) {
 
 }  // namespace
 
-const OpDef kTranspose = {
+extern const OpDef kTranspose = {
     .name = "Transpose",
     .doc = "x with its axes permuted: axis i of the output is x's axis perm[i]; no perm: reversed",
     .defaults = {{"perm", std::vector<int64_t>{}}},
@@ -122,7 +121,7 @@ const OpDef kTranspose = {
     .kernels = {{.name = "transpose", .run = run_transpose}},
 };
 
-const OpDef kExpand = {
+extern const OpDef kExpand = {
     .name = "Expand",
     .doc = "x broadcast against the given shape (i64 vector)",
     .min_inputs = 2,
@@ -134,7 +133,7 @@ const OpDef kExpand = {
     .kernels = {{.name = "expand", .run = run_expand}},
 };
 
-const OpDef kTile = {
+extern const OpDef kTile = {
     .name = "Tile",
     .doc = "x repeated along every axis as often as the second operand (i64 vector) says",
     .min_inputs = 2,

@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "runtime/kernels/interpolate.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -323,7 +322,7 @@ std::vector<ValueId> expand_upsample(ExpandContext& context) {
 
 }  // namespace
 
-const OpDef kInterpolate = {
+extern const OpDef kInterpolate = {
     .name = "Interpolate",
     .doc =
         "Row o of y along `axis` is the sum over t of weight[o,t] * row index[o,t] of x; operands x, index (i64) and "
@@ -336,7 +335,7 @@ const OpDef kInterpolate = {
     .kernels = {{.name = "interpolate", .run = run_interpolate}},
 };
 
-const OpDef kResize = {
+extern const OpDef kResize = {
     .name = "Resize",
     .doc =
         "x resized to sizes, or by scales, by its nearest elements or by linear or cubic interpolation; operands x, roi "
@@ -354,7 +353,7 @@ const OpDef kResize = {
     .expand = expand_resize,
 };
 
-const OpDef kUpsample = {
+extern const OpDef kUpsample = {
     .name = "Upsample",
     .doc = "x made larger by scales, its elements repeated (nearest) or interpolated (linear); operands x, scales",
     .min_inputs = 2,

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -98,7 +98,7 @@ Type recorded_input(const Attrs& attrs) { return {DType::f32, attrs.integers("in
 
 }  // namespace
 
-const OpDef kRoiAlign = {
+extern const OpDef kRoiAlign = {
     .name = "RoiAlign",
     .doc =
         "y[region,c,h,w] = the mean (or largest) of bilinear samples of every bin of a region of x[n,c,h,w]; operands "
@@ -121,7 +121,7 @@ const OpDef kRoiAlign = {
                      }}},
 };
 
-const OpDef kRoiAlignGrad = {
+extern const OpDef kRoiAlignGrad = {
     .name = "RoiAlignGrad",
     .doc = "dx of RoiAlign from dy, x, rois and batch_indices",
     .min_inputs = 4,
@@ -139,7 +139,7 @@ const OpDef kRoiAlignGrad = {
                      }}},
 };
 
-const OpDef kMaxRoiPool = {
+extern const OpDef kMaxRoiPool = {
     .name = "MaxRoiPool",
     .doc =
         "y[region,c,h,w] = the largest element of every bin of a region of x[n,c,h,w]; operands x, rois[region, image "
@@ -167,7 +167,7 @@ const OpDef kMaxRoiPool = {
                      }}},
 };
 
-const OpDef kMaxRoiPoolGrad = {
+extern const OpDef kMaxRoiPoolGrad = {
     .name = "MaxRoiPoolGrad",
     .doc = "dx = every element of dy added where MaxRoiPool took it from: operands dy, rois, taps",
     .min_inputs = 3,

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "runtime/ops/decimal.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -228,7 +227,7 @@ const Attrs kLayerDefaults = {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}, {"stash
 
 }  // namespace
 
-const OpDef kNormalization = {
+extern const OpDef kNormalization = {
     .name = "Normalization",
     .doc =
         "y = (x - mean) * inv_std * scale + bias with the statistics of the axes from `axis` on: mean, and inv_std = "
@@ -243,7 +242,7 @@ const OpDef kNormalization = {
     .in_place = true,
 };
 
-const OpDef kNormalizationGrad = {
+extern const OpDef kNormalizationGrad = {
     .name = "NormalizationGrad",
     .doc = "dx, dscale and dbias of Normalization from dy, x, inv_std, mean (where it is centered) and scale",
     .min_inputs = 3,
@@ -257,7 +256,7 @@ const OpDef kNormalizationGrad = {
     .in_place = true,
 };
 
-const OpDef kLayerNormalization = {
+extern const OpDef kLayerNormalization = {
     .name = "LayerNormalization",
     .doc =
         "x normalized by mean and variance of the axes from `axis` on, times scale, plus bias, which broadcast to x. "
@@ -269,7 +268,7 @@ const OpDef kLayerNormalization = {
     .expand = [](ExpandContext& context) { return normalize(context, true); },
 };
 
-const OpDef kRMSNormalization = {
+extern const OpDef kRMSNormalization = {
     .name = "RMSNormalization",
     .doc = "x / sqrt(mean square of the axes from `axis` on + epsilon) * scale, which broadcasts to x",
     .min_inputs = 2,
@@ -278,7 +277,7 @@ const OpDef kRMSNormalization = {
     .expand = [](ExpandContext& context) { return normalize(context, false); },
 };
 
-const OpDef kInstanceNormalization = {
+extern const OpDef kInstanceNormalization = {
     .name = "InstanceNormalization",
     .doc = "x[n,c,...] normalized by mean and variance of every plane, times scale[c], plus bias[c]",
     .min_inputs = 3,
@@ -290,7 +289,7 @@ const OpDef kInstanceNormalization = {
     },
 };
 
-const OpDef kGroupNormalization = {
+extern const OpDef kGroupNormalization = {
     .name = "GroupNormalization",
     .doc =
         "x[n,c,...] normalized by mean and variance of every one of num_groups groups of channels, times scale[c], "

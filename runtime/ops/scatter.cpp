@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "runtime/ops/indices.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -242,19 +241,19 @@ OpDef scatter_op(std::string_view doc, const Attrs& defaults, std::string_view k
 
 }  // namespace
 
-const OpDef kScatterElements = scatter_op<kElements>(
+extern const OpDef kScatterElements = scatter_op<kElements>(
     "x with every update put, or combined by `reduction` (none, add, mul, max, min), at its own place with the index "
     "for the coordinate along `axis`: operands x, indices (i32 or i64; negative ones count from the end), updates. "
     "Without a reduction the last update of a place stays",
     {{"axis", int64_t{0}}, {"reduction", "none"}}, "scatter_elements");
 
-const OpDef kScatterND = scatter_op<kTuples>(
+extern const OpDef kScatterND = scatter_op<kTuples>(
     "x with every slice of the updates put, or combined by `reduction` (none, add, mul, max, min), where the tuple of "
     "indices says, which lie along the indices' last axis: operands x, indices, updates. Without a reduction the last "
     "update of a place stays",
     {{"reduction", "none"}}, "scatter_nd");
 
-const OpDef kScatter = {
+extern const OpDef kScatter = {
     .name = "Scatter",
     .doc = "ScatterElements under the name that it had before opset 11",
     .min_inputs = 3,
@@ -263,7 +262,7 @@ const OpDef kScatter = {
     .expand = expand_scatter,
 };
 
-const OpDef kTensorScatter = {
+extern const OpDef kTensorScatter = {
     .name = "TensorScatter",
     .doc =
         "The cache [batch, ...] with the update put in along `axis`, for every batch element from its write index on; "

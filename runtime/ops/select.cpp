@@ -5,7 +5,6 @@
 
 #include "runtime/kernels/picked_rows.h"
 #include "runtime/kernels/strided.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/order_keys.h"
 #include "runtime/ops/types.h"
 
@@ -228,7 +227,7 @@ void run_unique(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kCompress = {
+extern const OpDef kCompress = {
     .name = "Compress",
     .doc =
         "The slices of x along `axis` (of x as a vector where there is none) for which the condition holds, a constant "
@@ -245,7 +244,7 @@ const OpDef kCompress = {
                  .run = run_compress}},
 };
 
-const OpDef kNonZero = {
+extern const OpDef kNonZero = {
     .name = "NonZero",
     .doc = "The places of the elements of x, a constant, that are not zero: one i64 column each, in row-major order",
     .infer = infer_non_zero,
@@ -253,7 +252,7 @@ const OpDef kNonZero = {
     .kernels = {{.name = "non_zero", .run = run_non_zero}},
 };
 
-const OpDef kUnique = {
+extern const OpDef kUnique = {
     .name = "Unique",
     .doc =
         "The different slices of x, a constant, along `axis` (its different elements where there is none), ascending "

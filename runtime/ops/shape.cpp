@@ -3,7 +3,6 @@
 #include <cmath>
 #include <limits>
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -140,7 +139,7 @@ void run_range(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kIdentity = {
+extern const OpDef kIdentity = {
     .name = "Identity",
     .doc = "y = x",
     .infer = same_type,
@@ -148,7 +147,7 @@ const OpDef kIdentity = {
     .view = true,
 };
 
-const OpDef kReshape = {
+extern const OpDef kReshape = {
     .name = "Reshape",
     .doc = "x under the given shape (i64 vector); -1 is computed, 0 copies x's extent unless allowzero",
     .min_inputs = 2,
@@ -159,7 +158,7 @@ const OpDef kReshape = {
     .view = true,
 };
 
-const OpDef kFlatten = {
+extern const OpDef kFlatten = {
     .name = "Flatten",
     .doc = "x as a matrix: the axes before `axis` are rows, the others columns",
     .defaults = {{"axis", int64_t{1}}},
@@ -168,7 +167,7 @@ const OpDef kFlatten = {
     .view = true,
 };
 
-const OpDef kSqueeze = {
+extern const OpDef kSqueeze = {
     .name = "Squeeze",
     .doc = "x without the axes listed (i64 vector), which have extent 1; left out: without any such axis",
     .min_inputs = 1,
@@ -178,7 +177,7 @@ const OpDef kSqueeze = {
     .view = true,
 };
 
-const OpDef kUnsqueeze = {
+extern const OpDef kUnsqueeze = {
     .name = "Unsqueeze",
     .doc = "x with axes of extent 1 inserted, which the output has at the axes listed (i64 vector)",
     .min_inputs = 2,
@@ -188,7 +187,7 @@ const OpDef kUnsqueeze = {
     .view = true,
 };
 
-const OpDef kShape = {
+extern const OpDef kShape = {
     .name = "Shape",
     .doc = "The extents of x's axes [start, end) as an i64 vector; negative ones count from the end",
     .defaults = {{"end", std::numeric_limits<int64_t>::max()}, {"start", int64_t{0}}},
@@ -206,7 +205,7 @@ const OpDef kShape = {
     .types_only = true,
 };
 
-const OpDef kSize = {
+extern const OpDef kSize = {
     .name = "Size",
     .doc = "The number of x's elements as an i64 scalar",
     .infer = [](const InferContext&) -> std::vector<Type> {
@@ -218,7 +217,7 @@ const OpDef kSize = {
     .types_only = true,
 };
 
-const OpDef kConstantOfShape = {
+extern const OpDef kConstantOfShape = {
     .name = "ConstantOfShape",
     .doc =
         "An array of the given shape (i64 vector) whose elements are all `value`, as the type `to` (a number of "
@@ -229,7 +228,7 @@ const OpDef kConstantOfShape = {
     .kernels = {{.name = "constant_of_shape", .run = run_constant_of_shape}},
 };
 
-const OpDef kRange = {
+extern const OpDef kRange = {
     .name = "Range",
     .doc = "The vector start, start + delta ... before limit: three constant scalars of one type",
     .min_inputs = 3,

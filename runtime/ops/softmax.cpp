@@ -1,7 +1,6 @@
 // Softmax and LogSoftmax along one axis.
 #include "runtime/kernels/softmax.h"
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -35,7 +34,7 @@ std::vector<ValueId> gradient_from_output(GradContext& context, std::string_view
 
 }  // namespace
 
-const OpDef kSoftmax = {
+extern const OpDef kSoftmax = {
     .name = "Softmax",
     .doc = "y = exp(x) / sum exp(x) along `axis`",
     .defaults = {{"axis", int64_t{-1}}},
@@ -52,7 +51,7 @@ const OpDef kSoftmax = {
     .in_place = true,
 };
 
-const OpDef kSoftmaxGrad = {
+extern const OpDef kSoftmaxGrad = {
     .name = "SoftmaxGrad",
     .doc = "dx = y * (dy - sum dy * y) along `axis`; y is Softmax's output",
     .min_inputs = 2,
@@ -71,7 +70,7 @@ const OpDef kSoftmaxGrad = {
     .in_place = true,
 };
 
-const OpDef kLogSoftmax = {
+extern const OpDef kLogSoftmax = {
     .name = "LogSoftmax",
     .doc = "y = x - log sum exp(x) along `axis`",
     .defaults = {{"axis", int64_t{-1}}},
@@ -88,7 +87,7 @@ const OpDef kLogSoftmax = {
     .in_place = true,
 };
 
-const OpDef kLogSoftmaxGrad = {
+extern const OpDef kLogSoftmaxGrad = {
     .name = "LogSoftmaxGrad",
     .doc = "dx = dy - exp(y) * sum dy along `axis`; y is LogSoftmax's output",
     .min_inputs = 2,

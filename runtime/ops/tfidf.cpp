@@ -2,7 +2,6 @@
 #include <map>
 #include <numeric>
 
-#include "runtime/ops/list.h"
 #include "runtime/ops/types.h"
 
 namespace marvin {
@@ -112,7 +111,7 @@ void run_tfidf(const KernelArgs& args) {
 
 }  // namespace
 
-const OpDef kTfIdfVectorizer = {
+extern const OpDef kTfIdfVectorizer = {
     .name = "TfIdfVectorizer",
     .doc =
         "How often every n-gram of a pool of integers occurs in each row of x [n,c] or [c], its elements up to "

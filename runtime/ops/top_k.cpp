@@ -3,7 +3,6 @@
 
 #include "runtime/kernels/parallel.h"
 #include "runtime/kernels/strided.h"
-#include "runtime/ops/list.h"
 #include "runtime/ops/order_keys.h"
 #include "runtime/ops/types.h"
 
@@ -94,7 +93,7 @@ std::vector<ValueId> top_k_gradient(GradContext& context) {
 
 }  // namespace
 
-const OpDef kTopK = {
+extern const OpDef kTopK = {
     .name = "TopK",
     .doc =
         "The k (constant i64) largest or smallest elements of x along `axis`, the best first and of equal ones the "

@@ -1,6 +1,6 @@
 // The optimizers of ONNX's training domain, written out. Each updates any number of tensors, whose operands and outputs
 // are grouped: all parameters, then all gradients, then all states. (marvin's own are in optimizer.cpp.)
-#include "runtime/ops/list.h"
+#include "runtime/ops/op.h"
 
 namespace marvin {
 namespace {
@@ -120,7 +120,7 @@ std::vector<ValueId> expand_momentum(ExpandContext& c) {
 
 }  // namespace
 
-const OpDef kTrainingAdagrad = {
+extern const OpDef kTrainingAdagrad = {
     .name = "TrainingAdagrad",
     .doc =
         "ai.onnx.preview.training.Adagrad: operands the learning rate r, the update count t, parameters x, gradients "
@@ -135,7 +135,7 @@ const OpDef kTrainingAdagrad = {
     .expand = expand_adagrad,
 };
 
-const OpDef kTrainingAdam = {
+extern const OpDef kTrainingAdam = {
     .name = "TrainingAdam",
     .doc =
         "ai.onnx.preview.training.Adam: operands the learning rate r, the update count t, parameters x, gradients g, "
@@ -154,7 +154,7 @@ const OpDef kTrainingAdam = {
     .expand = expand_adam,
 };
 
-const OpDef kTrainingMomentum = {
+extern const OpDef kTrainingMomentum = {
     .name = "TrainingMomentum",
     .doc =
         "ai.onnx.preview.training.Momentum: operands the learning rate r, the update count t, parameters x, gradients "

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/list.h"
 
 namespace marvin {
 namespace {
@@ -33,48 +32,48 @@ ValueId over_root(GradContext& c, double factor, double offset) {
 
 }  // namespace
 
-const OpDef kSin = function<decltype([](auto x) { return std::sin(x); })>(
+extern const OpDef kSin = function<decltype([](auto x) { return std::sin(x); })>(
     "Sin", "y = the sine of x in radians", "sin",
     [](GradContext& c) -> std::vector<ValueId> { return {mul(c, c.grad(), c.build("Cos", {c.in(0)}))}; });
 
-const OpDef kCos = function<decltype([](auto x) { return std::cos(x); })>(
+extern const OpDef kCos = function<decltype([](auto x) { return std::cos(x); })>(
     "Cos", "y = the cosine of x in radians", "cos", [](GradContext& c) -> std::vector<ValueId> {
       return {c.build("Neg", {mul(c, c.grad(), c.build("Sin", {c.in(0)}))})};
     });
 
-const OpDef kTan = function<decltype([](auto x) { return std::tan(x); })>(
+extern const OpDef kTan = function<decltype([](auto x) { return std::tan(x); })>(
     "Tan", "y = the tangent of x in radians", "tan",
     [](GradContext& c) -> std::vector<ValueId> { return {mul(c, c.grad(), square_plus(c, c.out(0), 1, 1))}; });
 
-const OpDef kAsin = function<decltype([](auto x) { return std::asin(x); })>(
+extern const OpDef kAsin = function<decltype([](auto x) { return std::asin(x); })>(
     "Asin", "y = the angle in [-pi/2, pi/2] whose sine is x", "asin",
     [](GradContext& c) -> std::vector<ValueId> { return {over_root(c, -1, 1)}; });
 
-const OpDef kAcos = function<decltype([](auto x) { return std::acos(x); })>(
+extern const OpDef kAcos = function<decltype([](auto x) { return std::acos(x); })>(
     "Acos", "y = the angle in [0, pi] whose cosine is x", "acos",
     [](GradContext& c) -> std::vector<ValueId> { return {c.build("Neg", {over_root(c, -1, 1)})}; });
 
-const OpDef kAtan = function<decltype([](auto x) { return std::atan(x); })>(
+extern const OpDef kAtan = function<decltype([](auto x) { return std::atan(x); })>(
     "Atan", "y = the angle in [-pi/2, pi/2] whose tangent is x", "atan",
     [](GradContext& c) -> std::vector<ValueId> { return {c.build("Div", {c.grad(), square_plus(c, c.in(0), 1, 1)})}; });
 
-const OpDef kSinh = function<decltype([](auto x) { return std::sinh(x); })>(
+extern const OpDef kSinh = function<decltype([](auto x) { return std::sinh(x); })>(
     "Sinh", "y = (e^x - e^-x) / 2", "sinh",
     [](GradContext& c) -> std::vector<ValueId> { return {mul(c, c.grad(), c.build("Cosh", {c.in(0)}))}; });
 
-const OpDef kCosh = function<decltype([](auto x) { return std::cosh(x); })>(
+extern const OpDef kCosh = function<decltype([](auto x) { return std::cosh(x); })>(
     "Cosh", "y = (e^x + e^-x) / 2", "cosh",
     [](GradContext& c) -> std::vector<ValueId> { return {mul(c, c.grad(), c.build("Sinh", {c.in(0)}))}; });
 
-const OpDef kAsinh = function<decltype([](auto x) { return std::asinh(x); })>(
+extern const OpDef kAsinh = function<decltype([](auto x) { return std::asinh(x); })>(
     "Asinh", "y = the number whose hyperbolic sine is x", "asinh",
     [](GradContext& c) -> std::vector<ValueId> { return {over_root(c, 1, 1)}; });
 
-const OpDef kAcosh = function<decltype([](auto x) { return std::acosh(x); })>(
+extern const OpDef kAcosh = function<decltype([](auto x) { return std::acosh(x); })>(
     "Acosh", "y = the number that is not negative whose hyperbolic cosine is x", "acosh",
     [](GradContext& c) -> std::vector<ValueId> { return {over_root(c, 1, -1)}; });
 
-const OpDef kAtanh = function<decltype([](auto x) { return std::atanh(x); })>(
+extern const OpDef kAtanh = function<decltype([](auto x) { return std::atanh(x); })>(
     "Atanh", "y = the number whose hyperbolic tangent is x", "atanh", [](GradContext& c) -> std::vector<ValueId> {
       return {c.build("Div", {c.grad(), square_plus(c, c.in(0), -1, 1)})};
     });

@@ -71,19 +71,4 @@ std::vector<Type> same_bool_type(const InferContext& context) {
   return {type};
 }
 
-namespace {
-
-// By DType: the numbers of onnx.TensorProto.DataType.
-constexpr std::array<int64_t, 13> kOnnxNumbers = {1, 11, 10, 16, 3, 5, 6, 7, 2, 4, 12, 13, 9};
-
-}  // namespace
-
-DType dtype_of_onnx(int64_t number) {
-  const auto found = std::find(kOnnxNumbers.begin(), kOnnxNumbers.end(), number);
-  if (found == kOnnxNumbers.end()) throw Error("ONNX's element type ", number, number == 8 ? " (STRING)" : "", " is not supported");
-  return static_cast<DType>(found - kOnnxNumbers.begin());
-}
-
-int64_t onnx_number_of(DType dtype) { return kOnnxNumbers[static_cast<size_t>(dtype)]; }
-
 }  // namespace marvin

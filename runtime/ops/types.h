@@ -38,11 +38,6 @@ class SmallIntegers {
   size_t count_ = 0;
 };
 
-// The element type of a number of onnx.TensorProto.DataType (1 is f32, 7 is i64 ...). Throws Error on others.
-DType dtype_of_onnx(int64_t number);
-// The inverse.
-int64_t onnx_number_of(DType dtype);
-
 // visit(), without instantiating `body` for bool, which inference has refused.
 template <class Body>
 void visit_numeric(DType dtype, Body&& body) {

@@ -122,7 +122,7 @@ class ModelBuilder {
   static void describe(onnx::ValueInfoProto& info, const std::string& name, const std::vector<Dim>& dims, DType dtype) {
     info.set_name(name);
     onnx::TypeProto::Tensor& tensor = *info.mutable_type()->mutable_tensor_type();
-    tensor.set_elem_type(data_type_of(dtype));
+    tensor.set_elem_type(static_cast<int32_t>(onnx_number_of(dtype)));
     tensor.mutable_shape();
     for (const Dim& dim : dims) {
       onnx::TensorShapeProto::Dimension& proto = *tensor.mutable_shape()->add_dim();
