@@ -6,6 +6,7 @@
 
 #include "passes/pipeline.h"
 #include "runtime/exec/executor.h"
+#include "runtime/precision/cost_meter.h"
 #include "runtime/precision/policy.h"
 #include "runtime/train/binding.h"
 
@@ -26,14 +27,10 @@ struct StepPlan {
     std::optional<size_t> stats, sample, gradient_sample;
   };
   std::vector<Shown> shown;
-
-  // The plan's products: their cost, and their operands' slots (none: in float32).
-  struct Product {
-    int64_t macs = 0;
-    SlotId a, b;
-  };
-  std::vector<Product> products;
 };
+
+// What the products of a plan multiply, which is the same in all formats. `batch` samples are what the plan reads.
+StepLayout layout_of(const StepPlan& plan, int64_t batch, int64_t accumulate);
 
 // Compiles training steps on demand and keeps them, by the containers of the slots: moving a point, or a word length
 // within a container, costs nothing, and switching back costs nothing either.

@@ -46,7 +46,9 @@ class Trainer::Impl {
         summing_plans_(model_, step_options(false), parameters_, arena_, train, reader_),
         plateau_(recipe_.schedule) {
     if (policy_) begin_precision();
-    plans_.in(slots_, formats_);
+    const StepPlan& plan = plans_.in(slots_, formats_);
+    meter_.emplace(layout_of(plan, recipe_.batch_size, recipe_.accumulate));
+    slot_costs_.resize(plan.executor->plan().slots.size());
     result_.compile_ns = ns_since(begun_) - plans_.compile_ns();  // which run() adds, with those of later plans
   }
 
@@ -77,6 +79,7 @@ class Trainer::Impl {
     result_.steps = step_;
     result_.compile_ns += plans_.compile_ns() + summing_plans_.compile_ns();
     result_.arena_bytes = arena_.bytes();
+    result_.costs = meter_->summary();
     result_.formats = formats();
     result_.profile = profile();
     return result_;
@@ -164,6 +167,7 @@ class Trainer::Impl {
     report.loss /= static_cast<double>(recipe_.accumulate);
     ++step_;
     result_.train_ns += report.ns;
+    count_costs();
     if (const std::string layer = first_not_finite(); !std::isfinite(report.loss) || !layer.empty())
       stop(report, layer);
     if (events.step) events.step(report);
@@ -185,9 +189,10 @@ class Trainer::Impl {
                         .step = static_cast<uint64_t>(step_ * recipe_.accumulate + part + 1),
                         .step_ns = plan.step_ns});
     report.loss += plan.executor->output<float>(plan.loss)[0];
+    const Clock::time_point looked = Clock::now();
     if (policy_ && is_last) look(plan, true);
+    result_.policy_ns += ns_since(looked);
     report.ns += ns_since(start);
-    count_macs(plan);
   }
 
   // Brings what the plan shows of every slot into the windows.
@@ -216,7 +221,9 @@ class Trainer::Impl {
       if (policy_state_.slots[i].since == 0) gradients_[i].reset();
       needed_[i] = policy_state_.slots[i].needed_wl;
     }
-    result_.train_ns += ns_since(start);
+    const int64_t ns = ns_since(start);
+    result_.train_ns += ns;
+    result_.policy_ns += ns;
     result_.switches += static_cast<int64_t>(changes_.size());
     if (!events.switched) return;
     for (const FormatChange& change : changes_) events.switched(report, slots_[change.slot], change);
@@ -244,14 +251,15 @@ class Trainer::Impl {
     if (events.evaluated) events.evaluated(report, result_.last, best);
   }
 
-  void count_macs(const StepPlan& plan) {
-    for (const StepPlan::Product& product : plan.products) {
-      result_.macs.total += product.macs;
-      if (!product.a.valid() || !product.b.valid()) continue;
-      const int wl = std::max(formats_[product.a.index].wl, formats_[product.b.index].wl);
-      if (wl <= 8) result_.macs.le8 += product.macs;
-      if (wl <= 16) result_.macs.le16 += product.macs;
+  void count_costs() {
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      const SlotState& state = policy_state_.slots[i];
+      slot_costs_[i] = {.format = formats_[i],
+                        .nonzero = 1 - static_cast<double>(windows_[i].stats[QuantizeStats::underflowed]),
+                        .lookback = state.lookback,
+                        .resolution = state.resolution};
     }
+    meter_->add(slot_costs_);
   }
 
   // "layer 'conv1' (conv1.weight)": the first slot that held a value that is not finite; empty when none did.
@@ -311,6 +319,8 @@ class Trainer::Impl {
   std::vector<FormatChange> changes_;
   PolicyState policy_state_;
 
+  std::vector<SlotCost> slot_costs_;  // by slot; of float32 where there is no policy
+  std::optional<CostMeter> meter_;
   int64_t step_ = 0;
   bool evaluated_ = false;
   TrainingResult result_;

@@ -9,6 +9,7 @@
 #include "passes/pipeline.h"
 #include "runtime/data/dataset.h"
 #include "runtime/exec/executor.h"
+#include "runtime/precision/cost_meter.h"
 #include "runtime/precision/policy.h"
 #include "runtime/train/recipe.h"
 
@@ -22,10 +23,6 @@ struct Evaluation {
   std::optional<double> accuracy, top5;  // of classifiers; top5 from five classes on
   int64_t samples = 0;
   std::vector<int64_t> predictions;  // of classifiers: the class with the largest score, sample by sample
-};
-
-struct Macs {
-  int64_t total = 0, le8 = 0, le16 = 0;  // of forward and backward products; le8: both operands in at most 8 bits
 };
 
 struct StepReport {
@@ -61,9 +58,10 @@ struct TrainingResult {
   Evaluation last, best;
   int64_t steps = 0, switches = 0;
   int64_t train_ns = 0;    // in training steps alone
+  int64_t policy_ns = 0;   // of these: reading out what slots show, and deciding on formats
   int64_t compile_ns = 0;  // in the constructor, and in compiling the plans that switches asked for
   int64_t arena_bytes = 0;
-  Macs macs;
+  CostSummary costs;
   std::vector<SlotFormatNow> formats;
   std::vector<OpTime> profile;  // where the recipe asks for it
 };

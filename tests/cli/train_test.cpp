@@ -42,6 +42,17 @@ TEST_CASE("training leaves a run directory that tells the whole run") {
   for (const char* key : {"loss", "wall_s", "train_s", "peak_bytes"}) CHECK(summary.at(key).get<double>() > 0);
   CHECK(summary.at("macs").at("le8").get<int64_t>() > 0);
   CHECK(summary.at("macs").at("total").get<int64_t>() >= summary.at("macs").at("le16").get<int64_t>());
+  CHECK(summary.at("policy_s").get<double>() > 0);
+  CHECK(summary.at("policy_s").get<double>() < summary.at("train_s").get<double>());
+  const json& model = summary.at("model");
+  for (const char* count : {"published", "dense", "sparse"}) {
+    CHECK(model.at(count).at("training_speedup").get<double>() > 1);
+    CHECK(model.at(count).at("model_size").get<double>() < 1);
+  }
+  CHECK(model.at("mean_wl").at("weight").get<double>() >= 8);
+  CHECK(model.at("layers").size() == 3);
+  CHECK(model.at("layers")[0].at("layer") == "fc1");
+  CHECK(outcome.out.find("modelled speed-up") != std::string::npos);
 
   const std::vector<json> metrics = json_lines_of(workshop.out + "/metrics.jsonl");
   std::vector<int64_t> steps;

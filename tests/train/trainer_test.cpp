@@ -63,12 +63,34 @@ TEST_CASE("every precision learns an easy task, and says what it multiplied in h
     CHECK(result.steps == 120);
     CHECK(*result.last.accuracy > 0.9);
     // Forward, input and weight gradients of both layers, without the first layer's input gradient.
-    CHECK(result.macs.total == 120 * 16 * (2 * 6 * 8 + 3 * 8 * 3));
+    CHECK(result.costs.macs.total == 120 * 16 * (2 * 6 * 8 + 3 * 8 * 3));
     const bool in8 = precision == "adaptive" || precision == "fixed:8";
-    CHECK(result.macs.le8 == (in8 ? result.macs.total : 0));
-    CHECK(result.macs.le16 == (in8 || precision == "fixed:16" ? result.macs.total : 0));
+    CHECK(result.costs.macs.le8 == (in8 ? result.costs.macs.total : 0));
+    CHECK(result.costs.macs.le16 == (in8 || precision == "fixed:16" ? result.costs.macs.total : 0));
     CHECK(result.formats.size() == (precision == "float32" ? 0u : 6u));
+    const double mean = precision == "float32" ? 32 : precision == "fixed:16" ? 16 : in8 ? 8 : 24;
+    for (const double bits : result.costs.mean_wl) CHECK(bits == Approx(mean));
+    CHECK(result.costs.products_speedup == Approx(32 / mean));
+    CHECK(result.policy_ns < result.train_ns);
   }
+}
+
+TEST_CASE("the cost model knows the layers of a network") {
+  const Dataset data = easy_data();
+  Recipe recipe = recipe_in("fixed:8");
+  recipe.accumulate = 2;
+  recipe.epochs = 1;
+  const CostSummary costs = Trainer(classifier, data, data, recipe).run({}).costs;
+  CHECK(costs.macs.total == 6 * 16 * (2 * 6 * 8 + 3 * 8 * 3));
+  CHECK(costs.dense.training_speedup == Approx(1.6));
+  CHECK(costs.published.training_speedup >= Approx(1.6));
+  CHECK(costs.bit_operations.forward == 64.0 * 6 * 16 * (6 * 8 + 8 * 3));
+  CHECK(costs.weights == 6 * 8 + 8 * 3);
+  REQUIRE(costs.layers.size() == 2);
+  CHECK(costs.layers[0].name == "fc1");
+  CHECK(costs.layers[0].macs == 6 * 8);
+  CHECK(costs.layers[1].name == "fc2");
+  CHECK(costs.layers[1].weights == 8 * 3);
 }
 
 TEST_CASE("the time of compiling is all that the constructor takes and more") {
