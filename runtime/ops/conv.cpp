@@ -3,6 +3,7 @@
 
 #include "runtime/kernels/conv_exact.h"
 #include "runtime/kernels/conv_f32.h"
+#include "runtime/kernels/conv_weight_grad_words.h"
 #include "runtime/kernels/onednn_conv.h"
 #include "runtime/kernels/onednn_conv_s8.h"
 #include "runtime/ops/op.h"
@@ -235,6 +236,27 @@ Kernel s8_onednn(std::string_view name) {
               }};
 }
 
+Kernel weight_grad_words() {
+  return {.name = "conv_weight_grad_words_vnni",
+          .admits =
+              [](const KernelQuery& query) {
+                return has_words(query) && query.in[0]->dtype != DType::i32 && query.in[1]->dtype != DType::i32 &&
+                       ConvWeightGradWords::admits(shape_of<ConvPass::weight_grad>(query));
+              },
+          .prepare =
+              [](const KernelQuery& query) {
+                return prepared(ConvWeightGradWords(shape_of<ConvPass::weight_grad>(query),
+                                                    static_cast<int>(bytes_of(query.in[0]->dtype)),
+                                                    static_cast<int>(bytes_of(query.in[1]->dtype))));
+              },
+          .run =
+              [](const KernelArgs& args) {
+                state_of<ConvWeightGradWords>(args).run(words(args, 0), args.in_formats[0].wl, words(args, 1),
+                                                        args.in_formats[1].wl, scale_of(args), args.output<float>(),
+                                                        args.scratch);
+              }};
+}
+
 template <ConvPass kPass>
 Kernel f32_openblas(std::string_view name) {
   return {.name = name,
@@ -361,6 +383,7 @@ extern const OpDef kConvWeightGrad = {
     .gradient = weight_grad_gradient,
     .kernels = {f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
                 f32_openblas<ConvPass::weight_grad>("conv_weight_grad_f32_openblas"),
+                weight_grad_words(),
                 exact_openblas<ConvPass::weight_grad, FloatContainer::f32>("conv_weight_grad_exact_f32_openblas"),
                 exact_openblas<ConvPass::weight_grad, FloatContainer::f64>("conv_weight_grad_exact_f64_openblas"),
                 {.name = "conv_weight_grad_reference", .run = run_reference<ConvPass::weight_grad>}},

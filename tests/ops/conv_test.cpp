@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "runtime/kernels/dot.h"
 #include "runtime/kernels/onednn.h"
 #include "runtime/ops/op.h"
 #include "tests/ops/interpret.h"
@@ -223,6 +224,18 @@ TEST_CASE("fixed-point sums beyond 64 bits are exact") {
   }
 }
 
+TEST_CASE("weight gradients whose sums exceed 32 bits are exact") {
+  const Case c{"132,496 pixels", {1, 1, 364, 364}, {1, 1, 1, 1}, {}};  // of -128 by -128, a little above 2^31
+  const Case batch{"132,496 pixels of 4 images", {4, 2, 182, 182}, {3, 2, 3, 3}, with(1, 1)};
+  for (const auto& [x, dy] : {std::pair(DType::i8, DType::i8), std::pair(DType::i8, DType::i16),
+                              std::pair(DType::i16, DType::i16)}) {
+    for (const Case* each : {&c, &batch}) {
+      check_exact(*each, x, dy, Fill::lowest);
+      check_exact(*each, x, dy, Fill::random);
+    }
+  }
+}
+
 TEST_CASE("float convolution kernels agree with the reference and are equal to the bit for any number of threads") {
   for (const Case& c : cases()) {
     for (const Product& product : products(c)) {
@@ -262,10 +275,11 @@ TEST_CASE("the cheap convolution kernels are admitted where they are provably ri
   using Names = std::vector<std::string>;
   CHECK(admitted(c, 0, DType::f32, DType::f32) == Names{"conv_f32_onednn", "conv_f32_openblas", "conv_reference"});
   CHECK(admitted(c, 0, DType::i16, DType::i8) == Names{"conv_exact_f64_openblas", "conv_reference"});
-  CHECK(admitted(c, 2, DType::i8, DType::i8) == Names{"conv_weight_grad_exact_f32_openblas",
-                                                      "conv_weight_grad_exact_f64_openblas",
-                                                      "conv_weight_grad_reference"});
+  CHECK(admitted(c, 2, DType::i32, DType::i8) ==
+        Names{"conv_weight_grad_exact_f64_openblas", "conv_weight_grad_reference"});
   const bool vnni = onednn_int8_is_exact();
+  for (const DType x : {DType::i8, DType::i16})
+    CHECK((admitted(c, 2, x, DType::i8)[0] == "conv_weight_grad_words_vnni") == dot_is_available());
   if (const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA"); limit && std::string_view(limit) == "AVX2") CHECK(!vnni);
   CHECK((admitted(c, 0, DType::i8, DType::i8)[0] == "conv_s8_onednn") == vnni);
   CHECK((admitted(c, 1, DType::i8, DType::i8)[0] == "conv_input_grad_s8_onednn") == vnni);

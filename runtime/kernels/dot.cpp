@@ -1,0 +1,203 @@
+#include "runtime/kernels/dot.h"
+
+#include "runtime/kernels/onednn.h"
+
+#if defined(__x86_64__)
+#if !defined(__clang__)
+// GCC 12 warns of its own header's _mm512_undefined_*.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#define MARVIN_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#endif
+
+namespace marvin {
+
+#if defined(__x86_64__)
+
+bool dot_is_available() {
+  static const bool has =
+      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  return has && onednn_int8_is_exact() && dnnl::get_effective_cpu_isa() != dnnl::cpu_isa::avx2_vnni;
+}
+
+namespace {
+
+// ---- Interleaving ---------------------------------------------------------------------------------------------------
+
+alignas(64) constexpr int8_t kZeros[64] = {};
+
+// Sixteen elements of four positions, byte by byte: the four rows of dwords are transposed, then the bytes of each.
+MARVIN_VNNI inline __m512i transposed(__m128i a, __m128i b, __m128i c, __m128i d) {
+  const __m512i dwords = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  __m512i rows = _mm512_castsi128_si512(a);
+  rows = _mm512_inserti32x4(rows, b, 1);
+  rows = _mm512_inserti32x4(rows, c, 2);
+  rows = _mm512_inserti32x4(rows, d, 3);
+  return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(dwords, rows), bytes);
+}
+
+MARVIN_VNNI inline const int8_t* element(const int8_t* source, int32_t offset, int64_t v) {
+  return offset < 0 ? kZeros : source + offset + v;
+}
+
+MARVIN_VNNI void interleave_bytes(const int8_t* source, std::span<const int32_t> offsets, int64_t width, __m512i shift,
+                                  std::byte* out) {
+  const int64_t groups = static_cast<int64_t>(offsets.size()) / 4;
+  for (int64_t j = 0; j < groups; ++j) {
+    const int32_t* at = offsets.data() + 4 * j;
+    for (int64_t v = 0; v < width; v += kDotLanes) {
+      const __mmask16 mask = width - v >= kDotLanes ? 0xffff : static_cast<__mmask16>((1 << (width - v)) - 1);
+      const auto load = [&](int32_t offset)
+                            MARVIN_VNNI { return _mm_maskz_loadu_epi8(mask, element(source, offset, v)); };
+      const __m512i group = transposed(load(at[0]), load(at[1]), load(at[2]), load(at[3]));
+      _mm512_storeu_si512(out + (j * width + v) * kDotGroupBytes, _mm512_xor_si512(group, shift));
+    }
+  }
+}
+
+MARVIN_VNNI inline __m256i load_words(const int8_t* source, int32_t offset, int64_t v, __mmask16 mask) {
+  return offset < 0 ? _mm256_setzero_si256() : _mm256_cvtepi8_epi16(_mm_maskz_loadu_epi8(mask, source + offset + v));
+}
+MARVIN_VNNI inline __m256i load_words(const int16_t* source, int32_t offset, int64_t v, __mmask16 mask) {
+  return offset < 0 ? _mm256_setzero_si256() : _mm256_maskz_loadu_epi16(mask, source + offset + v);
+}
+
+template <class From>
+MARVIN_VNNI void interleave_words(const From* source, std::span<const int32_t> offsets, int64_t width, WordPart part,
+                                  int16_t* out) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const int64_t groups = static_cast<int64_t>(offsets.size()) / 2;
+  for (int64_t j = 0; j < groups; ++j) {
+    for (int64_t v = 0; v < width; v += kDotLanes) {
+      const __mmask16 mask = width - v >= kDotLanes ? 0xffff : static_cast<__mmask16>((1 << (width - v)) - 1);
+      const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(load_words(source, offsets[2 * j], v, mask)),
+                                              load_words(source, offsets[2 * j + 1], v, mask), 1);
+      __m512i group = _mm512_permutexvar_epi16(order, both);
+      if (part == WordPart::high) group = _mm512_srai_epi16(group, 8);
+      if (part == WordPart::low) group = _mm512_and_si512(group, _mm512_set1_epi16(255));
+      _mm512_storeu_si512(out + (j * width + v) * 2, group);
+    }
+  }
+}
+
+// ---- Tiles ----------------------------------------------------------------------------------------------------------
+
+struct Bytes {
+  MARVIN_VNNI static __m512i add(__m512i sum, __m512i lanes, __m512i row) {
+    return _mm512_dpbusd_epi32(sum, lanes, row);
+  }
+};
+struct Shorts {
+  MARVIN_VNNI static __m512i add(__m512i sum, __m512i lanes, __m512i row) {
+    return _mm512_dpwssd_epi32(sum, lanes, row);
+  }
+};
+
+template <class Dot, int kRows, int kVectors>
+MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs, int32_t* out) {
+  __m512i sums[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 3
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_setzero_si512();
+  for (const DotRun& run : runs) {
+    const std::byte* row = tile.rows + run.row;
+    const std::byte* lanes[kVectors];
+    for (int v = 0; v < kVectors; ++v) lanes[v] = tile.lanes[v] + run.lane;
+    for (int64_t i = 0; i < run.groups; ++i) {
+      __m512i loaded[kVectors];
+#pragma GCC unroll 3
+      for (int v = 0; v < kVectors; ++v) loaded[v] = _mm512_loadu_si512(lanes[v] + i * tile.lane_step);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const __m512i each =
+            _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(row + r * tile.row_pitch + i * tile.row_step));
+#pragma GCC unroll 3
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = Dot::add(sums[r][v], loaded[v], each);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 3
+    for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + (r * kDotVectors + v) * kDotLanes, sums[r][v]);
+}
+
+template <class Dot, int kRows>
+void with_vectors(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
+  if (tile.vector_count == 1) return multiply_tile<Dot, kRows, 1>(tile, runs, sums);
+  if (tile.vector_count == 2) return multiply_tile<Dot, kRows, 2>(tile, runs, sums);
+  multiply_tile<Dot, kRows, 3>(tile, runs, sums);
+}
+
+template <class Dot>
+void with_rows(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
+  switch (tile.row_count) {
+    case 1:
+      return with_vectors<Dot, 1>(tile, runs, sums);
+    case 2:
+      return with_vectors<Dot, 2>(tile, runs, sums);
+    case 3:
+      return with_vectors<Dot, 3>(tile, runs, sums);
+    case 4:
+      return with_vectors<Dot, 4>(tile, runs, sums);
+    case 5:
+      return with_vectors<Dot, 5>(tile, runs, sums);
+    case 6:
+      return with_vectors<Dot, 6>(tile, runs, sums);
+    case 7:
+      return with_vectors<Dot, 7>(tile, runs, sums);
+    default:
+      return with_vectors<Dot, 8>(tile, runs, sums);
+  }
+}
+
+}  // namespace
+
+MARVIN_VNNI void interleave(const int8_t* source, std::span<const int32_t> offsets, int64_t width, int8_t* out) {
+  interleave_bytes(source, offsets, width, _mm512_setzero_si512(), reinterpret_cast<std::byte*>(out));
+}
+MARVIN_VNNI void interleave_unsigned(const int8_t* source, std::span<const int32_t> offsets, int64_t width,
+                                     uint8_t* out) {
+  interleave_bytes(source, offsets, width, _mm512_set1_epi8(-128), reinterpret_cast<std::byte*>(out));
+}
+void interleave(const int8_t* source, std::span<const int32_t> offsets, int64_t width, WordPart part, int16_t* out) {
+  interleave_words(source, offsets, width, part, out);
+}
+void interleave(const int16_t* source, std::span<const int32_t> offsets, int64_t width, WordPart part, int16_t* out) {
+  interleave_words(source, offsets, width, part, out);
+}
+
+MARVIN_VNNI void add_up(const int8_t* interleaved, int64_t groups, int64_t width, int32_t* sums) {
+  const __m512i ones = _mm512_set1_epi8(1);
+  for (int64_t v = 0; v < width; v += kDotLanes) {
+    __m512i sum = _mm512_loadu_si512(sums + v);
+    for (int64_t j = 0; j < groups; ++j)
+      sum = _mm512_dpbusd_epi32(sum, ones, _mm512_loadu_si512(interleaved + (j * width + v) * kDotGroupBytes));
+    _mm512_storeu_si512(sums + v, sum);
+  }
+}
+
+void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) { with_rows<Bytes>(tile, runs, sums); }
+void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
+  with_rows<Shorts>(tile, runs, sums);
+}
+
+#else
+
+// Nothing calls these where dot_is_available() says no.
+bool dot_is_available() { return false; }
+void interleave(const int8_t*, std::span<const int32_t>, int64_t, int8_t*) {}
+void interleave(const int8_t*, std::span<const int32_t>, int64_t, WordPart, int16_t*) {}
+void interleave(const int16_t*, std::span<const int32_t>, int64_t, WordPart, int16_t*) {}
+void interleave_unsigned(const int8_t*, std::span<const int32_t>, int64_t, uint8_t*) {}
+void add_up(const int8_t*, int64_t, int64_t, int32_t*) {}
+void dot_bytes(const DotTile&, std::span<const DotRun>, int32_t*) {}
+void dot_words(const DotTile&, std::span<const DotRun>, int32_t*) {}
+
+#endif
+
+}  // namespace marvin

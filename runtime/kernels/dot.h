@@ -1,0 +1,58 @@
+// Integer products by the dot product instructions of AVX-512 VNNI: tiles of sums of products of interleaved words.
+//
+// An instruction multiplies groups of four bytes, or of two 16-bit words, lane by lane and adds each group's products
+// to a 32-bit lane, modulo 2^32; a sum that fits an int32 is therefore exact whatever it passed through on the way.
+// Operands are interleaved: group by group, and in each the elements of a group side by side, out[group][element][k in
+// group].
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace marvin {
+
+// Whether this machine has the instructions, as far as they may be used (ONEDNN_MAX_CPU_ISA).
+bool dot_is_available();
+
+constexpr int64_t kDotLanes = 16;                 // sums of a vector
+constexpr int64_t kDotGroupBytes = 4;             // of an element in a group: four bytes, or two words
+constexpr int64_t kDotRows = 8, kDotVectors = 3;  // of the largest tile
+
+// What of a word is interleaved: all of it, or its upper or lower byte (word = 256 * high + low, low in [0, 255]).
+enum class WordPart : uint8_t { whole, high, low };
+
+// out[p / g][v][p % g] = source[offsets[p] + v] for v in [0, width), zeros where an offset is negative; g is 4 for
+// bytes and 2 for words. The number of offsets is a multiple of g. Up to 64 bytes behind the last group are written,
+// too.
+void interleave(const int8_t* source, std::span<const int32_t> offsets, int64_t width, int8_t* out);
+void interleave(const int8_t* source, std::span<const int32_t> offsets, int64_t width, WordPart part, int16_t* out);
+void interleave(const int16_t* source, std::span<const int32_t> offsets, int64_t width, WordPart part, int16_t* out);
+// The same with 128 added to every element, zeros included.
+void interleave_unsigned(const int8_t* source, std::span<const int32_t> offsets, int64_t width, uint8_t* out);
+
+// sums[v] += the bytes of element v in all groups. Up to 15 sums behind the last are written, too.
+void add_up(const int8_t* interleaved, int64_t groups, int64_t width, int32_t* sums);
+
+// A stretch of groups that are adjacent in both operands, and where it begins, in bytes.
+struct DotRun {
+  int64_t row = 0, lane = 0;
+  int64_t groups = 0;
+};
+
+// Row r of the tile reads the group at rows + r * row_pitch + run.row + i * row_step, vector v the kDotLanes groups at
+// lanes[v] + run.lane + i * lane_step, i < run.groups.
+struct DotTile {
+  const std::byte* rows = nullptr;
+  int64_t row_pitch = 0, row_step = 0;
+  const std::byte* lanes[kDotVectors] = {};
+  int64_t lane_step = 0;
+  int64_t row_count = 0, vector_count = 0;  // 1 to kDotRows, 1 to kDotVectors
+};
+
+// sums[r][v][lane], rows kDotVectors * kDotLanes apart: the sum over all runs of products of signed bytes (rows) and
+// unsigned bytes (lanes), or of 16-bit words.
+void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
+void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
+
+}  // namespace marvin
