@@ -15,10 +15,15 @@ namespace marvin {
 
 #if defined(__x86_64__)
 
+bool avx512_is_available() {
+  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && onednn_has_avx512();
+  return has;
+}
+
 bool dot_is_available() {
-  static const bool has =
-      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  return has && onednn_int8_is_exact() && dnnl::get_effective_cpu_isa() != dnnl::cpu_isa::avx2_vnni;
+  static const bool has = avx512_is_available() && __builtin_cpu_supports("avx512vnni") && onednn_int8_is_exact();
+  return has;
 }
 
 namespace {
@@ -189,6 +194,7 @@ void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums)
 #else
 
 // Nothing calls these where dot_is_available() says no.
+bool avx512_is_available() { return false; }
 bool dot_is_available() { return false; }
 void interleave(const int8_t*, std::span<const int32_t>, int64_t, int8_t*) {}
 void interleave(const int8_t*, std::span<const int32_t>, int64_t, WordPart, int16_t*) {}

@@ -14,6 +14,8 @@ namespace marvin {
 
 // Whether this machine has the instructions, as far as they may be used (ONEDNN_MAX_CPU_ISA).
 bool dot_is_available();
+// The same for AVX-512 without VNNI (F, BW, VL and DQ).
+bool avx512_is_available();
 
 constexpr int64_t kDotLanes = 16;                 // sums of a vector
 constexpr int64_t kDotGroupBytes = 4;             // of an element in a group: four bytes, or two words

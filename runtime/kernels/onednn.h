@@ -14,6 +14,8 @@ const dnnl::stream& onednn_stream();
 // Whether s8 x s8 products are summed exactly in int32: the CPU, as far as oneDNN may use it (ONEDNN_MAX_CPU_ISA), has
 // VNNI or AMX. Without them oneDNN adds pairs of products with saturation to 16 bits.
 bool onednn_int8_is_exact();
+// Whether oneDNN may use AVX-512.
+bool onednn_has_avx512();
 
 // Attributes that make a primitive take its scratchpad as an argument (DNNL_ARG_SCRATCHPAD) instead of allocating it.
 dnnl::primitive_attr onednn_user_scratchpad();

@@ -1,14 +1,20 @@
+#include "runtime/kernels/quantize.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
-#include <cstring>
 
 #include "runtime/kernels/parallel.h"
-#include "runtime/kernels/quantize.h"
-#include "runtime/kernels/random.h"
+#include "runtime/kernels/quantize_row.h"
 
 namespace marvin {
 namespace {
+
+constexpr int64_t kBlock = 2048;  // elements of a block where the order stays
+constexpr int64_t kTile = 64;     // pixels, and channels, of a tile where it changes
 
 // What one block contributes to the stats; combined in block order.
 struct Tally {
@@ -16,94 +22,49 @@ struct Tally {
   int32_t saturated = 0, underflowed = 0;
 };
 
-constexpr int64_t kBlock = 2048;  // elements of a block where the order stays
-constexpr int64_t kTile = 64;     // pixels, and channels, of a tile where it changes
-
-constexpr int64_t kLanes = 16;  // independent sums, so that loops vectorise with their order fixed
-
-// The tally of a row, element i counted in lane i % kLanes.
-struct LaneTally {
-  float absmax[kLanes] = {}, abs[kLanes] = {}, quantized[kLanes] = {};
-  int32_t saturated[kLanes] = {}, underflowed[kLanes] = {};
-
-  void add_to(Tally& tally) const {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      tally.absmax = absmax[lane] > tally.absmax ? absmax[lane] : tally.absmax;
-      tally.sum_abs += abs[lane];
-      tally.sum_abs_quantized += quantized[lane];
-      tally.saturated += saturated[lane];
-      tally.underflowed += underflowed[lane];
-    }
+Tally total_of(const LaneTally& lanes) {
+  Tally tally;
+  for (int64_t lane = 0; lane < kTallyLanes; ++lane) {
+    tally.absmax = lanes.absmax[lane] > tally.absmax ? lanes.absmax[lane] : tally.absmax;
+    tally.sum_abs += lanes.abs[lane];
+    tally.sum_abs_quantized += lanes.quantized[lane];
+    tally.saturated += lanes.saturated[lane];
+    tally.underflowed += lanes.underflowed[lane];
   }
-};
-
-// What the elements of a row share.
-struct Row {
-  float scale, low, high;
-  RandomRow random;
-  uint32_t first, stride;  // the lower halves of the random positions: first + i * stride
-
-  Row(const QuantizeRule& rule, uint64_t position, uint64_t step)
-      : scale(rule.scale), low(static_cast<float>(rule.min)), high(static_cast<float>(rule.max)),
-        random(random_row(rule.key, position)), first(static_cast<uint32_t>(position)),
-        stride(static_cast<uint32_t>(step)) {}
-};
-
-// Quantizes one element, into lane `lane` of the tally.
-template <bool kStochastic>
-[[gnu::always_inline]] inline int32_t quantize_one(float x, const Row& row, uint32_t i, LaneTally& tally, int64_t lane) {
-  const float scaled = x * row.scale;
-  float bounded = scaled > row.low ? scaled : row.low;
-  bounded = bounded < row.high ? bounded : row.high;
-  float rounded;
-  if constexpr (kStochastic) {
-    const uint32_t bits = random_bits(row.random, row.first + i * row.stride);
-    const float u = static_cast<float>(static_cast<int32_t>(bits >> 8)) * 0x1p-24f;
-    // Floor and choice in arithmetic, which vectorises.
-    const auto truncated = static_cast<float>(static_cast<int32_t>(bounded));
-    const float whole = truncated - static_cast<float>(truncated > bounded);
-    rounded = whole + static_cast<float>((bounded - whole) + u >= 1.0f);
-  } else {
-    rounded = std::rint(bounded);
-  }
-  const float magnitude = std::fabs(x);
-  tally.absmax[lane] = magnitude > tally.absmax[lane] ? magnitude : tally.absmax[lane];
-  tally.abs[lane] += magnitude;
-  tally.quantized[lane] += std::fabs(rounded);
-  tally.saturated[lane] += bounded != scaled;
-  tally.underflowed[lane] += (rounded == 0.0f) & (x != 0.0f);
-  return static_cast<int32_t>(rounded);
+  return tally;
 }
 
-// Quantizes `count` elements that lie in a row.
-template <bool kStochastic, class Word>
-MARVIN_CLONES void quantize_run(const float* x, Word* q, int64_t count, const Row& row, Tally& total) {
-  LaneTally tally;
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const auto at = static_cast<uint32_t>(i + lane);
-      q[i + lane] = static_cast<Word>(quantize_one<kStochastic>(x[i + lane], row, at, tally, lane));
+// to[p * stride + c] = tile[c * kTile + p] for a square of 16 by 16 bytes: rows of neighbours are zipped four times.
+#if defined(__x86_64__)
+constexpr int64_t kSquare = 16;
+void transpose_square(const int8_t* tile, int8_t* to, int64_t stride) {
+  __m128i rows[16], zipped[16];
+  for (int64_t c = 0; c < 16; ++c) rows[c] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(tile + c * kTile));
+  for (int pass = 0; pass < 4; ++pass) {
+    for (int64_t c = 0; c < 8; ++c) {
+      zipped[2 * c] = _mm_unpacklo_epi8(rows[c], rows[c + 8]);
+      zipped[2 * c + 1] = _mm_unpackhi_epi8(rows[c], rows[c + 8]);
     }
+    std::copy_n(zipped, 16, rows);
   }
-  for (int64_t lane = 0; i < count; ++i, ++lane) {
-    q[i] = static_cast<Word>(quantize_one<kStochastic>(x[i], row, static_cast<uint32_t>(i), tally, lane));
-  }
-  tally.add_to(total);
+  for (int64_t p = 0; p < 16; ++p) _mm_storeu_si128(reinterpret_cast<__m128i*>(to + p * stride), rows[p]);
 }
+#else
+constexpr int64_t kSquare = kTile + 1;
+void transpose_square(const int8_t*, int8_t*, int64_t) {}
+#endif
 
-// The same; element i's random position is position + i * stride.
+// to[p * stride + c] = tile[c * kTile + p].
 template <class Word>
-void quantize_row(const float* x, Word* q, int64_t count, const QuantizeRule& rule, uint64_t position, uint64_t stride,
-                  Tally& tally) {
-  if (!rule.stochastic) return quantize_run<false>(x, q, count, Row(rule, position, stride), tally);
-  // Where positions pass a multiple of 2^32 a new row begins.
-  const uint64_t room = (0x100000000 - (position & 0xffffffff) + stride - 1) / stride;
-  const auto head = static_cast<int64_t>(std::min<uint64_t>(static_cast<uint64_t>(count), room));
-  quantize_run<true>(x, q, head, Row(rule, position, stride), tally);
-  if (head < count) {
-    quantize_row(x + head, q + head, count - head, rule, position + static_cast<uint64_t>(head) * stride, stride, tally);
+void transpose_tile(const Word* tile, int64_t channels, int64_t pixels, Word* to, int64_t stride) {
+  int64_t squared = 0;
+  if constexpr (sizeof(Word) == 1) {
+    squared = pixels % kSquare == 0 ? channels / kSquare * kSquare : 0;
+    for (int64_t c = 0; c < squared; c += kSquare)
+      for (int64_t p = 0; p < pixels; p += kSquare) transpose_square(tile + c * kTile + p, to + p * stride + c, stride);
   }
+  for (int64_t p = 0; p < pixels; ++p)
+    for (int64_t c = squared; c < channels; ++c) to[p * stride + c] = tile[c * kTile + p];
 }
 
 int64_t tiles_of(int64_t extent) { return (extent + kTile - 1) / kTile; }
@@ -111,7 +72,7 @@ int64_t tiles_of(int64_t extent) { return (extent + kTile - 1) / kTile; }
 // One image's block of kTile pixels, all channels, from [channels, pixels] to [pixels, channels].
 template <class Word>
 void quantize_tile(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, int64_t image,
-                   int64_t first_pixel, Tally& tally) {
+                   int64_t first_pixel, LaneTally& tally) {
   Word tile[kTile * kTile];
   const int64_t pixels = std::min(kTile, shape.pixels - first_pixel);
   for (int64_t first = 0; first < shape.channels; first += kTile) {
@@ -123,8 +84,7 @@ void quantize_tile(const QuantizeShape& shape, const QuantizeRule& rule, const f
                    static_cast<uint64_t>(shape.channels), tally);
     }
     Word* target = q + (image * shape.pixels + first_pixel) * shape.channels + first;
-    for (int64_t p = 0; p < pixels; ++p)
-      for (int64_t c = 0; c < channels; ++c) target[p * shape.channels + c] = tile[c * kTile + p];
+    transpose_tile(tile, channels, pixels, target, shape.channels);
   }
 }
 
@@ -169,7 +129,7 @@ void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float*
   const bool plain = reorder || shape.pixels == 1 || shape.channels == 1 || !rule.stochastic;
 #pragma omp parallel for schedule(static) if (count >= kParallelElements)
   for (int64_t block = 0; block < blocks; ++block) {
-    Tally tally;
+    LaneTally tally;
     if (reorder) {
       quantize_tile(shape, rule, x, q, block / tiles, block % tiles * kTile, tally);
     } else {
@@ -186,7 +146,7 @@ void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float*
         at = row_end;
       }
     }
-    tallies[block] = tally;
+    tallies[block] = total_of(tally);
   }
   if (stats) finish(tallies, blocks, count, rule.unscale, stats);
 }
@@ -198,16 +158,16 @@ template void quantize(const QuantizeShape&, const QuantizeRule&, const float*, 
 namespace {
 
 MARVIN_CLONES void tally_row(const float* x, int64_t count, Tally& tally) {
-  float lane_abs[kLanes] = {}, lane_max[kLanes] = {};
-  for (int64_t begin = 0; begin < count; begin += kLanes) {
-    const int64_t lanes = std::min(kLanes, count - begin);
+  float lane_abs[kTallyLanes] = {}, lane_max[kTallyLanes] = {};
+  for (int64_t begin = 0; begin < count; begin += kTallyLanes) {
+    const int64_t lanes = std::min(kTallyLanes, count - begin);
     for (int64_t lane = 0; lane < lanes; ++lane) {
       const float magnitude = std::fabs(x[begin + lane]);
       lane_abs[lane] += magnitude;
       lane_max[lane] = magnitude > lane_max[lane] ? magnitude : lane_max[lane];
     }
   }
-  for (int64_t lane = 0; lane < kLanes; ++lane) {
+  for (int64_t lane = 0; lane < kTallyLanes; ++lane) {
     tally.sum_abs += lane_abs[lane];
     tally.absmax = std::max(tally.absmax, lane_max[lane]);
   }

@@ -1,0 +1,120 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <vector>
+
+#include "runtime/ir/error.h"
+#include "runtime/kernels/dot.h"
+#include "runtime/kernels/quantize_row.h"
+#include "runtime/kernels/random.h"
+
+namespace marvin {
+namespace {
+
+struct Quantized {
+  std::vector<int32_t> words;
+  LaneTally tally;
+};
+
+std::vector<float> numbers(int64_t count) {
+  std::vector<float> x(static_cast<size_t>(count));
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(random_normal(7, i)) * (i % 5 == 0 ? 90.0f : 0.3f);
+  const float special[] = {0.0f,
+                           -0.0f,
+                           0.5f,
+                           -1.5f,
+                           2.5f,
+                           1e30f,
+                           -1e30f,
+                           std::numeric_limits<float>::infinity(),
+                           -std::numeric_limits<float>::infinity(),
+                           1e-40f,
+                           NAN};
+  for (size_t i = 0; i < std::size(special) && 3 * i < x.size(); ++i) x[3 * i] = special[i];
+  return x;
+}
+
+// By the definition, one after the other.
+Quantized defined(const std::vector<float>& x, const QuantizeRule& rule, uint64_t position, uint64_t stride) {
+  Quantized result;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const float scaled = x[i] * rule.scale, low = static_cast<float>(rule.min), high = static_cast<float>(rule.max);
+    const float bounded = std::isnan(scaled) ? low : std::min(std::max(scaled, low), high);
+    float rounded = std::nearbyint(bounded);
+    if (rule.stochastic) {
+      const double u = (random_bits(rule.key, position + i * stride) >> 8) * 0x1p-24;
+      const float whole = std::floor(bounded);
+      rounded = static_cast<float>(bounded - whole) + static_cast<float>(u) >= 1 ? whole + 1 : whole;
+    }
+    const size_t lane = i % kTallyLanes;
+    if (std::abs(x[i]) > result.tally.absmax[lane]) result.tally.absmax[lane] = std::abs(x[i]);
+    result.tally.abs[lane] += std::abs(x[i]);
+    result.tally.quantized[lane] += std::abs(rounded);
+    result.tally.saturated[lane] += bounded != scaled;
+    result.tally.underflowed[lane] += rounded == 0 && x[i] != 0;
+    result.words.push_back(static_cast<int32_t>(rounded));
+  }
+  return result;
+}
+
+template <class Word>
+Quantized quantized(const std::vector<float>& x, const QuantizeRule& rule, uint64_t position, uint64_t stride) {
+  Quantized result;
+  std::vector<Word> words(x.size() + 1, Word{77});
+  quantize_row(x.data(), words.data(), static_cast<int64_t>(x.size()), rule, position, stride, result.tally);
+  CHECK(words.back() == 77);
+  result.words.assign(words.begin(), words.end() - 1);
+  return result;
+}
+
+bool same(const Quantized& a, const Quantized& b) {
+  return a.words == b.words && std::memcmp(&a.tally, &b.tally, sizeof(LaneTally)) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a row is quantized and tallied by the definition, to the bit") {
+  for (const int64_t count : {1, 15, 16, 17, 100}) {
+    const std::vector<float> x = numbers(count);
+    for (const bool stochastic : {false, true}) {
+      for (const uint64_t stride : {1, 3}) {
+        const auto rule = [&](int wl) {
+          return QuantizeRule{.scale = 16,
+                              .unscale = 1 / 16.0f,
+                              .min = -(1 << (wl - 1)),
+                              .max = (1 << (wl - 1)) - 1,
+                              .stochastic = stochastic,
+                              .key = 12345};
+        };
+        INFO(count << " elements" << (stochastic ? ", stochastic" : ""));
+        CHECK(same(quantized<int8_t>(x, rule(8), 99, stride), defined(x, rule(8), 99, stride)));
+        CHECK(same(quantized<int8_t>(x, rule(5), 99, stride), defined(x, rule(5), 99, stride)));
+        CHECK(same(quantized<int16_t>(x, rule(16), 99, stride), defined(x, rule(16), 99, stride)));
+        CHECK(same(quantized<int32_t>(x, rule(24), 99, stride), defined(x, rule(24), 99, stride)));
+      }
+    }
+  }
+}
+
+TEST_CASE("a row's random draws go on beyond 2^32 elements") {
+  const std::vector<float> x(64, 0.4f);
+  const QuantizeRule rule{.scale = 1, .min = -128, .max = 127, .stochastic = true, .key = 5};
+  const uint64_t position = (uint64_t{1} << 32) - 20;
+  CHECK(quantized<int8_t>(x, rule, position, 1).words == defined(x, rule, position, 1).words);
+}
+
+TEST_CASE("without AVX-512 rows are quantized to the same bits") {
+  if (const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA"); limit && std::string_view(limit) == "AVX2") {
+    CHECK(!avx512_is_available());
+    return;
+  }
+  // The limit is read once, so the tests above run again in a process of their own.
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string command = cat("ONEDNN_MAX_CPU_ISA=AVX2 '", self, "' '*row*' > /dev/null");
+  CHECK(std::system(command.c_str()) == 0);
+}
+
+}  // namespace marvin
