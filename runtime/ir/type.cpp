@@ -75,13 +75,17 @@ DType dtype_named(std::string_view name) {
 
 int64_t elements(const Shape& shape) {
   constexpr int64_t kLimit = int64_t{1} << 48;
+  // Of all extents but zeros, so that no product of some of them overflows either.
   int64_t count = 1;
+  bool is_empty = false;
   for (const int64_t extent : shape) {
     if (extent < 0) throw Error("the shape [", text_of(shape), "] has a negative extent");
-    if (extent > 0 && count > kLimit / extent) throw Error("the shape [", text_of(shape), "] is absurdly large");
+    is_empty |= extent == 0;
+    if (extent == 0) continue;
+    if (count > kLimit / extent) throw Error("the shape [", text_of(shape), "] is absurdly large");
     count *= extent;
   }
-  return count;
+  return is_empty ? 0 : count;
 }
 
 std::string text_of(const Shape& shape) {
