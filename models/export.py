@@ -67,6 +67,40 @@ class LeNet5(nn.Module):
         return self.fc3(x)
 
 
+class TabularMLP(nn.Module):
+    """32-64-64-4 with ReLU, for a table of numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(32, 64)
+        self.fc2 = nn.Linear(64, 64)
+        self.fc3 = nn.Linear(64, 4)
+
+    def forward(self, x):
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+class AlexNetCIFAR(nn.Module):
+    """AlexNet as it is used on CIFAR: five convolutions and one linear layer, no dropout."""
+
+    def __init__(self, channels=3):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 64, 11, stride=4, padding=5)
+        self.conv2 = nn.Conv2d(64, 192, 5, padding=2)
+        self.conv3 = nn.Conv2d(192, 384, 3, padding=1)
+        self.conv4 = nn.Conv2d(384, 256, 3, padding=1)
+        self.conv5 = nn.Conv2d(256, 256, 3, padding=1)
+        self.fc = nn.Linear(256, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)  # 32 -> 8 -> 4
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # 4 -> 2
+        x = F.relu(self.conv3(x))
+        x = F.relu(self.conv4(x))
+        x = F.max_pool2d(F.relu(self.conv5(x)), 2)  # 2 -> 1
+        return self.fc(torch.flatten(x, 1))
+
+
 class AlexNet(nn.Module):
     """AlexNet for 32x32 images.  Convolutions have 1/width of the channels."""
 
@@ -192,11 +226,15 @@ class Spec:
 
 MODELS = {
     "mlp": Spec(MLP, (1, 28, 28), 13),
+    "mlp_tabular": Spec(TabularMLP, (32,), 17),
     "lenet5": Spec(LeNet5, (1, 28, 28), 17),
     "lenet5_inference": Spec(LeNet5, (1, 28, 28), 16, inference=True),
     "alexnet_narrow": Spec(lambda: AlexNet(width=8, hidden=256), (3, 32, 32), 13),
     "alexnet": Spec(AlexNet, (3, 32, 32), 13, committed=False),
+    "alexnet_cifar": Spec(AlexNetCIFAR, (3, 32, 32), 17, committed=False),
+    "alexnet_1x32x32": Spec(lambda: AlexNetCIFAR(1), (1, 32, 32), 17, committed=False),
     "vgg11_bn_narrow": Spec(lambda: VGG11BN(width=8), (1, 28, 28), 15),
+    "vgg11_bn_half": Spec(lambda: VGG11BN(width=2), (1, 28, 28), 17, committed=False),
     "vgg11_bn": Spec(VGG11BN, (1, 28, 28), 15, committed=False),
     "resnet20": Spec(lambda: ResNet20(1), (1, 28, 28), 17),
     "resnet20_inference": Spec(
@@ -221,7 +259,7 @@ def export(name, directory, seed=SEED, opset=None, width=None, hidden=None):
     spec = MODELS[name]
     if width is not None or hidden is not None:
         torch.manual_seed(seed)
-        if name.startswith("alexnet"):
+        if name == "alexnet":
             module = AlexNet(width=width or 1, hidden=hidden or 4096 // (width or 1))
         else:
             module = VGG11BN(width=width or 1)

@@ -51,6 +51,35 @@ TEST_CASE("tnvs cuts a normal distribution off at the square root of three devia
   CHECK(found.variance == Approx(0.664 * 0.5 / kFanIn).epsilon(0.02));
 }
 
+TEST_CASE("tnvs spreads by the numbers that a row of a matrix reads, and leaves 0.815 of the deviation") {
+  Graph graph = from_text(R"(graph g { input %x: f32[2,300]
+    parameter %transposed: f32[200,300] parameter %plain: f32[200,400]
+    parameter %scale: f32[400] parameter %shift: f32[400]
+    %h = Gemm(%x, %transposed) {transB=1}
+    %g = MatMul(%h, %plain)
+    %y = LayerNormalization(%g, %scale, %shift) output %y })");
+  initialize(graph, "tnvs", 5);
+  const std::vector<std::pair<std::string, double>> fan_ins = {{"transposed", 300}, {"plain", 200}};
+  for (const auto& [name, fan_in] : fan_ins) {
+    INFO(name);
+    const double sigma = std::sqrt(0.5 / fan_in);
+    double sum = 0, squares = 0, largest = 0;
+    const std::span<const float> weights = graph[graph.find(name)].data->as<float>();
+    for (const float weight : weights) {
+      const double number = static_cast<double>(weight) / sigma;
+      sum += number;
+      squares += number * number;
+      largest = std::max(largest, std::abs(number));
+    }
+    const double count = static_cast<double>(weights.size());
+    CHECK(std::sqrt(squares / count) == Approx(0.815).epsilon(0.01));
+    CHECK(std::abs(sum / count) < 0.015);
+    CHECK(largest <= std::sqrt(3.0) * (1 + 1e-6));
+    CHECK(largest > 1.72);  // the bounds are reached
+  }
+  for (const float element : graph[graph.find("scale")].data->as<float>()) CHECK(element == 1);
+}
+
 TEST_CASE("keep changes nothing, and other schemes are refused with a suggestion") {
   Graph graph = layer();
   initialize(graph, "keep", 3);
