@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Networks x precisions x seeds: accuracy, word lengths, modelled and measured speed-up.
 
-Trains every combination with `marvin train` into a directory of its own below --out and prints a table; at full length
-the table also goes into docs/precision.md.  Runs that are finished are kept: the same command goes on where it was
-interrupted.  Only the standard library is needed, and for models that are not committed models/export.py.
+Trains every combination with `marvin train` into a directory of its own below --out and prints a table; that of the
+whole grid also goes into docs/precision.md.  Runs that are finished with the same settings are kept: the same command
+goes on where it was interrupted.  Remove what a new build of marvin is to train anew.  Only the standard library is needed, and for models that are not committed models/export.py.
 """
 
 import argparse
@@ -152,7 +152,8 @@ def prepare(networks, args):
     args.out.mkdir(parents=True, exist_ok=True)
     for spec in (NETWORKS[name] for name in networks):
         if not model_file(spec.model, args.out).exists():
-            subprocess.run([args.python, str(ROOT / "models" / "export.py"), spec.model, "-o", str(args.out)], check=True)
+            export = [args.python, str(ROOT / "models" / "export.py"), spec.model, "-o", str(args.out)]
+            subprocess.run(export, check=True)
         if spec.data == "tabular" and not (args.out / "table_test.npz").exists():
             write_table(args.out / "table_train.npz", spec.samples, seed=1)
             write_table(args.out / "table_test.npz", 4096, seed=2)
@@ -181,7 +182,9 @@ class Estimate:
 
 def duration(seconds):
     minutes = round(seconds / 60)
-    return f"{seconds:.0f} s" if seconds < 120 else f"{minutes // 60}:{minutes % 60:02} h" if minutes >= 60 else f"{minutes} min"
+    if minutes >= 60:
+        return f"{minutes // 60}:{minutes % 60:02} h"
+    return f"{minutes} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
 def outcome(result):
@@ -242,7 +245,8 @@ def row(network, precision, results, reference):
     pairs = [(result, reference[seed]) for seed, result in good.items()
              if "failure" not in reference.get(seed, {"failure": ""})]
     words = [mean(result["model"]["mean_wl"][role] for result in good.values()) for role in ROLES]
-    shares = [mean(result["macs"][key] / result["macs"]["total"] for result in good.values()) for key in ("le8", "le16")]
+    macs = [result["macs"] for result in good.values()]
+    shares = [mean(counts[key] / counts["total"] for counts in macs) for key in ("le8", "le16")]
     return name + [
         accuracy,
         cell(mean(100 * (result["accuracy"] - other["accuracy"]) for result, other in pairs), "{:+.2f}"),
@@ -272,7 +276,8 @@ def table(runs, args):
         for precision, results in by_precision.items():
             lines.append("| " + " | ".join(row(network, precision, results, by_precision.get("float32", {}))) + " |")
     lengths = f"{args.scale:g} of the recipes' epochs" if args.scale != 1 else "the recipes' epochs"
-    lines += ["", f"Seeds {', '.join(map(str, args.seeds))}; {lengths}; {args.threads} thread{'s' * (args.threads > 1)}."]
+    threads = f"{args.threads} thread{'s' * (args.threads > 1)}"
+    lines += ["", f"Seeds {', '.join(map(str, args.seeds))}; {lengths}; {threads}."]
     return "\n".join(lines)
 
 
@@ -293,18 +298,22 @@ def arguments():
                         help=f"what `marvin train --precision` takes (default: {' '.join(PRECISIONS)})")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="(default: 0 1 2)")
     parser.add_argument("--scale", type=float, default=1, metavar="X", help="share of the recipes' epochs (default: 1)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each run, one after the other (default: 1)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N",
+                        help="of each run; runs follow one another (default: 1)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs" / "experiments", metavar="DIR",
                         help="for runs, and models and data that have to be made (default: runs/experiments)")
     parser.add_argument("--docs", type=pathlib.Path, metavar="FILE",
-                        help="the page between whose markers the table goes (default: docs/precision.md where --scale is 1)")
+                        help="the page between whose markers the table goes (default: docs/precision.md where all "
+                             "networks and precisions are run at full length, else none)")
     parser.add_argument("--table", action="store_true", help="train nothing; the table of what is finished")
-    parser.add_argument("--marvin", default=str(ROOT / "build" / "release" / "marvin"), metavar="FILE", help="the binary")
+    parser.add_argument("--marvin", default=str(ROOT / "build" / "release" / "marvin"), metavar="FILE",
+                        help="the binary (default: %(default)s)")
     parser.add_argument("--python", default="/usr/bin/python3", metavar="FILE", help="a Python with torch and onnx")
     args = parser.parse_args()
     if not args.scale > 0:
         parser.error("--scale must be positive")
-    if args.docs is None and args.scale == 1:
+    is_whole = set(args.networks) == set(NETWORKS) and set(args.precisions) == set(PRECISIONS) and args.scale == 1
+    if args.docs is None and is_whole:
         args.docs = ROOT / "docs" / "precision.md"
     return args
 
