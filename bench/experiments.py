@@ -3,7 +3,8 @@
 
 Trains every combination with `marvin train` into a directory of its own below --out and prints a table; that of the
 whole grid also goes into docs/precision.md.  Runs that are finished with the same settings are kept: the same command
-goes on where it was interrupted.  Remove what a new build of marvin is to train anew.  Only the standard library is needed, and for models that are not committed models/export.py.
+goes on where it was interrupted.  Remove what a new build of marvin is to train anew.  Only the standard library is
+needed, and for models that are not committed models/export.py with its torch and onnx.
 """
 
 import argparse
