@@ -408,6 +408,8 @@ void scatter_zeros(const TapConv& conv, float* out) {
 }
 
 #define MARVIN_PACK(T, F) template void pack_weights<T, F>(const TapConv&, const T*, F*);
+MARVIN_PACK(int8_t, int16_t)
+MARVIN_PACK(int16_t, int16_t)
 MARVIN_PACK(float, float)
 MARVIN_PACK(int8_t, int8_t)
 MARVIN_PACK(int8_t, float)

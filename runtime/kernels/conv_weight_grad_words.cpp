@@ -14,8 +14,6 @@ namespace {
 
 // Interleaved parts of about this size stay in the second-level cache while they are multiplied.
 constexpr int64_t kBlockBytes = 1 << 18;
-// Words whose products leave an int32 sum room for fewer groups than this are multiplied a byte at a time.
-constexpr int64_t kFewestGroups = 100;
 
 int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
@@ -183,12 +181,6 @@ int64_t ConvWeightGradWords::scratch_bytes() const {
   return (wide_ ? Carver::bytes_of<int64_t>(sums) : Carver::bytes_of<int32_t>(sums)) + threads_ * thread_bytes_;
 }
 
-ConvWeightGradWords::Mode ConvWeightGradWords::mode(int x_bits, int dy_bits) const {
-  const auto groups = [&](int bits) { return ((int64_t{1} << 31) - 1) / (int64_t{1} << (x_bits + bits - 2)) / group_; };
-  if (groups(dy_bits) >= kFewestGroups || dy_bytes_ == 1) return {false, groups(dy_bits)};
-  return {true, groups(9)};  // a lower byte is a word of nine bits
-}
-
 const void* ConvWeightGradWords::image_of(Words x, int64_t image, const Memory& memory) const {
   const int64_t rows = shape_.axes[0].in * shape_.axes[1].in, row = shape_.axes[2].in * shape_.c * x.bytes;
   const std::byte* from = static_cast<const std::byte*>(x.data) + image * rows * row;
@@ -198,7 +190,7 @@ const void* ConvWeightGradWords::image_of(Words x, int64_t image, const Memory& 
   return memory.image;
 }
 
-void ConvWeightGradWords::interleave_part(int64_t part, int64_t at, const void* x_image, Words dy, Mode mode,
+void ConvWeightGradWords::interleave_part(int64_t part, int64_t at, const void* x_image, Words dy, DotScheme scheme,
                                           const Memory& memory) const {
   const size_t first = static_cast<size_t>(part % parts_ * part_groups_ * group_);
   const size_t outs = static_cast<size_t>(part_groups_ * group_),
@@ -228,9 +220,9 @@ void ConvWeightGradWords::interleave_part(int64_t part, int64_t at, const void* 
                reinterpret_cast<int16_t*>(to(0)));
   } else {
     const int16_t* words = reinterpret_cast<const int16_t*>(image);
-    interleave(words, offsets, shape_.o, mode.split ? WordPart::high : WordPart::whole,
+    interleave(words, offsets, shape_.o, scheme.split ? WordPart::high : WordPart::whole,
                reinterpret_cast<int16_t*>(to(0)));
-    if (mode.split) interleave(words, offsets, shape_.o, WordPart::low, reinterpret_cast<int16_t*>(to(1)));
+    if (scheme.split) interleave(words, offsets, shape_.o, WordPart::low, reinterpret_cast<int16_t*>(to(1)));
   }
 }
 
@@ -267,7 +259,7 @@ void ConvWeightGradWords::multiply(std::span<const DotRun> runs, const std::byte
 }
 
 template <class Total>
-void ConvWeightGradWords::add_slice(int64_t slice, Words x, Words dy, Mode mode, const Memory& memory,
+void ConvWeightGradWords::add_slice(int64_t slice, Words x, Words dy, DotScheme scheme, const Memory& memory,
                                     Total* totals) const {
   const int64_t all = shape_.n * parts_, first = all * slice / slices_, last = all * (slice + 1) / slices_;
   std::fill_n(totals, slice_sums_, Total{0});
@@ -278,13 +270,13 @@ void ConvWeightGradWords::add_slice(int64_t slice, Words x, Words dy, Mode mode,
     std::fill_n(memory.corrections, shape_.o + kDotLanes, 0);
     for (int64_t i = 0; i < parts; ++i) {
       if (!image || (begin + i) % parts_ == 0) image = image_of(x, (begin + i) / parts_, memory);
-      interleave_part(begin + i, i, image, dy, mode, memory);
+      interleave_part(begin + i, i, image, dy, scheme, memory);
     }
     // Runs of as many groups as a sum holds.
     int64_t part = 0, group = 0;
     while (part < parts) {
       int64_t runs = 0;
-      for (int64_t left = mode.most_groups; left > 0 && part < parts; ++runs) {
+      for (int64_t left = scheme.most_groups; left > 0 && part < parts; ++runs) {
         const int64_t groups = std::min(left, part_groups_ - group);
         memory.runs[runs] = {
             .row = part * out_bytes_ + group * shape_.o * kDotGroupBytes,
@@ -298,8 +290,8 @@ void ConvWeightGradWords::add_slice(int64_t slice, Words x, Words dy, Mode mode,
         }
       }
       const std::span<const DotRun> held(memory.runs, static_cast<size_t>(runs));
-      multiply(held, memory.out[0], mode.split ? 256 : 1, memory, totals);
-      if (mode.split) multiply(held, memory.out[1], 1, memory, totals);
+      multiply(held, memory.out[0], scheme.split ? 256 : 1, memory, totals);
+      if (scheme.split) multiply(held, memory.out[1], 1, memory, totals);
     }
   }
 }
@@ -324,7 +316,7 @@ void ConvWeightGradWords::write(const Total* totals, float scale, float* dw) con
 }
 
 template <class Total>
-void ConvWeightGradWords::run_as(Words x, Words dy, Mode mode, float scale, float* dw, std::byte* scratch) const {
+void ConvWeightGradWords::run_as(Words x, Words dy, DotScheme scheme, float scale, float* dw, std::byte* scratch) const {
   Carver shared(scratch);
   Total* totals = shared.take<Total>(slices_ * slice_sums_);
 #pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))
@@ -338,14 +330,14 @@ void ConvWeightGradWords::run_as(Words x, Words dy, Mode mode, float scale, floa
     memory.corrections = own.take<int32_t>(shape_.o + kDotLanes);
     memory.runs = own.take<DotRun>(block_);
     memory.image = own.rest();
-    add_slice(slice, x, dy, mode, memory, totals + slice * slice_sums_);
+    add_slice(slice, x, dy, scheme, memory, totals + slice * slice_sums_);
   }
   write(totals, scale, dw);
 }
 
 void ConvWeightGradWords::run(Words x, int x_bits, Words dy, int dy_bits, float scale, float* dw,
                               std::byte* scratch) const {
-  const Mode chosen = mode(x_bits, dy_bits);
+  const DotScheme chosen = dot_scheme(x_bits, dy_bits, group_);
   wide_ ? run_as<int64_t>(x, dy, chosen, scale, dw, scratch) : run_as<int32_t>(x, dy, chosen, scale, dw, scratch);
 }
 

@@ -36,21 +36,15 @@ class ConvWeightGradWords {
   };
   struct Numbering;
   struct Memory;
-  // How the words at hand are multiplied.
-  struct Mode {
-    bool split = false;       // dy a byte at a time
-    int64_t most_groups = 0;  // that an int32 sum holds
-  };
 
   void plan_taps();
   void plan_parts();
-  Mode mode(int x_bits, int dy_bits) const;
   template <class Total>
-  void run_as(Words x, Words dy, Mode mode, float scale, float* dw, std::byte* scratch) const;
+  void run_as(Words x, Words dy, DotScheme scheme, float scale, float* dw, std::byte* scratch) const;
   template <class Total>
-  void add_slice(int64_t slice, Words x, Words dy, Mode mode, const Memory& memory, Total* totals) const;
+  void add_slice(int64_t slice, Words x, Words dy, DotScheme scheme, const Memory& memory, Total* totals) const;
   const void* image_of(Words x, int64_t image, const Memory& memory) const;
-  void interleave_part(int64_t part, int64_t at, const void* x_image, Words dy, Mode mode, const Memory& memory) const;
+  void interleave_part(int64_t part, int64_t at, const void* x_image, Words dy, DotScheme scheme, const Memory& memory) const;
   template <class Total>
   void multiply(std::span<const DotRun> runs, const std::byte* out, int64_t factor, const Memory& memory,
                 Total* totals) const;

@@ -8,10 +8,17 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <immintrin.h>
-#define MARVIN_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define MARVIN_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #endif
 
 namespace marvin {
+
+DotScheme dot_scheme(int a_bits, int b_bits, int64_t products_in_group) {
+  constexpr int64_t kFewestGroups = 100, kLimit = (int64_t{1} << 31) - 1;
+  const auto groups = [&](int bits) { return (kLimit >> (a_bits + bits - 2)) / products_in_group; };
+  if (groups(b_bits) >= kFewestGroups) return {false, groups(b_bits)};
+  return {true, groups(9)};  // a lower byte is a word of nine bits
+}
 
 #if defined(__x86_64__)
 
@@ -191,6 +198,20 @@ void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums)
   with_rows<Shorts>(tile, runs, sums);
 }
 
+MARVIN_VNNI void add_sums(const int32_t* sums, int64_t count, int32_t factor, int64_t* totals) {
+  const __m512i factors = _mm512_set1_epi64(factor);
+  for (int64_t i = 0; i < count; i += 8) {
+    const __m512i wide = _mm512_cvtepi32_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + i)));
+    const __m512i total = _mm512_loadu_si512(totals + i);
+    _mm512_storeu_si512(totals + i, _mm512_add_epi64(total, _mm512_mul_epi32(wide, factors)));
+  }
+}
+
+MARVIN_VNNI void round_totals(const int64_t* totals, int64_t count, float scale, float* y) {
+  for (int64_t i = 0; i < count; i += 8)
+    _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm512_cvtepi64_ps(_mm512_loadu_si512(totals + i)), _mm256_set1_ps(scale)));
+}
+
 #else
 
 // Nothing calls these where dot_is_available() says no.
@@ -203,6 +224,8 @@ void interleave_unsigned(const int8_t*, std::span<const int32_t>, int64_t, uint8
 void add_up(const int8_t*, int64_t, int64_t, int32_t*) {}
 void dot_bytes(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void dot_words(const DotTile&, std::span<const DotRun>, int32_t*) {}
+void add_sums(const int32_t*, int64_t, int32_t, int64_t*) {}
+void round_totals(const int64_t*, int64_t, float, float*) {}
 
 #endif
 

@@ -21,8 +21,16 @@ constexpr int64_t kDotLanes = 16;                 // sums of a vector
 constexpr int64_t kDotGroupBytes = 4;             // of an element in a group: four bytes, or two words
 constexpr int64_t kDotRows = 8, kDotVectors = 3;  // of the largest tile
 
-// What of a word is interleaved: all of it, or its upper or lower byte (word = 256 * high + low, low in [0, 255]).
+// What of a word is multiplied: all of it, or its upper or lower byte (word = 256 * high + low, low in [0, 255]).
 enum class WordPart : uint8_t { whole, high, low };
+
+// How words of a_bits and b_bits are multiplied: the second operand whole, or a byte at a time where an int32 would hold
+// sums of few products of whole words.
+struct DotScheme {
+  bool split = false;
+  int64_t most_groups = 0;  // that an int32 sum holds
+};
+DotScheme dot_scheme(int a_bits, int b_bits, int64_t products_in_group);
 
 // out[p / g][v][p % g] = source[offsets[p] + v] for v in [0, width), zeros where an offset is negative; g is 4 for
 // bytes and 2 for words. The number of offsets is a multiple of g. Up to 64 bytes behind the last group are written,
@@ -56,5 +64,10 @@ struct DotTile {
 // unsigned bytes (lanes), or of 16-bit words.
 void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
 void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
+
+// totals[i] += factor * sums[i]; the count is a multiple of 8, here and below.
+void add_sums(const int32_t* sums, int64_t count, int32_t factor, int64_t* totals);
+// y[i] = float32(totals[i]) * scale. The scale is a power of two.
+void round_totals(const int64_t* totals, int64_t count, float scale, float* y);
 
 }  // namespace marvin

@@ -4,6 +4,7 @@
 #include "runtime/kernels/conv_exact.h"
 #include "runtime/kernels/conv_f32.h"
 #include "runtime/kernels/conv_weight_grad_words.h"
+#include "runtime/kernels/conv_words.h"
 #include "runtime/kernels/onednn_conv.h"
 #include "runtime/kernels/onednn_conv_s8.h"
 #include "runtime/ops/op.h"
@@ -236,11 +237,32 @@ Kernel s8_onednn(std::string_view name) {
               }};
 }
 
+bool has_short_words(const KernelQuery& query) {
+  return has_words(query) && query.in[0]->dtype != DType::i32 && query.in[1]->dtype != DType::i32;
+}
+
+template <ConvPass kPass>
+Kernel s16_vnni(std::string_view name) {
+  return {.name = name,
+          .admits = [](const KernelQuery& query) { return has_short_words(query) && !has_bytes(query) && dot_is_available(); },
+          .prepare =
+              [](const KernelQuery& query) {
+                return prepared(ConvWords(taps_of<kPass>(query, WeightOrder::o_k_i),
+                                          static_cast<int>(bytes_of(query.in[1]->dtype))));
+              },
+          .run =
+              [](const KernelArgs& args) {
+                state_of<ConvWords>(args).run(words(args, 0), args.in_formats[0].wl, words(args, 1),
+                                              args.in_formats[1].wl, scale_of(args), args.input<float>(2),
+                                              args.output<float>(), args.scratch);
+              }};
+}
+
 Kernel weight_grad_words() {
-  return {.name = "conv_weight_grad_words_vnni",
+  return {.name = "conv_weight_grad_vnni",
           .admits =
               [](const KernelQuery& query) {
-                return has_words(query) && query.in[0]->dtype != DType::i32 && query.in[1]->dtype != DType::i32 &&
+                return has_short_words(query) &&
                        ConvWeightGradWords::admits(shape_of<ConvPass::weight_grad>(query));
               },
           .prepare =
@@ -340,6 +362,7 @@ extern const OpDef kConv = {
     .kernels = {f32_onednn<ConvPass::forward>("conv_f32_onednn"),
                 f32_openblas<ConvPass::forward>("conv_f32_openblas"),
                 s8_onednn<ConvPass::forward>("conv_s8_onednn"),
+                s16_vnni<ConvPass::forward>("conv_s16_vnni"),
                 exact_openblas<ConvPass::forward, FloatContainer::f32>("conv_exact_f32_openblas"),
                 exact_openblas<ConvPass::forward, FloatContainer::f64>("conv_exact_f64_openblas"),
                 {.name = "conv_reference", .run = run_reference<ConvPass::forward>}},
@@ -362,6 +385,7 @@ extern const OpDef kConvInputGrad = {
     .kernels = {f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
                 f32_openblas<ConvPass::input_grad>("conv_input_grad_f32_openblas"),
                 s8_onednn<ConvPass::input_grad>("conv_input_grad_s8_onednn"),
+                s16_vnni<ConvPass::input_grad>("conv_input_grad_s16_vnni"),
                 exact_openblas<ConvPass::input_grad, FloatContainer::f32>("conv_input_grad_exact_f32_openblas"),
                 exact_openblas<ConvPass::input_grad, FloatContainer::f64>("conv_input_grad_exact_f64_openblas"),
                 {.name = "conv_input_grad_reference", .run = run_reference<ConvPass::input_grad>}},

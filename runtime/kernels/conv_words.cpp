@@ -1,0 +1,223 @@
+#include "runtime/kernels/conv_words.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/kernels/scratch.h"
+
+namespace marvin {
+namespace {
+
+// A task's copy of the source stays in the second-level cache.
+constexpr int64_t kSlabBytes = 1 << 17;
+constexpr int64_t kTileLanes = kDotVectors * kDotLanes;
+
+// The source columns that an axis reads, from its offset on.
+int64_t reach(const TapAxis& axis, int64_t count) { return (count - 1) * axis.step + (axis.taps - 1) * axis.spacing + 1; }
+
+template <class From>
+void widen_pixels(const From* from, int64_t pixels, int64_t groups, int64_t channels, int64_t padded, int16_t* to) {
+  if (channels == padded) {
+    std::copy_n(from, pixels * groups * channels, to);
+    return;
+  }
+  for (int64_t i = 0; i < pixels * groups; ++i) {
+    std::copy_n(from + i * channels, channels, to + i * padded);
+    to[i * padded + channels] = 0;
+  }
+}
+
+}  // namespace
+
+ConvWords::ConvWords(std::vector<TapConv> convs, int weight_bytes)
+    : weight_bytes_(weight_bytes), threads_(omp_get_max_threads()) {
+  for (TapConv& conv : convs) {
+    const Part& part = parts_.emplace_back(planned(std::move(conv), threads_));
+    const int64_t shared = Carver::bytes_of<int16_t>(part.conv.weight_elements()) +
+                           (weight_bytes_ == 2 ? 2 : 1) * Carver::bytes_of<std::byte>(part.packed_bytes()) +
+                           Carver::bytes_of<DotRun>(part.most_runs) + Carver::bytes_of<int64_t>(part.most_runs + 1);
+    scratch_bytes_ = std::max(scratch_bytes_, shared + threads_ * Carver::bytes_of<std::byte>(part.slab_bytes()));
+  }
+}
+
+ConvWords::Part ConvWords::planned(TapConv conv, int threads) {
+  Part part{.conv = conv, .pairs = ceil_div(conv.in, 2), .vectors = ceil_div(conv.out, kDotLanes)};
+  if (conv.taps() == 0) return part;
+  const auto& [depth, height, width] = part.conv.axes;
+  part.row_bytes = reach(width, width.count) * part.pixel_bytes();
+  const int64_t fitting = kSlabBytes / (depth.taps * part.row_bytes) - (height.taps - 1) * height.spacing;
+  const int64_t balanced = ceil_div(conv.n * depth.count * height.count, threads);
+  part.rows = std::clamp<int64_t>(std::min(fitting / height.step, balanced), 1, height.count);
+  part.slab_rows = reach(height, part.rows);
+  // A run per tap, and one more wherever an int32 sum is full: after 100 groups or more.
+  part.most_runs = conv.taps() * (1 + ceil_div(part.pairs, 100)) + conv.taps() * part.pairs / 100 + 1;
+  return part;
+}
+
+void ConvWords::pack(const Part& part, Words weights, const DotScheme& scheme, int16_t* words, Shared& shared) {
+  const TapConv& conv = part.conv;
+  weights.bytes == 1 ? pack_weights(conv, static_cast<const int8_t*>(weights.data), words)
+                     : pack_weights(conv, static_cast<const int16_t*>(weights.data), words);
+  const int64_t depth = conv.depth(), blocks = conv.groups * part.vectors;
+  const int64_t block_elements = conv.taps() * part.pairs * kDotLanes * 2;
+  int16_t* upper = reinterpret_cast<int16_t*>(shared.packed[0]);
+  int16_t* lower = reinterpret_cast<int16_t*>(shared.packed[1]);
+#pragma omp parallel for schedule(static) if (conv.weight_elements() >= 1 << 15)
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t group = block / part.vectors, first = block % part.vectors * kDotLanes;
+    const int64_t outs = std::min(kDotLanes, conv.out - first);
+    int64_t at = block * block_elements;
+    for (int64_t tap = 0; tap < conv.taps(); ++tap) {
+      for (int64_t pair = 0; pair < part.pairs; ++pair) {
+        for (int64_t o = 0; o < kDotLanes; ++o) {
+          for (int64_t i = 2 * pair; i < 2 * pair + 2; ++i, ++at) {
+            const bool exists = o < outs && i < conv.in;
+            const int16_t word =
+                exists ? words[(group * conv.out + first + o) * depth + tap * conv.in + i] : int16_t{0};
+            upper[at] = scheme.split ? static_cast<int16_t>(word >> 8) : word;
+            if (scheme.split) lower[at] = static_cast<int16_t>(word & 255);
+          }
+        }
+      }
+    }
+  }
+}
+
+void ConvWords::cut(const Part& part, int64_t most_groups, Shared& shared) {
+  const auto& [depth, height, width] = part.conv.axes;
+  size_t runs = 0, chunks = 0;
+  int64_t room = 0;
+  for (int64_t tap = 0; tap < part.conv.taps(); ++tap) {
+    const int64_t td = tap / width.taps / height.taps, th = tap / width.taps % height.taps, tw = tap % width.taps;
+    const int64_t row = (td * part.slab_rows + th * height.spacing) * part.row_bytes + tw * width.spacing * part.pixel_bytes();
+    for (int64_t pair = 0; pair < part.pairs;) {
+      if (room == 0) {
+        shared.chunks[chunks++] = static_cast<int64_t>(runs);
+        room = most_groups;
+      }
+      const int64_t groups = std::min(room, part.pairs - pair);
+      shared.runs[runs++] = {.row = row + pair * kDotGroupBytes,
+                             .lane = (tap * part.pairs + pair) * kDotLanes * kDotGroupBytes,
+                             .groups = groups};
+      room -= groups;
+      pair += groups;
+    }
+  }
+  shared.chunks[chunks++] = static_cast<int64_t>(runs);
+  shared.runs = shared.runs.first(runs);
+  shared.chunks = shared.chunks.first(chunks);
+}
+
+void ConvWords::copy_slab(const Part& part, Words source, const Task& task, std::byte* slab) {
+  const TapConv& conv = part.conv;
+  const auto& [depth, height, width] = conv.axes;
+  const int64_t columns = reach(width, width.count), padded = 2 * part.pairs;
+  const int64_t first = std::clamp<int64_t>(-width.offset, 0, columns);
+  const int64_t last = std::clamp<int64_t>(width.source - width.offset, first, columns);
+  const int64_t pixel = conv.groups * conv.in;
+  for (int64_t td = 0; td < depth.taps; ++td) {
+    const int64_t plane = task.plane * depth.step + depth.offset + td * depth.spacing;
+    for (int64_t r = 0; r < reach(height, task.rows); ++r) {
+      const int64_t row = task.first_row * height.step + height.offset + r;
+      std::byte* to = slab + (td * part.slab_rows + r) * part.row_bytes;
+      if (plane < 0 || plane >= depth.source || row < 0 || row >= height.source || first == last) {
+        std::memset(to, 0, static_cast<size_t>(part.row_bytes));
+        continue;
+      }
+      std::memset(to, 0, static_cast<size_t>(first * part.pixel_bytes()));
+      std::memset(to + last * part.pixel_bytes(), 0, static_cast<size_t>((columns - last) * part.pixel_bytes()));
+      const int64_t from =
+          (((task.image * depth.source + plane) * height.source + row) * width.source + first + width.offset) * pixel;
+      int16_t* words = reinterpret_cast<int16_t*>(to + first * part.pixel_bytes());
+      source.bytes == 1 ? widen_pixels(static_cast<const int8_t*>(source.data) + from, last - first, conv.groups, conv.in,
+                                       padded, words)
+                        : widen_pixels(static_cast<const int16_t*>(source.data) + from, last - first, conv.groups,
+                                       conv.in, padded, words);
+    }
+  }
+}
+
+// tile[pixel][kTileLanes of channels] to the output, from pixel `first` of a row on.
+void ConvWords::write(const Part& part, const Task& task, int64_t row, int64_t first, int64_t pixels, int64_t channel,
+                      int64_t channels, const float* tile, const Shared& shared) {
+  const TapConv& conv = part.conv;
+  const auto& [depth, height, width] = conv.axes;
+  const int64_t line = (depth.first + task.plane * depth.out_step) * height.extent + height.first + row * height.out_step;
+  const int64_t begin = line * width.extent + width.first + first * width.out_step;
+  for (int64_t c = 0; c < channels; ++c) {
+    const float shift = shared.bias ? shared.bias[channel + c] : 0.0f;
+    float* to = shared.out + (task.image * conv.groups * conv.out + channel + c) * conv.plane() + begin;
+    for (int64_t p = 0; p < pixels; ++p) to[p * width.out_step] = tile[p * kTileLanes + c] + shift;
+  }
+}
+
+void ConvWords::multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared) {
+  const TapConv& conv = part.conv;
+  const auto& [depth, height, width] = conv.axes;
+  const int64_t block_bytes = conv.taps() * part.pairs * kDotLanes * kDotGroupBytes;
+  int32_t sums[kDotRows * kTileLanes] = {};
+  int64_t totals[kDotRows * kTileLanes];
+  float tile[kDotRows * kTileLanes];
+  DotTile dot{.row_pitch = width.step * part.pixel_bytes(),
+              .row_step = kDotGroupBytes,
+              .lane_step = kDotLanes * kDotGroupBytes};
+  for (int64_t group = 0; group < conv.groups; ++group) {
+    for (int64_t vector = 0; vector < part.vectors; vector += dot.vector_count) {
+      dot.vector_count = std::min(kDotVectors, part.vectors - vector);
+      const int64_t channel = vector * kDotLanes, channels = std::min(kTileLanes, conv.out - channel);
+      for (int64_t pixel = 0; pixel < task.rows * width.count; pixel += dot.row_count) {
+        const int64_t row = pixel / width.count, first = pixel % width.count;
+        dot.row_count = std::min(kDotRows, width.count - first);
+        dot.rows = slab + row * height.step * part.row_bytes + first * dot.row_pitch + group * part.pairs * kDotGroupBytes;
+        std::fill_n(totals, dot.row_count * kTileLanes, 0);
+        for (int half = 0; half < (shared.split ? 2 : 1); ++half) {
+          for (int64_t v = 0; v < dot.vector_count; ++v)
+            dot.lanes[v] = shared.packed[half] + (group * part.vectors + vector + v) * block_bytes;
+          for (size_t chunk = 0; chunk + 1 < shared.chunks.size(); ++chunk) {
+            const size_t begin = static_cast<size_t>(shared.chunks[chunk]);
+            dot_words(dot, shared.runs.subspan(begin, static_cast<size_t>(shared.chunks[chunk + 1]) - begin), sums);
+            add_sums(sums, dot.row_count * kTileLanes, shared.split && half == 0 ? 256 : 1, totals);
+          }
+        }
+        round_totals(totals, dot.row_count * kTileLanes, shared.scale, tile);
+        write(part, task, task.first_row + row, first, dot.row_count, group * conv.out + channel, channels, tile, shared);
+      }
+    }
+  }
+}
+
+void ConvWords::run(Words source, int source_bits, Words weights, int weight_bits, float scale, const float* bias,
+                    float* out, std::byte* scratch) const {
+  const DotScheme scheme = dot_scheme(source_bits, weight_bits, 2);
+  for (const Part& part : parts_) {
+    if (part.conv.taps() == 0) {
+      scatter_zeros(part.conv, out);
+      continue;
+    }
+    Carver carver(scratch);
+    Shared shared{.split = scheme.split, .scale = scale, .bias = bias, .out = out};
+    int16_t* words = carver.take<int16_t>(part.conv.weight_elements());
+    shared.packed[0] = carver.take<std::byte>(part.packed_bytes());
+    shared.packed[1] = weight_bytes_ == 2 ? carver.take<std::byte>(part.packed_bytes()) : nullptr;
+    shared.runs = {carver.take<DotRun>(part.most_runs), static_cast<size_t>(part.most_runs)};
+    shared.chunks = {carver.take<int64_t>(part.most_runs + 1), static_cast<size_t>(part.most_runs + 1)};
+    pack(part, weights, scheme, words, shared);
+    cut(part, scheme.most_groups, shared);
+    const int64_t blocks = ceil_div(part.conv.axes[1].count, part.rows), planes = part.conv.axes[0].count;
+#pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))
+    for (int64_t i = 0; i < part.tasks(); ++i) {
+      const int64_t first = i % blocks * part.rows;
+      const Task task{.image = i / blocks / planes,
+                      .plane = i / blocks % planes,
+                      .first_row = first,
+                      .rows = std::min(part.rows, part.conv.axes[1].count - first)};
+      std::byte* slab = carver.rest() + omp_get_thread_num() * Carver::bytes_of<std::byte>(part.slab_bytes());
+      copy_slab(part, source, task, slab);
+      multiply(part, task, slab, shared);
+    }
+  }
+}
+
+}  // namespace marvin

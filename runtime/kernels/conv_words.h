@@ -1,0 +1,71 @@
+// Convolutions of words of one or two bytes by the 16-bit dot products of dot.h, forward and for input gradients: an
+// output pixel's sum runs over the channels of its taps, in pairs that lie beside each other in memory. All that is
+// copied are the rows of the source that some rows of the output read, as 16-bit words with zeros around them.
+#pragma once
+
+#include <vector>
+
+#include "runtime/kernels/conv_taps.h"
+#include "runtime/kernels/dot.h"
+
+namespace marvin {
+
+// out = float32(exact sum) * scale + bias.
+class ConvWords {
+ public:
+  // convs: forward_taps(shape, o_k_i), or input_grad_taps of the same. Asks for dot_is_available(). Plans for the threads
+  // that OpenMP would use now.
+  ConvWords(std::vector<TapConv> convs, int weight_bytes);
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  // The words are of source_bits and weight_bits, at most 8 or 16 by container. scale is a power of two; bias, per output
+  // channel, may be null.
+  void run(Words source, int source_bits, Words weights, int weight_bits, float scale, const float* bias, float* out,
+           std::byte* scratch) const;
+
+ private:
+  // One of the convolutions, and how its output is cut into tasks: some rows of a plane of an image each.
+  struct Part {
+    TapConv conv;
+    int64_t pairs = 0;              // of a group's channels
+    int64_t row_bytes = 0;          // of a copied row
+    int64_t rows = 1, slab_rows = 1;  // of the output in a task, and of the source that they read from a plane
+    int64_t vectors = 0;            // of a group's output channels
+    int64_t most_runs = 0;
+
+    int64_t tasks() const { return conv.n * conv.axes[0].count * ((conv.axes[1].count + rows - 1) / rows); }
+    int64_t pixel_bytes() const { return conv.groups * pairs * kDotGroupBytes; }
+    int64_t slab_bytes() const { return conv.axes[0].taps * slab_rows * row_bytes; }
+    int64_t packed_bytes() const {
+      return conv.groups * vectors * conv.taps() * pairs * kDotLanes * kDotGroupBytes;
+    }
+  };
+  // Where a task's output begins.
+  struct Task {
+    int64_t image, plane, first_row, rows;
+  };
+  // What the tasks of a run share.
+  struct Shared {
+    std::byte* packed[2];       // weights; their upper and their lower bytes where they are split
+    std::span<DotRun> runs;     // over taps and pairs
+    std::span<int64_t> chunks;  // where the runs of one int32 sum begin, and where the last end
+    bool split;
+    float scale;
+    const float* bias;
+    float* out;
+  };
+
+  static Part planned(TapConv conv, int threads);
+  static void pack(const Part& part, Words weights, const DotScheme& scheme, int16_t* words, Shared& shared);
+  static void cut(const Part& part, int64_t most_groups, Shared& shared);
+  static void copy_slab(const Part& part, Words source, const Task& task, std::byte* slab);
+  static void multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared);
+  static void write(const Part& part, const Task& task, int64_t row, int64_t first, int64_t pixels, int64_t channel,
+                    int64_t channels, const float* tile, const Shared& shared);
+
+  std::vector<Part> parts_;
+  int weight_bytes_;
+  int threads_;
+  int64_t scratch_bytes_ = 0;
+};
+
+}  // namespace marvin
