@@ -52,21 +52,21 @@ TEST_CASE("deciding on 100 weights every 10 steps of 4 times 5 samples") {
 // ---- A run ----------------------------------------------------------------------------------------------------------
 
 // y = W2 (W1 x) of 4, 3 and 2 numbers, a batch of 10: slots x, W1, h, W2, dy, dh.
-enum Slot : size_t { kX, kW1, kH, kW2, kDy, kDh, kSlots };
+enum Slot : size_t { slot_x, slot_w1, slot_h, slot_w2, slot_dy, slot_dh, slot_count };
 
 StepLayout two_layers(int64_t accumulate = 1) {
   StepLayout layout{.layers = {"fc1", "fc2"}, .batch = 10, .accumulate = accumulate};
   layout.operands = {{Role::activation, 40}, {Role::weight, 12},   {Role::activation, 30},
                      {Role::weight, 6},      {Role::gradient, 20}, {Role::gradient, 30}};
-  layout.products = {{120, {kX, kW1}, 0, true, published_linear(4, 3)},
-                     {60, {kH, kW2}, 1, true, published_linear(3, 2)},
-                     {60, {kDy, kW2}, 1, false, {}},
-                     {60, {kH, kDy}, 1, false, {}},
-                     {120, {kX, kDh}, 0, false, {}}};
+  layout.products = {{120, {slot_x, slot_w1}, 0, true, published_linear(4, 3)},
+                     {60, {slot_h, slot_w2}, 1, true, published_linear(3, 2)},
+                     {60, {slot_dy, slot_w2}, 1, false, {}},
+                     {60, {slot_h, slot_dy}, 1, false, {}},
+                     {120, {slot_x, slot_dh}, 0, false, {}}};
   return layout;
 }
 
-std::vector<SlotCost> all_in(FixedPoint format) { return std::vector<SlotCost>(kSlots, {.format = format}); }
+std::vector<SlotCost> all_in(FixedPoint format) { return std::vector<SlotCost>(slot_count, {.format = format}); }
 
 CostSummary after(const std::vector<SlotCost>& slots, int64_t accumulate = 1) {
   CostMeter meter(two_layers(accumulate));
@@ -112,8 +112,8 @@ TEST_CASE("a run in 8 bits gains 1.6 in training as published, and 4 where backw
 
 TEST_CASE("words count by layer and role, zeros in the sparse model, sizes by parameters") {
   std::vector<SlotCost> slots = all_in({8, 4});
-  slots[kW1] = {.format = {16, 9}, .nonzero = 0.5};
-  slots[kDy].format = kFloat;
+  slots[slot_w1] = {.format = {16, 9}, .nonzero = 0.5};
+  slots[slot_dy].format = kFloat;
   const CostSummary run = after(slots);
   // fc1 multiplies in 16 bits forward, fc2 in 8; everything that reads dy is in float32.
   CHECK(run.dense.training_speedup == Approx(2 * 18 * 32 / (12 * 16 + 6 * 8 + 18 * 32.0)));
@@ -153,8 +153,8 @@ TEST_CASE("training is modelled over the whole run, inference and model size by 
 
 TEST_CASE("a policy that decides costs what its look-backs ask for, and inference is free of it") {
   std::vector<SlotCost> slots = all_in({8, 4});
-  slots[kW1].lookback = slots[kW2].lookback = 25;
-  slots[kW1].resolution = slots[kW2].resolution = 50;
+  slots[slot_w1].lookback = slots[slot_w2].lookback = 25;
+  slots[slot_w1].resolution = slots[slot_w2].resolution = 50;
   const CostSummary run = after(slots);
   const Deciding deciding{25, 50, 1};
   const double published = published_overhead(4, 8, 1, deciding) + published_overhead(3, 8, 1, deciding);
