@@ -65,42 +65,39 @@ Role role_of(const Graph& graph, ValueId value, const std::vector<bool>& is_weig
   return is_weight[value.index] ? Role::weight : Role::activation;
 }
 
+// "conv1" of conv1.weight; "" where the name has no dot.
+std::string layer_of(const std::string& parameter) {
+  const size_t dot = parameter.rfind('.');
+  return dot == std::string::npos ? "" : parameter.substr(0, dot);
+}
+
 // "conv1" for a product that reads conv1.weight; else its node's name; else its output's.
 std::string layer_of(const Graph& graph, const Node& node) {
   for (const size_t i : *op_named(node.op).product) {
     const Value& operand = graph[node.inputs[i]];
-    const size_t dot = operand.name.rfind('.');
-    if (operand.kind == ValueKind::parameter && dot != std::string::npos && dot > 0) return operand.name.substr(0, dot);
+    if (operand.kind != ValueKind::parameter) continue;
+    if (std::string layer = layer_of(operand.name); !layer.empty()) return layer;
   }
   return node.name.empty() ? graph[node.outputs[0]].name : node.name;
 }
 
 class QuantizationWriter {
  public:
-  QuantizationWriter(Graph& graph, const std::vector<FixedPoint>& formats, const Observation& observe)
-      : graph_(graph), products_(graph), formats_(formats), observe_(observe) {
-    graph.slots = find_slots(graph);
+  QuantizationWriter(Graph& graph, const std::vector<FixedPoint>& formats, const QuantizationOptions& options)
+      : graph_(graph), products_(graph), formats_(formats), options_(options) {
+    graph.slots = find_slots(graph, options);
     if (graph.slots.size() != formats.size()) throw std::logic_error("insert_quantization: one format per slot");
     for (size_t i = 0; i < products_.values.size(); ++i) slot_[products_.values[i]] = i;
+    for (const ParameterGradient& pair : options.gradients) gradient_[pair.parameter] = pair.gradient;
   }
 
   void run() {
     for (const NodeId product : products_.nodes) rewire(product);
-    if (!observe_.enabled) return;
-    for (const ValueId value : products_.values) {
-      if (!observed_.contains(value)) add(value, "Observe", "stats", {});
-      add(value, "Sample", "sample", {{"limit", observe_.sample_elements}});
+    for (size_t i = 0; i < products_.values.size(); ++i) show(products_.values[i], i);
+    if (options_.treatment.round_gradients) {
+      for (size_t i = 0; i < options_.gradients.size(); ++i) round(options_.gradients[i], products_.values.size() + i);
     }
-  }
-
-  // Gradients of the quantized weights, by the name that differentiate gives them.
-  void sample_weight_gradients() {
-    if (!observe_.enabled) return;
-    for (size_t i = 0; i < graph_.slots.size(); ++i) {
-      if (graph_.slots[i].role != Role::weight) continue;
-      const ValueId gradient = graph_.find("d." + graph_.slots[i].name);
-      if (gradient.valid()) add(gradient, "Sample", "sample", {{"limit", observe_.gradient_sample_elements}});
-    }
+    if (options_.observe.enabled) show_weight_gradients();
   }
 
  private:
@@ -108,12 +105,41 @@ class QuantizationWriter {
 
   void rewire(NodeId id) {
     const OpDef& op = op_named(graph_[id].op);
-    for (const size_t i : *op.product)
-      if (formats_[slot(graph_[id].inputs[i])].is_float()) return;
+    const auto is_float = [&](size_t i) { return formats_[slot(graph_[id].inputs[i])].is_float(); };
+    const bool any_float = std::ranges::any_of(*op.product, is_float);
+    if (any_float && !options_.treatment.mixed) return;
     for (const size_t i : *op.product) {
-      const ValueId quantized = quantize(graph_[id].inputs[i], op.product_layout);
-      graph_[id].inputs[i] = quantized;
+      if (is_float(i)) continue;
+      const ValueId operand = graph_[id].inputs[i];
+      const ValueId read = any_float ? rounded(operand) : quantize(operand, op.product_layout);
+      graph_[id].inputs[i] = read;
     }
+  }
+
+  // The numbers that the words of `operand` stand for.
+  ValueId rounded(ValueId operand) {
+    const auto known = rounded_.find(operand);
+    if (known != rounded_.end()) return known->second;
+    return rounded_[operand] = dequantize(quantize(operand, Layout::row_major));
+  }
+
+  ValueId dequantize(ValueId words) {
+    const Node& quantize = graph_[graph_[words].producer];
+    Node node{.op = "Dequantize", .inputs = {words}, .phase = quantize.phase, .slot = quantize.slot};
+    return graph_[append(graph_, std::move(node), {graph_.unused_name(graph_[words].name + ".value")})].outputs[0];
+  }
+
+  // Every reader of a parameter's gradient reads it rounded.
+  void round(ParameterGradient pair, size_t index) {
+    if (!pair.gradient.valid()) return;
+    if (!formats_[index].is_float()) {
+      const ValueId words = make_words(pair.gradient, index, Layout::row_major);
+      const NodeId quantize = graph_[words].producer;
+      const ValueId value = dequantize(words);
+      replace_uses(graph_, pair.gradient, value, quantize);
+      gradient_[pair.parameter] = value;
+    }
+    show(pair.gradient, index);
   }
 
   ValueId quantize(ValueId operand, Layout wanted) {
@@ -123,20 +149,20 @@ class QuantizationWriter {
     // Words in another order are no view of those of the value.
     const ValueId value = products_.value_of.at(operand);
     const bool views = operand != value && layout == Layout::row_major;
-    return quantized_[{operand, layout}] = views ? view(operand, value) : make_words(operand, layout);
+    return quantized_[{operand, layout}] = views ? view(operand, value) : make_words(operand, slot(operand), layout);
   }
 
-  ValueId make_words(ValueId operand, Layout layout) {
-    const size_t index = slot(operand);
+  ValueId make_words(ValueId operand, size_t index, Layout layout) {
     const Slot& slot = graph_.slots[index];
+    const bool stochastic = slot.role == Role::gradient || options_.treatment.stochastic;
     Node node{.op = "Quantize",
               .inputs = {operand},
               .attrs = {{"storage", std::string(name_of(storage_of(formats_[index])))},
                         {"channels_last", int64_t{layout == Layout::channels_last}},
-                        {"stochastic", int64_t{slot.role == Role::gradient}}},
-              .phase = slot.role == Role::gradient ? Phase::backward : Phase::forward,
+                        {"stochastic", int64_t{stochastic}}},
+              .phase = phase_of(operand, slot.role),
               .slot = SlotId{static_cast<uint32_t>(index)}};
-    const bool observes = observe_.enabled && observed_.insert(products_.values[index]).second;
+    const bool observes = options_.observe.enabled && observed_.insert(index).second;
     const NodeId id = append(
         graph_, std::move(node),
         {graph_.unused_name(graph_[operand].name + ".q"), observes ? graph_.unused_name(slot.name + ".stats") : ""});
@@ -152,26 +178,54 @@ class QuantizationWriter {
     return graph_[append(graph_, std::move(node), {graph_.unused_name(graph_[operand].name + ".q")})].outputs[0];
   }
 
-  void add(ValueId value, const std::string& op, const std::string& suffix, Attrs attrs) {
+  Phase phase_of(ValueId value, Role role) const {
+    const Value& v = graph_[value];
+    if (role != Role::gradient) return Phase::forward;
+    return v.kind == ValueKind::computed ? graph_[v.producer].phase : Phase::backward;
+  }
+
+  void show(ValueId value, size_t index) {
+    const Observation& observe = options_.observe;
+    if (!observe.enabled) return;
+    const Slot slot = graph_.slots[index];
+    if (!observed_.contains(index)) add(value, "Observe", slot.name + ".stats", {});
+    const int64_t limit = slot.role == Role::weight ? observe.weight_elements : observe.sample_elements;
+    add(value, "Sample", slot.name + ".sample", {{"limit", limit}});
+  }
+
+  // As the optimizer takes them; those of weights that are computed from parameters by the name that differentiate gives.
+  void show_weight_gradients() {
+    for (size_t i = 0; i < products_.values.size(); ++i) {
+      if (graph_.slots[i].role != Role::weight) continue;
+      const auto trained = gradient_.find(products_.values[i]);
+      const std::string name = "d." + graph_.slots[i].name;
+      const ValueId gradient = trained != gradient_.end() ? trained->second : graph_.find(name);
+      if (gradient.valid()) add(gradient, "Sample", name + ".sample", {{"limit", options_.observe.gradient_elements}});
+    }
+  }
+
+  void add(ValueId value, const std::string& op, const std::string& name, Attrs attrs) {
     const Value& v = graph_[value];
     const Phase phase = v.kind == ValueKind::computed ? graph_[v.producer].phase : Phase::forward;
     Node node{.op = op, .inputs = {value}, .attrs = std::move(attrs), .phase = phase};
-    const NodeId id = append(graph_, std::move(node), {graph_.unused_name(cat(v.name, ".", suffix))});
+    const NodeId id = append(graph_, std::move(node), {graph_.unused_name(name)});
     graph_.outputs.push_back(graph_[id].outputs[0]);
   }
 
   Graph& graph_;
   Products products_;
   const std::vector<FixedPoint>& formats_;
-  const Observation& observe_;
+  const QuantizationOptions& options_;
   std::map<ValueId, size_t> slot_;  // by value
+  std::map<ValueId, ValueId> gradient_;  // by parameter
   std::map<std::pair<ValueId, Layout>, ValueId> quantized_;
-  std::set<ValueId> observed_;
+  std::map<ValueId, ValueId> rounded_;
+  std::set<size_t> observed_;  // slots whose Quantize does so
 };
 
 }  // namespace
 
-std::vector<Slot> find_slots(const Graph& graph) {
+std::vector<Slot> find_slots(const Graph& graph, const QuantizationOptions& options) {
   const Products products(graph);
   std::map<std::string, std::string> layers;  // by the forward node's name, which its backward nodes carry
   std::map<ValueId, std::string> layer;
@@ -185,13 +239,16 @@ std::vector<Slot> find_slots(const Graph& graph) {
   std::vector<Slot> slots;
   for (const ValueId value : products.values)
     slots.push_back({graph[value].name, layer.at(value), role_of(graph, value, is_weight)});
+  if (!options.treatment.round_gradients) return slots;
+  for (const ParameterGradient& pair : options.gradients) {
+    const std::string& parameter = graph[pair.parameter].name;
+    slots.push_back({parameter + ".gradient", layer_of(parameter), Role::gradient});
+  }
   return slots;
 }
 
-void insert_quantization(Graph& graph, const std::vector<FixedPoint>& formats, const Observation& observe) {
-  QuantizationWriter writer(graph, formats, observe);
-  writer.run();
-  writer.sample_weight_gradients();
+void insert_quantization(Graph& graph, const std::vector<FixedPoint>& formats, const QuantizationOptions& options) {
+  QuantizationWriter(graph, formats, options).run();
 }
 
 }  // namespace marvin

@@ -10,9 +10,9 @@
 namespace marvin {
 namespace {
 
-std::vector<FixedPoint> formats_of(const Graph& graph, const Formats& formats) {
+std::vector<FixedPoint> formats_of(const std::vector<Slot>& slots, const Formats& formats) {
   std::vector<FixedPoint> result;
-  for (const Slot& slot : find_slots(graph)) {
+  for (const Slot& slot : slots) {
     const auto format = formats.find(slot.name);
     result.push_back(format == formats.end() ? FixedPoint{} : format->second);
   }
@@ -40,6 +40,7 @@ const std::vector<std::string>& pass_names() {
 Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& runner) {
   Compiled result{.graph = model};
   Graph& graph = result.graph;
+  QuantizationOptions quantization{.treatment = options.treatment, .observe = options.observe};
 
   // Float, forward only. Shapes are known everywhere.
   runner.run("fold_constants", graph, [](Graph& g) { fold_constants(g); });
@@ -64,20 +65,32 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
     std::vector<ValueId> gradients;
     runner.run("differentiate", graph, [&](Graph& g) { gradients = differentiate(g, parameters); });
     result.untrained = without_gradient(graph, parameters, gradients);
+    const std::vector<ValueId> derivatives = gradients;
+    const auto hand_over = [&](Graph& g) {
+      if (options.treatment.round_gradients) set_apart(g, parameters, gradients);
+      for (size_t i = 0; i < parameters.size(); ++i)
+        if (derivatives[i].valid()) quantization.gradients.push_back({parameters[i], gradients[i]});
+      if (options.treatment.unit_gradients) make_unit(g, gradients);
+    };
     if (options.optimizer) {
-      runner.run("shape_gradients", graph,
-                 [&](Graph& g) { shape_gradients(g, options.shaping, parameters, gradients); });
+      runner.run("shape_gradients", graph, [&](Graph& g) {
+        shape_gradients(g, options.shaping, parameters, gradients);
+        hand_over(g);
+      });
       runner.run("append_optimizer", graph,
                  [&](Graph& g) { result.optimizer = append_optimizer(g, *options.optimizer, parameters, gradients); });
     } else {
+      hand_over(graph);
       for (const ValueId gradient : gradients)
         if (gradient.valid()) graph.outputs.push_back(gradient);
     }
   }
 
   // Nothing is differentiated beyond this point: new ops need no gradient, and quantizing is straight-through.
-  runner.run("insert_quantization", graph,
-             [&](Graph& g) { insert_quantization(g, formats_of(g, options.formats), options.observe); });
+  runner.run("insert_quantization", graph, [&](Graph& g) {
+    insert_quantization(g, formats_of(find_slots(g, quantization), options.formats), quantization);
+  });
+  result.product_slots = graph.slots.size() - (options.treatment.round_gradients ? quantization.gradients.size() : 0);
   runner.run("select_kernels", graph, [&](Graph& g) { select_kernels(g, options.backend); });
   return result;
 }

@@ -22,6 +22,7 @@ struct CompileOptions {
   GradientOptions shaping;                    // of gradients, before the optimizer
   bool gradients = false;                     // differentiate without an optimizer: gradients are computed and observed
   Formats formats;                            // a slot that is not named is float32
+  Treatment treatment;                        // what the policy that decides on formats asks for
   Observation observe;
   std::optional<Backend> backend;  // preferred for products
 };
@@ -34,6 +35,7 @@ struct Compiled {
   Graph graph;
   LossInputs loss;
   OptimizerInputs optimizer;
+  size_t product_slots = 0;            // of graph.slots; those after them are of parameters' gradients
   std::vector<std::string> untrained;  // parameters that no gradient reaches: no derivative passes what reads them
 };
 

@@ -65,4 +65,23 @@ void shape_gradients(Graph& graph, const GradientOptions& options, const std::ve
   if (options.clip_norm != 0 && options.is_last) shaper.clip(gradients);
 }
 
+void set_apart(Graph& graph, const std::vector<ValueId>& parameters, std::vector<ValueId>& gradients) {
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (!gradients[i].valid()) continue;
+    Node node{.op = "Identity", .inputs = {gradients[i]}, .phase = Phase::update};
+    const std::string name = graph.unused_name(graph[parameters[i]].name + ".gradient");
+    gradients[i] = graph[append(graph, std::move(node), {name})].outputs[0];
+  }
+}
+
+void make_unit(Graph& graph, std::vector<ValueId>& gradients) {
+  for (ValueId& gradient : gradients) {
+    if (!gradient.valid()) continue;
+    Builder builder(graph, Phase::update, graph[gradient].name, "");
+    const ValueId square = builder.build("ReduceSumSquare", {gradient}, {{"keepdims", int64_t{0}}});
+    const ValueId norm = builder.build("Max", {builder.build("Sqrt", {square}), builder.scalar_like(square, 1e-18)});
+    gradient = builder.build("Div", {gradient, norm});
+  }
+}
+
 }  // namespace marvin

@@ -22,4 +22,10 @@ struct GradientOptions {
 void shape_gradients(Graph& graph, const GradientOptions& options, const std::vector<ValueId>& parameters,
                      std::vector<ValueId>& gradients);
 
+// Makes every gradient a value of its own, <parameter>.gradient, which nothing else reads.
+void set_apart(Graph& graph, const std::vector<ValueId>& parameters, std::vector<ValueId>& gradients);
+
+// Divides every gradient by its 2-norm. One that is zero stays zero, as one below 1e-18 stays near it.
+void make_unit(Graph& graph, std::vector<ValueId>& gradients);
+
 }  // namespace marvin

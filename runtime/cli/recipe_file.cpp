@@ -6,25 +6,12 @@
 #include <set>
 
 #include "runtime/cli/options.h"
+#include "runtime/report/strict_json.h"
 
 namespace marvin {
 namespace {
 
 constexpr const char* kPreprocess = "preprocess";
-
-// Throws Error on a key that an object has twice, which Json would pass over.
-Json parse_strictly(std::istream& text) {
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
-  return Json::parse(text, [&](int, Json::parse_event_t event, const Json& parsed) {
-    using Event = Json::parse_event_t;
-    if (event == Event::object_start) keys.emplace_back();
-    if (event == Event::object_end) keys.pop_back();
-    if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      throw Error("has the key '", parsed.get<std::string>(), "' twice");
-    }
-    return true;
-  });
-}
 
 // The names that a recipe may use.
 std::vector<std::string> settings_of(const CLI::App& command) {
@@ -134,13 +121,9 @@ Json read_recipe(const std::string& path) {
   std::ifstream file(path);
   if (!file || std::filesystem::is_directory(path)) throw Error("cannot open the recipe '", path, "'");
   return with_context(cat("the recipe '", path, "'"), [&] {
-    try {
-      Json json = parse_strictly(file);
-      if (!json.is_object()) throw Error("is not a JSON object of settings");
-      return json;
-    } catch (const Json::parse_error& error) {
-      throw Error("is not JSON: error at byte ", error.byte);
-    }
+    Json json = parse_strictly(file);
+    if (!json.is_object()) throw Error("is not a JSON object of settings");
+    return json;
   });
 }
 

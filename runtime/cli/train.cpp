@@ -48,7 +48,9 @@ bool lies_in(const std::string& file, const std::string& directory) {
 // Throws where the run directory cannot be made, or replacing it would remove what the run reads.
 void check_out(const TrainOptions& options) {
   check_run_directory(options.out, options.overwrite);
-  for (const std::string& source : {options.model, options.data, options.eval_data, options.recipe_file}) {
+  const std::string& precision = options.recipe.precision;
+  const std::string formats = precision.ends_with(".json") || precision.ends_with(".jsonl") ? precision : "";
+  for (const std::string& source : {options.model, options.data, options.eval_data, options.recipe_file, formats}) {
     if (!options.overwrite || source.empty() || !lies_in(source, options.out)) continue;
     throw Error("--overwrite would remove '", source, "', which this run reads; give --out another name");
   }
@@ -140,7 +142,7 @@ int train(TrainOptions& options, CLI::App& command) {
   Json run = configuration(options, recipe, trainer);
   const RunDirectory directory(options.out, options.overwrite, run);
   print_begin(options, data, trainer);
-  TrainingLog log(directory, options.common, trainer.formats(),
+  TrainingLog log(directory, options.common, trainer.formats(), trainer.treatment(),
                   [&] { write_model(model, trainer, options, directory / "best.onnx"); });
   const TrainingResult result = trainer.run(log.events());
   log.finish();
@@ -168,6 +170,19 @@ Verb add_train(CLI::App& app) {
       "changes that:\n"
       "pad puts N zeros around every image; crop moves training images by up to N pixels, flip mirrors half of them.\n"
       "The run directory then holds run.json, metrics.jsonl, precision.jsonl, trained.onnx and best.onnx.\n\n"
+      "--precision\n"
+      "  adaptive   every tensor the word length that it needs, from what it shows while training runs\n"
+      "  paper      MARViN/AdaPT as published: one format per layer for weights, inputs and gradients, at 8 to 32 bits; words\n"
+      "             above 24 bits are computed in float32. paper:released decides as the authors' program does, paper:sound\n"
+      "             (the same as paper) as it means to. Settings may follow, with these defaults:\n"
+      "             paper:sound,lb_min=25,lb_max=100,r_min=50,r_max=150,buff=8,gamma=0.33,tolerance=0.01,penalty=1\n"
+      "             (steps to look back, bins, bits before the point, change of the look-back, nats, weight of the penalty)\n"
+      "  muppet     MuPPET: one word length for all, 8 to 16 bits and then float32, that grows at ends of epochs;\n"
+      "             muppet:resolution=3,patience=2 (epochs to a look, looks before it grows)\n"
+      "  FILE.json  formats by slot or layer, names or regular expressions for whole names, float32 for what is left out:\n"
+      "             {\"default\": \"8\", \"slots\": {\"fc2.weight\": \"16.12\", \"d\\\\..*\": \"16\"}, \"layers\": {\"conv1\": "
+      "\"float32\"}}\n"
+      "  RUN/precision.jsonl  the formats of a recorded run, switched at its steps: repeats it to the bit\n\n"
       "Examples:\n"
       "  marvin train models/lenet5.onnx --data fashion-mnist --out runs/a --epochs 5 --lr 0.05 --momentum 0.9\n"
       "  marvin train models/lenet5.onnx --data fashion-mnist --out runs/b --precision float32 --optimizer adam\n"

@@ -10,7 +10,8 @@ Json to_json(FixedPoint format) { return {{"wl", format.wl}, {"fl", format.fl}};
 }  // namespace
 
 TrainingLog::TrainingLog(const RunDirectory& directory, const CommonOptions& common,
-                         const std::vector<SlotFormatNow>& begin, std::function<void()> improved)
+                         const std::vector<SlotFormatNow>& begin, const Treatment& treatment,
+                         std::function<void()> improved)
     : metrics_(directory / "metrics.jsonl"),
       precision_(directory / "precision.jsonl"),
       bar_(!common.quiet),
@@ -18,7 +19,7 @@ TrainingLog::TrainingLog(const RunDirectory& directory, const CommonOptions& com
       improved_(std::move(improved)) {
   for (size_t i = 0; i < begin.size(); ++i) {
     const Evidence evidence{.reason = "begin", .range = begin[i].first_range};
-    log_switch(0, begin[i].slot, {.slot = i, .to = begin[i].format, .evidence = evidence});
+    log_switch(0, begin[i].slot, {.slot = i, .to = begin[i].format, .evidence = evidence}, treatment);
   }
   precision_.flush();
 }
@@ -59,24 +60,26 @@ void TrainingLog::log_evaluation(const StepReport& report, const Evaluation& eva
   print_line(cat("epoch ", report.epoch, ", step ", report.step, ": ", text_of(evaluation), best ? " (best)" : ""));
 }
 
-void TrainingLog::log_switch(int64_t step, const Slot& slot, const FormatChange& change) {
+void TrainingLog::log_switch(int64_t step, const Slot& slot, const FormatChange& change, const Treatment& treatment) {
   const Evidence& evidence = change.evidence;
-  precision_.append({{"step", step},
-                     {"slot", slot.name},
-                     {"layer", slot.layer},
-                     {"role", std::string(name_of(slot.role))},
-                     {"from", to_json(change.from)},
-                     {"to", to_json(change.to)},
-                     {"reason", std::string(evidence.reason)},
-                     {"needed_wl", evidence.needed_wl},
-                     {"range", json_number(evidence.range)},
-                     {"divergence", evidence.divergence},
-                     {"diversity", evidence.diversity},
-                     {"saturated", json_number(evidence.saturated)},
-                     {"underflowed", json_number(evidence.underflowed)},
-                     {"lookback", evidence.lookback},
-                     {"resolution", evidence.resolution},
-                     {"strategy", std::string(name_of(evidence.strategy))}});
+  Json line = {{"step", step},
+               {"slot", slot.name},
+               {"layer", slot.layer},
+               {"role", std::string(name_of(slot.role))},
+               {"from", to_json(change.from)},
+               {"to", to_json(change.to)},
+               {"reason", std::string(evidence.reason)},
+               {"needed_wl", evidence.needed_wl},
+               {"range", json_number(evidence.range)},
+               {"divergence", evidence.divergence},
+               {"diversity", evidence.diversity},
+               {"saturated", json_number(evidence.saturated)},
+               {"underflowed", json_number(evidence.underflowed)},
+               {"lookback", evidence.lookback},
+               {"resolution", evidence.resolution},
+               {"strategy", std::string(name_of(evidence.strategy))}};
+  if (treatment != Treatment{}) line["treatment"] = text_of(treatment);
+  precision_.append(line);
 }
 
 }  // namespace marvin

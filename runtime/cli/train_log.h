@@ -13,10 +13,10 @@ namespace marvin {
 // metrics.jsonl and precision.jsonl of a run directory, the progress bar, a line per evaluation.
 class TrainingLog {
  public:
-  // `begin`: the formats of the first step, which are logged as switches at step 0. `improved` is called at every
-  // evaluation that is the best so far.
+  // `begin`: the formats of the first step, which are logged as switches at step 0, with the treatment. `improved` is
+  // called at every evaluation that is the best so far.
   TrainingLog(const RunDirectory& directory, const CommonOptions& common, const std::vector<SlotFormatNow>& begin,
-              std::function<void()> improved);
+              const Treatment& treatment, std::function<void()> improved);
 
   TrainingEvents events();
   // Takes the bar away and brings the files to disk.
@@ -25,7 +25,7 @@ class TrainingLog {
  private:
   void log_step(const StepReport& report);
   void log_evaluation(const StepReport& report, const Evaluation& evaluation, bool best);
-  void log_switch(int64_t step, const Slot& slot, const FormatChange& change);
+  void log_switch(int64_t step, const Slot& slot, const FormatChange& change, const Treatment& treatment = {});
 
   JsonLines metrics_, precision_;
   ProgressBar bar_;

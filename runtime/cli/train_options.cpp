@@ -2,6 +2,7 @@
 
 #include "runtime/cli/recipe_file.h"
 #include "runtime/train/initialize.h"
+#include "runtime/train/policy_of.h"
 
 namespace marvin {
 namespace {
@@ -164,7 +165,8 @@ void add_precision_options(CLI::App& command, TrainOptions& o) {
   const char* kGroup = "Precision";
   command
       .add_option("--precision", o.recipe.precision,
-                  "adaptive, float32, fixed:WL (the point follows the values) or fixed:WL.FL")
+                  "adaptive, float32, fixed:WL (the point follows the values), fixed:WL.FL, paper or paper:released "
+                  "(MARViN/AdaPT), muppet, FILE.json (formats by slot) or RUN/precision.jsonl (replay); see below")
       ->type_name("SPEC")
       ->group(kGroup)
       ->capture_default_str();
@@ -217,9 +219,10 @@ const std::vector<Dependence>& dependences() {
   const auto ignores = [](const Recipe& recipe) {
     return recipe.loss.name.empty() || recipe.loss.name == "cross-entropy" || recipe.loss.name == "nll";
   };
-  // Formats of float32 and fixed:WL.FL stay as they are.
+  // Formats of float32 and fixed:WL.FL stay as they are, those of a recording change when they did.
   const auto switches = [](const Recipe& recipe) {
-    return recipe.precision != "float32" && recipe.precision.find('.') == std::string::npos;
+    const std::unique_ptr<SwitchPolicy> policy = policy_of(recipe.precision);
+    return policy && policy->switches();
   };
   static const std::vector<Dependence> list = {{"momentum", "optimizer", has_momentum},
                                                {"nesterov", "optimizer", sgd},

@@ -3,19 +3,19 @@
 #include <array>
 #include <optional>
 
-#include "runtime/precision/policy.h"
+#include "runtime/train/policy_of.h"
 
 namespace marvin {
 namespace {
 
-constexpr const char* kBeforeQuantization = "append_optimizer";
-
 CompileOptions compile_options(const Graph& model, const GraphOptions& options, const Formats& formats) {
   check_word("--optimizer", options.optimizer, optimizer_names());
   OptimizerOptions optimizer{.name = options.optimizer};
+  const std::unique_ptr<SwitchPolicy> policy = policy_of(options.precision);
   return {.loss = {.name = options.loss.empty() ? usual_loss(model) : options.loss},
           .optimizer = optimizer,
           .formats = formats,
+          .treatment = policy ? policy->treatment() : Treatment{},
           .backend = backend_named(options.backend)};
 }
 
@@ -59,13 +59,16 @@ std::string usual_loss(const Graph& model) {
   }
 }
 
-Formats assumed_formats(const std::vector<Slot>& slots, const std::string& precision) {
-  const std::unique_ptr<SwitchPolicy> policy = make_policy(precision);
+Formats assumed_formats(const TrainingSlots& training, const std::string& precision) {
+  const std::vector<Slot>& slots = training.slots;
+  const std::unique_ptr<SwitchPolicy> policy = policy_of(precision);
   if (!policy || slots.empty()) return {};
   std::array<float, QuantizeStats::kCount> stats = {};
   stats[QuantizeStats::absmax] = 1;
   std::vector<SlotWindow> windows;
-  for (const Slot& slot : slots) windows.push_back({.slot = &slot, .stats = stats});
+  for (size_t i = 0; i < slots.size(); ++i) {
+    windows.push_back({.slot = &slots[i], .stats = stats, .to_optimizer = i >= training.products});
+  }
   PolicyState state;
   const std::vector<FixedPoint> begin = policy->begin(windows, state);
   Formats formats;
@@ -73,8 +76,9 @@ Formats assumed_formats(const std::vector<Slot>& slots, const std::string& preci
   return formats;
 }
 
-std::vector<Slot> training_slots(const Graph& model, const GraphOptions& options) {
-  return find_slots(stage_after(model, kBeforeQuantization, options, {}).graph);
+TrainingSlots training_slots(const Graph& model, const GraphOptions& options) {
+  const size_t products = find_slots(stage_after(model, "append_optimizer", options, {}).graph).size();
+  return {stage_after(model, "insert_quantization", options, {}).graph.slots, products};
 }
 
 Stage stage_after(const Graph& model, const std::string& pass, const GraphOptions& options, const Formats& formats) {

@@ -31,11 +31,15 @@ std::span<const GraphFlag> graph_flags();
 // mse. Throws Error where none can be attached.
 std::string usual_loss(const Graph& model);
 
-// The formats that `precision` begins with when every value is within [-1, 1], since there is no data to look at.
-Formats assumed_formats(const std::vector<Slot>& slots, const std::string& precision);
-
 // All of the training step's slots.
-std::vector<Slot> training_slots(const Graph& model, const GraphOptions& options);
+struct TrainingSlots {
+  std::vector<Slot> slots;
+  size_t products = 0;  // those of values that products read; the others are of parameters' gradients
+};
+TrainingSlots training_slots(const Graph& model, const GraphOptions& options);
+
+// The formats that `precision` begins with when every value is within [-1, 1], since there is no data to look at.
+Formats assumed_formats(const TrainingSlots& slots, const std::string& precision);
 
 // A training graph, and the passes that led to it.
 struct Stage {

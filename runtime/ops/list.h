@@ -38,8 +38,8 @@
   op(RoiAlign) op(RoiAlignGrad) op(MaxRoiPool) op(MaxRoiPoolGrad) \
   /* optimizer.cpp */ \
   op(SGD) op(Adam) op(Adagrad) op(RMSprop) \
-  /* quantize.cpp */   \
-  op(Quantize) op(Observe) op(Sample) \
+  /* quantize.cpp, dequantize.cpp */ \
+  op(Quantize) op(Dequantize) op(Observe) op(Sample) \
   /* quantize_linear.cpp */ \
   op(QuantizeLinear) op(DequantizeLinear) op(DynamicQuantizeLinear) op(FakeQuantize) op(FakeQuantizeGrad) \
   op(IntQuant) op(BipolarQuant) \

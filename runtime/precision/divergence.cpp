@@ -7,16 +7,21 @@
 namespace marvin {
 namespace {
 
-float quantized(float x, FixedPoint format, float scale, float unscale) {
-  const float bounded =
-      std::clamp(x * scale, static_cast<float>(format.min()), static_cast<float>(format.max()));
-  return std::rint(bounded) * unscale;
-}
+// Rounds to nearest within the word.
+class Rounding {
+ public:
+  explicit Rounding(FixedPoint format)
+      : scale_(power_of_two(format.fl)), unscale_(power_of_two(-format.fl)), limit_(power_of_two(format.wl - 1)) {}
+  float operator()(float x) const { return std::rint(std::clamp(x * scale_, -limit_, limit_ - 1)) * unscale_; }
+
+ private:
+  float scale_, unscale_, limit_;
+};
 
 }  // namespace
 
 double divergence(std::span<const float> sample, FixedPoint format, int resolution) {
-  if (sample.empty() || format.is_float()) return 0;
+  if (sample.empty() || format == FixedPoint{}) return 0;
   const auto [lowest, highest] = std::ranges::minmax(sample);
   if (!(highest > lowest) || !std::isfinite(highest - lowest)) return 0;
   const float bins_per_unit = static_cast<float>(resolution) / (highest - lowest);
@@ -25,11 +30,10 @@ double divergence(std::span<const float> sample, FixedPoint format, int resoluti
   };
   std::array<int32_t, kMaxResolution> p{};
   std::array<int32_t, kMaxResolution> q{};
-  const float scale = power_of_two(format.fl);
-  const float unscale = power_of_two(-format.fl);
+  const Rounding quantized(format);
   for (const float x : sample) {
     ++p[static_cast<size_t>(bin(x))];
-    ++q[static_cast<size_t>(bin(quantized(x, format, scale, unscale)))];
+    ++q[static_cast<size_t>(bin(quantized(x)))];
   }
   const double total = static_cast<double>(sample.size()) + 0.5 * resolution;
   double result = 0;
@@ -41,13 +45,12 @@ double divergence(std::span<const float> sample, FixedPoint format, int resoluti
 
 double magnitude_error(std::span<const float> sample, FixedPoint format) {
   if (format.is_float()) return 0;
-  const float scale = power_of_two(format.fl);
-  const float unscale = power_of_two(-format.fl);
+  const Rounding quantized(format);
   double real = 0;
   double rounded = 0;
   for (const float x : sample) {
     real += std::fabs(x);
-    rounded += std::fabs(quantized(x, format, scale, unscale));
+    rounded += std::fabs(quantized(x));
   }
   return real > 0 ? std::fabs(real - rounded) / real : 0;
 }

@@ -13,7 +13,7 @@ constexpr int kMaxResolution = 256;
 // The Kullback-Leibler divergence D(P||Q) in nats, P and Q being the histograms of `sample` and of the sample rounded to
 // nearest in `format`, in `resolution` (2 to kMaxResolution) equal bins over [min, max] of the sample. Values that
 // rounding moved outside count in the edge bins; half a count is added to every bin (Jeffreys), so D is finite. Zero for
-// a sample without spread.
+// a sample without spread, and for float32 (FixedPoint{}); other words of more than 24 bits are judged as such.
 double divergence(std::span<const float> sample, FixedPoint format, int resolution);
 
 // The mean shift of magnitude that rounding to nearest in `format` causes, |mean|x| - mean|q|| / mean|x|: the error

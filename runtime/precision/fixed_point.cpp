@@ -21,7 +21,7 @@ int8_t fitted_fl(int wl, float range) {
 }
 
 std::string text_of(FixedPoint format) {
-  return format.is_float() ? "float32" : cat("<", int{format.wl}, ",", int{format.fl}, ">");
+  return format == FixedPoint{} ? "float32" : cat("<", int{format.wl}, ",", int{format.fl}, ">");
 }
 
 }  // namespace marvin

@@ -14,18 +14,21 @@ double norm(std::span<const float> values) {
 
 }  // namespace
 
-void GradientWindow::add(std::span<const float> gradient) {
+void GradientWindow::add(std::span<const float> gradient, const GradientRule& rule) {
   if (sum_.size() != gradient.size()) sum_.assign(gradient.size(), 0);
   const double length = norm(gradient);
-  if (!(length > 0) || !std::isfinite(length)) return;
-  const auto scale = static_cast<float>(1 / length);
-  for (size_t i = 0; i < gradient.size(); ++i) sum_[i] += gradient[i] * scale;
+  if (!std::isfinite(length) || (length == 0 && !rule.count_zeros)) return;
   ++count_;
+  if (length == 0) return;
+  const auto scale = rule.unit ? static_cast<float>(1 / length) : 1.0f;
+  for (size_t i = 0; i < gradient.size(); ++i) sum_[i] += gradient[i] * scale;
+  square_norms_ += rule.unit ? 1 : length * length;
 }
 
 void GradientWindow::reset() {
   std::ranges::fill(sum_, 0.0f);
   count_ = 0;
+  square_norms_ = 0;
 }
 
 double GradientWindow::sum_norm() const { return norm(sum_); }

@@ -4,22 +4,24 @@
 #include <span>
 #include <vector>
 
-#include "runtime/precision/policy.h"
+#include "runtime/precision/treatment.h"
 
 namespace marvin {
 
-// The sum of a weight's unit-norm gradients since its slot's last decision.
+// The sum of a weight's gradients since its slot's last decision, and what they come to one by one.
 class GradientWindow {
  public:
-  // Adds g / |g|. A gradient that is zero everywhere counts for nothing. The first call sets the size.
-  void add(std::span<const float> gradient);
+  // The first call sets the size. A gradient that is not finite, or zero where the rule does not count it, is left out.
+  void add(std::span<const float> gradient, const GradientRule& rule = {});
   void reset();
   int64_t count() const { return count_; }
-  double sum_norm() const;
+  double sum_norm() const;                              // |sum g|
+  double square_norms() const { return square_norms_; }  // sum |g|^2
 
  private:
   std::vector<float> sum_;
   int64_t count_ = 0;
+  double square_norms_ = 0;
 };
 
 }  // namespace marvin

@@ -15,28 +15,49 @@ std::optional<int> integer(std::string_view text) {
   return value;
 }
 
-std::unique_ptr<SwitchPolicy> fixed_policy(const std::string& spec) {
-  const std::string format = spec.substr(6);
-  const size_t dot = format.find('.');
-  const std::optional<int> wl = integer(std::string_view(format).substr(0, dot));
-  const bool fitted = dot == std::string::npos;
-  const std::optional<int> fl = fitted ? 0 : integer(std::string_view(format).substr(dot + 1));
-  if (!wl || !fl || *wl < 2 || *wl > FixedPoint::kMaxWl || *fl < -100 || *fl > 100) {
-    throw Error("--precision ", spec, ": fixed:WL or fixed:WL.FL takes a word length from 2 to ", FixedPoint::kMaxWl,
-                " and a fractional length from -100 to 100, as in fixed:8 or fixed:16.10");
-  }
-  return make_fixed_policy(*wl, *fl, fitted);
+std::unique_ptr<SwitchPolicy> uniform_policy(std::string_view text) {
+  const SlotFormat format = slot_format(text);
+  if (format.format.is_float())
+    throw Error("fixed: takes a word length; --precision float32 is what quantizes nothing");
+  return make_fixed_policy(
+      [format](std::span<const SlotWindow> windows) { return std::vector<SlotFormat>(windows.size(), format); },
+      format.fitted);
+}
+
+// What follows "name" or "name:" where `spec` begins so.
+std::optional<std::string_view> settings_of(std::string_view spec, std::string_view name) {
+  if (!spec.starts_with(name)) return std::nullopt;
+  spec.remove_prefix(name.size());
+  if (spec.empty()) return spec;
+  return spec[0] == ':' ? std::optional(spec.substr(1)) : std::nullopt;
 }
 
 }  // namespace
 
+SlotFormat slot_format(std::string_view text) {
+  constexpr int kWidest = 100;
+  if (text == "float32") return {};
+  const size_t dot = text.find('.');
+  const bool fitted = dot == std::string_view::npos;
+  const std::optional<int> wl = integer(text.substr(0, dot));
+  const std::optional<int> fl = fitted ? 0 : integer(text.substr(dot + 1));
+  if (!wl || !fl || *wl < 2 || *wl > FixedPoint::kMaxWl || *fl < -kWidest || *fl > kWidest) {
+    throw Error("'", text, "' is no format; it is float32, a word length from 2 to ", FixedPoint::kMaxWl,
+                ", or that and a fractional length from -100 to 100, as in 8 or 16.10");
+  }
+  return {{static_cast<int8_t>(*wl), static_cast<int8_t>(*fl)}, fitted};
+}
+
 std::unique_ptr<SwitchPolicy> make_policy(const std::string& spec) {
-  if (spec == "adaptive") return make_adaptive_policy();
   if (spec == "float32") return nullptr;
-  if (spec.starts_with("fixed:")) return fixed_policy(spec);
-  const std::vector<std::string> known = {"adaptive", "float32", "fixed:8"};
-  throw Error("unknown precision '", spec, "'; it is adaptive, float32, fixed:WL or fixed:WL.FL.",
-              suggestion(spec, known));
+  if (spec == "adaptive") return make_adaptive_policy();
+  return with_context("--precision " + spec, [&]() -> std::unique_ptr<SwitchPolicy> {
+    if (spec.starts_with("fixed:")) return uniform_policy(std::string_view(spec).substr(6));
+    if (const auto settings = settings_of(spec, "paper")) return make_paper_policy(*settings);
+    if (const auto settings = settings_of(spec, "muppet")) return make_muppet_policy(*settings);
+    const std::vector<std::string> known = {"adaptive", "float32", "fixed:8", "paper", "muppet"};
+    throw Error("there is no such precision; it is ", kPrecisionSpecs, ".", suggestion(spec, known));
+  });
 }
 
 }  // namespace marvin

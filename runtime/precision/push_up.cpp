@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace marvin {
 
@@ -28,6 +29,15 @@ int push_up(double diversity, int bits, Strategy strategy) {
   return (s1 + s2 + 1) / 2;
 }
 
+FixedPoint with_bits(FixedPoint kept, int bits, int buff) {
+  constexpr int kLongest = 32;
+  int fl = std::min(kept.fl + bits, kLongest);
+  int wl = std::min(std::max<int>(kept.wl, fl) + 1, kLongest);
+  fl = std::min(fl, kLongest - buff);
+  wl = std::max(std::min(fl + buff, kLongest), wl);
+  return {static_cast<int8_t>(wl), static_cast<int8_t>(fl)};
+}
+
 int64_t adapt_lookback(double diversity, int64_t lookback, int64_t shortest, int64_t longest, double gamma) {
   const double wanted = diversity > 0 ? static_cast<double>(longest) / diversity : static_cast<double>(longest);
   const double bounded = std::min(std::max(wanted, static_cast<double>(shortest)), static_cast<double>(longest));
@@ -35,14 +45,24 @@ int64_t adapt_lookback(double diversity, int64_t lookback, int64_t shortest, int
 }
 
 int adapt_resolution(int64_t lookback, int64_t shortest, int64_t longest, int resolution, int lowest, int highest) {
-  if (lookback >= longest) resolution += 1;
-  if (lookback <= shortest) resolution -= 1;
-  return std::clamp(resolution, lowest, highest);
+  if (lookback == longest) resolution = std::clamp(resolution + 1, lowest, highest);
+  if (lookback == shortest) resolution = std::clamp(resolution - 1, lowest, highest);
+  return resolution;
 }
 
 Strategy adapt_strategy(Strategy strategy, double loss, double mean_loss) {
   if (loss < mean_loss) return Strategy::min;
   return strategy == Strategy::min ? Strategy::mean : Strategy::max;
+}
+
+Strategy adapt_strategy(Strategy strategy, double loss, int64_t lookback, std::vector<double>& losses) {
+  if (static_cast<int64_t>(losses.size()) > lookback) {
+    const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
+    strategy = adapt_strategy(strategy, std::abs(loss), std::abs(sum / static_cast<double>(lookback)));
+    losses.erase(losses.begin(), losses.end() - lookback);
+  }
+  losses.push_back(loss);
+  return strategy;
 }
 
 }  // namespace marvin

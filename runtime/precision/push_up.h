@@ -4,6 +4,9 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
+
+#include "runtime/precision/fixed_point.h"
 
 namespace marvin {
 
@@ -19,14 +22,22 @@ double gradient_diversity(int64_t count, double sum_norm);
 // s2 = max(min(ceil(32 L^2), 32) - bits, 0), the smaller, mean or larger one by strategy; 1 where L is not positive.
 int push_up(double diversity, int bits, Strategy strategy);
 
+// The format of `kept` with `bits` more: FL = min(fl + bits, 32), WL = min(max(wl, FL) + 1, 32), and then with at least
+// `buff` bits before the point: FL <= 32 - buff, WL >= FL + buff. Words have at most 32 bits.
+FixedPoint with_bits(FixedPoint kept, int bits, int buff);
+
 // ceil(gamma * n + (1 - gamma) * lookback) with n = ceil(clamp(longest / diversity, shortest, longest)): steps until a
 // slot decides again. Diverse gradients shorten it.
 int64_t adapt_lookback(double diversity, int64_t lookback, int64_t shortest, int64_t longest, double gamma);
 
-// One bin more when the look-back is at its longest, one fewer when it is at its shortest, within [lowest, highest].
+// One bin more when the look-back is just the longest, one fewer when it is just the shortest, within [lowest, highest].
 int adapt_resolution(int64_t lookback, int64_t shortest, int64_t longest, int resolution, int lowest, int highest);
 
 // min while the loss is below its mean over the look-back, otherwise one rung up: min, mean, max.
 Strategy adapt_strategy(Strategy strategy, double loss, double mean_loss);
+
+// The same over the last losses: once there are more than `lookback` of them, `loss` is compared with their sum divided
+// by `lookback` (in magnitude), and all but the last `lookback` are dropped. Appends `loss`.
+Strategy adapt_strategy(Strategy strategy, double loss, int64_t lookback, std::vector<double>& losses);
 
 }  // namespace marvin

@@ -10,7 +10,7 @@ float followed_range(float range, float observed, const RangeRule& rule) {
   return std::max(observed, range * rule.decay);
 }
 
-std::optional<FormatChange> follow_range(const SlotWindow& window, SlotState& state, size_t slot,
+std::optional<FormatChange> follow_range(const SlotWindow& window, RangeState& state, size_t slot,
                                          const RangeRule& rule) {
   state.range = followed_range(state.range, window.stats[QuantizeStats::absmax], rule);
   ++state.settled;
@@ -26,12 +26,9 @@ std::optional<FormatChange> follow_range(const SlotWindow& window, SlotState& st
                       .from = format,
                       .to = {format.wl, fl},
                       .evidence = {.reason = coarser ? "saturation" : "range",
-                                   .needed_wl = state.needed_wl,
                                    .range = state.range,
                                    .saturated = saturated,
-                                   .underflowed = window.stats[QuantizeStats::underflowed],
-                                   .lookback = state.lookback,
-                                   .resolution = state.resolution}};
+                                   .underflowed = window.stats[QuantizeStats::underflowed]}};
 }
 
 }  // namespace marvin

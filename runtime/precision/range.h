@@ -17,7 +17,7 @@ struct RangeRule {
 
 // Updates the slot's range from the window and moves the point within the word: to a coarser one at once when values
 // saturate, to a finer one when the decayed range, and a margin, has left the upper half of what the word holds.
-std::optional<FormatChange> follow_range(const SlotWindow& window, SlotState& state, size_t slot,
+std::optional<FormatChange> follow_range(const SlotWindow& window, RangeState& state, size_t slot,
                                          const RangeRule& rule = {});
 
 // The range that the observed magnitude gives: the old one decayed, or the observed one where that is larger.

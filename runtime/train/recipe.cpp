@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "runtime/ir/error.h"
-#include "runtime/precision/policy.h"
+#include "runtime/train/policy_of.h"
 
 namespace marvin {
 namespace {
@@ -36,7 +36,7 @@ void check_values(const Recipe& recipe) {
   require(std::isfinite(recipe.optimizer.weight_decay) && recipe.optimizer.weight_decay >= 0, "weight-decay",
           recipe.optimizer.weight_decay, "a number that is not negative");
   check_values(recipe.schedule);
-  make_policy(recipe.precision);
+  policy_of(recipe.precision);
 }
 
 void check(const Recipe& recipe) {

@@ -4,9 +4,10 @@
 #include <chrono>
 #include <cmath>
 
+#include "passes/differentiate.h"
 #include "runtime/data/batches.h"
-#include "runtime/precision/observations.h"
 #include "runtime/train/initialize.h"
+#include "runtime/train/policy_of.h"
 #include "runtime/train/step_plans.h"
 
 namespace marvin {
@@ -37,7 +38,7 @@ class Trainer::Impl {
         evaluation_(evaluation),
         recipe_(checked(std::move(recipe))),
         split_(chosen_split()),
-        policy_(make_policy(recipe_.precision)),
+        formats_(policy_of(recipe_.precision), recipe_.switch_at_epoch),
         model_(imported()),
         loss_(chosen_loss()),
         preprocess_(recipe_.preprocess ? *recipe_.preprocess : default_preprocess(train)),
@@ -45,8 +46,9 @@ class Trainer::Impl {
         plans_(model_, step_options(true), parameters_, arena_, train, reader_),
         summing_plans_(model_, step_options(false), parameters_, arena_, train, reader_),
         plateau_(recipe_.schedule) {
-    if (policy_) begin_precision();
-    const StepPlan& plan = plans_.in(slots_, formats_);
+    for (const ValueId parameter : trainable_parameters(model_)) parameter_names_.push_back(model_[parameter].name);
+    if (formats_.is_on()) begin_precision();
+    const StepPlan& plan = plans_.in(formats_.slots(), formats_.formats());
     meter_.emplace(layout_of(plan, recipe_.batch_size, recipe_.accumulate));
     slot_costs_.resize(plan.executor->plan().slots.size());
     result_.compile_ns = ns_since(begun_) - plans_.compile_ns();  // which run() adds, with those of later plans
@@ -55,14 +57,11 @@ class Trainer::Impl {
   const LossOptions& loss() const { return loss_; }
   const std::vector<std::string>& untrained() const { return plans_.begin()->second->compiled.untrained; }
   const Preprocess& preprocess() const { return preprocess_; }
+  Treatment treatment() const { return formats_.treatment(); }
   const ParameterStore& parameters() const { return parameters_; }
   const ParameterStore& best_parameters() const { return best_parameters_; }
 
-  std::vector<SlotFormatNow> formats() const {
-    std::vector<SlotFormatNow> result;
-    for (size_t i = 0; i < slots_.size(); ++i) result.push_back({slots_[i], formats_[i], needed_[i], first_ranges_[i]});
-    return result;
-  }
+  std::vector<SlotFormatNow> formats() const { return formats_.now(); }
 
   TrainingResult run(const TrainingEvents& events) {
     const int64_t per_epoch = steps_per_epoch();
@@ -71,7 +70,7 @@ class Trainer::Impl {
     while (step_ < total) {
       const StepReport report = run_step(total, events);
       const bool epoch_ends = step_ % per_epoch == 0;
-      if (epoch_ends || !recipe_.switch_at_epoch) switch_formats(report, events);
+      switch_formats(report, epoch_ends, events);
       evaluated = step_ == total || (epoch_ends && report.epoch % recipe_.evaluate_every == 0);
       if (evaluated) run_evaluation(report, events);
     }
@@ -127,7 +126,8 @@ class Trainer::Impl {
                         .clip_norm = recipe_.clip_grad_norm,
                         .accumulate = recipe_.accumulate,
                         .is_last = is_last},
-            .observe = {.enabled = policy_ != nullptr},
+            .treatment = formats_.treatment(),
+            .observe = formats_.observation(),
             .backend = recipe_.backend};
   }
 
@@ -139,17 +139,10 @@ class Trainer::Impl {
     options.optimizer.reset();
     options.gradients = true;
     const std::unique_ptr<StepPlan> plan = make_step_plan(model, options, parameters_, arena_, train_, reader_);
-    slots_ = plan->executor->plan().slots;
-    formats_.assign(slots_.size(), {});
-    needed_.assign(slots_.size(), 0);
-    gradients_.resize(slots_.size());
-    windows_.resize(slots_.size());
-    changes_.reserve(slots_.size());
+    formats_.adopt(*plan);
     reader_.read(0, 0, plan->destinations);
-    plan->executor->run({.formats = formats_, .seed = recipe_.seed});
-    look(*plan, false);
-    for (const SlotWindow& window : windows_) first_ranges_.push_back(window.stats[QuantizeStats::absmax]);
-    formats_ = policy_->begin(windows_, policy_state_);
+    plan->executor->run({.formats = formats_.formats(), .seed = recipe_.seed});
+    formats_.begin(*plan);
   }
 
   int64_t steps_per_epoch() const {
@@ -168,7 +161,7 @@ class Trainer::Impl {
     ++step_;
     result_.train_ns += report.ns;
     count_costs();
-    if (const std::string layer = first_not_finite(); !std::isfinite(report.loss) || !layer.empty())
+    if (const std::string layer = formats_.first_not_finite(); !std::isfinite(report.loss) || !layer.empty())
       stop(report, layer);
     if (events.step) events.step(report);
     return report;
@@ -178,55 +171,45 @@ class Trainer::Impl {
   void run_batch(int64_t part, StepReport& report) {
     const bool is_last = part + 1 == recipe_.accumulate;
     const int64_t per_epoch = steps_per_epoch();
-    StepPlan& plan = (is_last ? plans_ : summing_plans_).in(slots_, formats_);
+    StepPlan& plan = (is_last ? plans_ : summing_plans_).in(formats_.slots(), formats_.formats());
     const Clock::time_point start = Clock::now();
     reader_.read(step_ / per_epoch, step_ % per_epoch * recipe_.accumulate + part, plan.destinations);
     if (plan.lr) plan.executor->input<float>(*plan.lr)[0] = static_cast<float>(report.lr);
     if (plan.step) plan.executor->input<float>(*plan.step)[0] = static_cast<float>(report.step);
     if (recipe_.profile) plan.step_ns.resize(plan.executor->plan().steps.size());
-    plan.executor->run({.formats = formats_,
+    plan.executor->run({.formats = formats_.formats(),
                         .seed = recipe_.seed,
                         .step = static_cast<uint64_t>(step_ * recipe_.accumulate + part + 1),
                         .step_ns = plan.step_ns});
     report.loss += plan.executor->output<float>(plan.loss)[0];
     const Clock::time_point looked = Clock::now();
-    if (policy_ && is_last) look(plan, true);
+    if (is_last) formats_.look(plan, (step_ + 1) % per_epoch == 0);
     result_.policy_ns += ns_since(looked);
     report.ns += ns_since(start);
   }
 
-  // Brings what the plan shows of every slot into the windows.
-  void look(const StepPlan& plan, bool with_gradients) {
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      const StepPlan::Shown& shown = plan.shown[i];
-      SlotWindow& window = windows_[i];
-      window.slot = &slots_[i];
-      window.format = formats_[i];
-      window.stats = plan.executor->output<float>(*shown.stats);
-      window.sample = plan.executor->output<float>(*shown.sample);
-      if (!with_gradients || !shown.gradient_sample) continue;
-      gradients_[i].add(plan.executor->output<float>(*shown.gradient_sample));
-      window.gradients = gradients_[i].count();
-      window.gradient_sum_norm = gradients_[i].sum_norm();
-    }
-  }
-
-  void switch_formats(const StepReport& report, const TrainingEvents& events) {
-    if (!policy_) return;
+  void switch_formats(const StepReport& report, bool epoch_ends, const TrainingEvents& events) {
     const Clock::time_point start = Clock::now();
-    changes_.clear();
-    policy_->decide(windows_, {report.step, report.loss}, policy_state_, changes_);
-    for (const FormatChange& change : changes_) formats_[change.slot] = change.to;
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      if (policy_state_.slots[i].since == 0) gradients_[i].reset();
-      needed_[i] = policy_state_.slots[i].needed_wl;
-    }
+    const std::span<const FormatChange> switches = formats_.decide({.step = report.step,
+                                                                    .loss = report.loss,
+                                                                    .l1_term = l1_term(),
+                                                                    .epoch = report.epoch,
+                                                                    .epoch_ends = epoch_ends});
     const int64_t ns = ns_since(start);
     result_.train_ns += ns;
     result_.policy_ns += ns;
-    result_.switches += static_cast<int64_t>(changes_.size());
+    result_.switches += static_cast<int64_t>(switches.size());
     if (!events.switched) return;
-    for (const FormatChange& change : changes_) events.switched(report, slots_[change.slot], change);
+    for (const FormatChange& change : switches) events.switched(report, formats_.slots()[change.slot], change);
+  }
+
+  // What the loss does not show, since it enters by the gradients alone.
+  double l1_term() const {
+    double sum = 0;
+    if (recipe_.l1 == 0 || !formats_.is_on()) return sum;
+    for (const std::string& name : parameter_names_)
+      for (const float value : parameters_.at(name).as<float>()) sum += std::fabs(value);
+    return recipe_.l1 * sum;
   }
 
   void run_evaluation(const StepReport& report, const TrainingEvents& events) {
@@ -234,9 +217,9 @@ class Trainer::Impl {
                         .preprocess = preprocess_,
                         .loss = loss_,
                         .batch_size = recipe_.batch_size,
+                        .formats = formats_.by_name(),
                         .backend = recipe_.backend};
     if (split_) task.samples = split_->validation;
-    for (size_t i = 0; i < slots_.size(); ++i) task.formats[slots_[i].name] = formats_[i];
     result_.last = evaluate(import_, parameters_, task);
     plateau_.observe(result_.last.loss);
     const auto better = [](const Evaluation& a, const Evaluation& b) {
@@ -252,23 +235,8 @@ class Trainer::Impl {
   }
 
   void count_costs() {
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      const SlotState& state = policy_state_.slots[i];
-      slot_costs_[i] = {.format = formats_[i],
-                        .nonzero = 1 - static_cast<double>(windows_[i].stats[QuantizeStats::underflowed]),
-                        .lookback = state.lookback,
-                        .resolution = state.resolution};
-    }
+    formats_.cost(slot_costs_);
     meter_->add(slot_costs_);
-  }
-
-  // "layer 'conv1' (conv1.weight)": the first slot that held a value that is not finite; empty when none did.
-  std::string first_not_finite() const {
-    for (size_t i = 0; i < windows_.size(); ++i) {
-      if (std::isfinite(windows_[i].stats[QuantizeStats::mean_abs])) continue;
-      return cat("layer '", slots_[i].layer, "' (", slots_[i].name, ")");
-    }
-    return "";
   }
 
   [[noreturn]] void stop(const StepReport& report, const std::string& layer) const {
@@ -299,7 +267,7 @@ class Trainer::Impl {
   const Dataset& evaluation_;
   Recipe recipe_;
   std::optional<SampleSplit> split_;
-  std::unique_ptr<SwitchPolicy> policy_;
+  FormatControl formats_;
   Graph model_;
   LossOptions loss_;
   Preprocess preprocess_;
@@ -309,16 +277,7 @@ class Trainer::Impl {
   StepPlans plans_, summing_plans_;  // of steps, and of the batches before the last of a step
   Plateau plateau_;
 
-  // By slot of the training graph; empty in float32.
-  std::vector<Slot> slots_;
-  std::vector<FixedPoint> formats_;
-  std::vector<int> needed_;
-  std::vector<float> first_ranges_;  // by slot
-  std::vector<GradientWindow> gradients_;
-  std::vector<SlotWindow> windows_;
-  std::vector<FormatChange> changes_;
-  PolicyState policy_state_;
-
+  std::vector<std::string> parameter_names_;
   std::vector<SlotCost> slot_costs_;  // by slot; of float32 where there is no policy
   std::optional<CostMeter> meter_;
   int64_t step_ = 0;
@@ -332,6 +291,7 @@ Trainer::~Trainer() = default;
 const LossOptions& Trainer::loss() const { return impl_->loss(); }
 const std::vector<std::string>& Trainer::untrained() const { return impl_->untrained(); }
 const Preprocess& Trainer::preprocess() const { return impl_->preprocess(); }
+Treatment Trainer::treatment() const { return impl_->treatment(); }
 TrainingResult Trainer::run(const TrainingEvents& events) { return impl_->run(events); }
 const ParameterStore& Trainer::parameters() const { return impl_->parameters(); }
 const ParameterStore& Trainer::best_parameters() const { return impl_->best_parameters(); }

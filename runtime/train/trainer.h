@@ -10,7 +10,7 @@
 #include "runtime/data/dataset.h"
 #include "runtime/exec/executor.h"
 #include "runtime/precision/cost_meter.h"
-#include "runtime/precision/policy.h"
+#include "runtime/train/format_control.h"
 #include "runtime/train/recipe.h"
 
 namespace marvin {
@@ -38,13 +38,6 @@ struct TrainingEvents {
   std::function<void(const StepReport&)> step;
   std::function<void(const StepReport&, const Evaluation&, bool best)> evaluated;
   std::function<void(const StepReport&, const Slot&, const FormatChange&)> switched;
-};
-
-struct SlotFormatNow {
-  Slot slot;
-  FixedPoint format;
-  int needed_wl = 0;  // the shortest word that the policy's tests let through when last asked; 0 where never
-  float first_range = 0;  // the largest magnitude before the first step, to which the first format was fitted
 };
 
 // The time that one step of a plan took in all.
@@ -79,6 +72,8 @@ class Trainer {
   // Names of the parameters that stay as they are, since no gradient reaches them.
   const std::vector<std::string>& untrained() const;
   const Preprocess& preprocess() const;
+  // What the precision asks for besides formats.
+  Treatment treatment() const;
   // Runs to the end. Throws Error, naming the step and where it can be told the layer, when the loss is not finite.
   TrainingResult run(const TrainingEvents& events);
 

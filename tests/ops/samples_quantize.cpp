@@ -13,6 +13,9 @@ std::span<const Sample> quantize_samples() {
          %q, %stats = Quantize(%x) {storage="i16", channels_last=1, stochastic=1}
          output %q })",
        .differentiable = false},
+      {.name = "Dequantize",
+       .graph = "graph g { input %x: f32[3,70] %q, _ = Quantize(%x) {storage=\"i16\"} %y = Dequantize(%q) output %y }",
+       .differentiable = false},
       {.name = "Observe", .graph = "graph g { input %x: f32[2,3000] %s = Observe(%x) output %s }", .differentiable = false},
       {.name = "Sample", .graph = "graph g { input %x: f32[2,300] %s = Sample(%x) {limit=130} output %s }", .differentiable = false},
       {.name = "QuantizeLinear of a tensor",

@@ -63,6 +63,22 @@ void quantize_in(Graph& graph, const Arguments& arguments) {
   insert_quantization(graph, formats);
 }
 
+// A training step whose gradients are rounded and of unit norm, in one word per slot.
+void treat(Graph& graph, const Arguments& arguments) {
+  const std::vector<ValueId> parameters = trainable_parameters(graph);
+  std::vector<ValueId> gradients = differentiate(graph, parameters);
+  QuantizationOptions options{.treatment = treatment_of("stochastic,mixed,round-gradients,unit-gradients"),
+                              .observe = {.enabled = true}};
+  set_apart(graph, parameters, gradients);
+  for (size_t i = 0; i < parameters.size(); ++i) options.gradients.push_back({parameters[i], gradients[i]});
+  make_unit(graph, gradients);
+  append_optimizer(graph, {.name = "sgd"}, parameters, gradients);
+  std::vector<FixedPoint> formats;
+  for (size_t i = 0; i < find_slots(graph, options).size(); ++i)
+    formats.push_back({static_cast<int8_t>(std::stoi(arguments.at(i))), 5});
+  insert_quantization(graph, formats, options);
+}
+
 const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& commands() {
   static const std::map<std::string, std::function<void(Graph&, const Arguments&)>> map = {
       {"fold_constants", [](Graph& graph, const Arguments&) { fold_constants(graph); }},
@@ -72,6 +88,7 @@ const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& comm
       {"shape_gradients", shape_all},
       {"freeze", [](Graph& graph, const Arguments& arguments) { freeze(graph, parameters_matching(graph, arguments.at(0))); }},
       {"insert_quantization", quantize_in},
+      {"treat", treat},
       {"select_kernels", [](Graph& graph, const Arguments&) { select_kernels(graph); }},
   };
   return map;

@@ -1,77 +1,7 @@
-#include "runtime/precision/policy.h"
-
-#include <catch2/catch.hpp>
-#include <random>
-
-#include "runtime/ir/error.h"
-#include "runtime/precision/range.h"
+#include "tests/precision/bench.h"
 
 namespace marvin {
 namespace {
-
-// Slots on hand-made values, stepped by hand.
-class Bench {
- public:
-  explicit Bench(const std::string& spec) : policy_(make_policy(spec)) {}
-
-  void add(Role role, std::vector<float> sample) {
-    slots_.push_back({cat("v", slots_.size()), "layer", role});
-    samples_.push_back(std::move(sample));
-  }
-  std::vector<float>& sample(size_t i) { return samples_[i]; }
-  void begin() {
-    formats.assign(slots_.size(), {});
-    formats = policy_->begin(windows(), state);
-  }
-  // Runs `steps` steps with the values as they are; returns every switch.
-  std::vector<FormatChange> run(int steps, double loss = 1) {
-    std::vector<FormatChange> all;
-    for (int i = 0; i < steps; ++i) {
-      std::vector<FormatChange> changes;
-      policy_->decide(windows(), {++step_, loss}, state, changes);
-      for (const FormatChange& change : changes) formats[change.slot] = change.to;
-      all.insert(all.end(), changes.begin(), changes.end());
-    }
-    return all;
-  }
-
-  std::vector<FixedPoint> formats;
-  PolicyState state;
-  int64_t gradients = 0;
-  double gradient_sum_norm = 0;
-
- private:
-  std::vector<SlotWindow> windows() {
-    std::vector<SlotWindow> result;
-    stats_.assign(slots_.size(), std::vector<float>(QuantizeStats::kCount));
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      const FixedPoint format = formats.empty() ? FixedPoint{} : formats[i];
-      float saturated = 0;
-      for (const float x : samples_[i]) {
-        stats_[i][QuantizeStats::absmax] = std::max(stats_[i][QuantizeStats::absmax], std::abs(x));
-        if (!format.is_float()) saturated += std::abs(x) * power_of_two(format.fl) > static_cast<float>(format.max()) + 0.5f;
-      }
-      stats_[i][QuantizeStats::saturated] = saturated / static_cast<float>(samples_[i].size());
-      const bool weight = slots_[i].role == Role::weight;
-      result.push_back({&slots_[i], format, stats_[i], samples_[i], weight ? gradients : 0,
-                        weight ? gradient_sum_norm : 0});
-    }
-    return result;
-  }
-
-  std::unique_ptr<SwitchPolicy> policy_;
-  std::vector<Slot> slots_;
-  std::vector<std::vector<float>> samples_, stats_;
-  int64_t step_ = 0;
-};
-
-std::vector<float> uniform(float range, size_t count = 4096) {
-  std::mt19937 random(5);
-  std::vector<float> values(count);
-  for (float& value : values) value = (static_cast<float>(random() >> 8) * 0x1p-23f - 1) * range;
-  values[0] = range;
-  return values;
-}
 
 // Most values so small that 8 bits, fitted to the few large ones, round them to zero.
 std::vector<float> heavy_tailed() {
@@ -79,6 +9,11 @@ std::vector<float> heavy_tailed() {
   values[7] = 1;
   return values;
 }
+
+struct AdaptiveBench : Bench {
+  using Bench::Bench;
+  const std::vector<AdaptiveState::Slot>& slots() const { return std::get<AdaptiveState>(state).slots; }
+};
 
 TEST_CASE("fixed:WL.FL never switches and fixed:WL follows the range") {
   Bench literal("fixed:8.5");
@@ -116,7 +51,7 @@ TEST_CASE("a range just around a power of two does not make the point oscillate"
 }
 
 TEST_CASE("adaptive starts every slot in eight bits with the point at its range") {
-  Bench bench("adaptive");
+  AdaptiveBench bench("adaptive");
   bench.add(Role::weight, uniform(0.1f));
   bench.add(Role::activation, uniform(5));
   bench.add(Role::gradient, uniform(1e-5f));
@@ -127,7 +62,7 @@ TEST_CASE("adaptive starts every slot in eight bits with the point at its range"
 }
 
 TEST_CASE("adaptive widens a slot whose distribution eight bits destroy, and narrows it again after") {
-  Bench bench("adaptive");
+  AdaptiveBench bench("adaptive");
   bench.add(Role::gradient, uniform(1));
   bench.begin();
   CHECK(bench.run(300).empty());
@@ -146,7 +81,7 @@ TEST_CASE("adaptive widens a slot whose distribution eight bits destroy, and nar
 }
 
 TEST_CASE("a slot that had to come back up holds longer before it narrows again") {
-  Bench bench("adaptive");
+  AdaptiveBench bench("adaptive");
   bench.add(Role::gradient, uniform(1));
   bench.begin();
   std::vector<int> holds;
@@ -154,15 +89,15 @@ TEST_CASE("a slot that had to come back up holds longer before it narrows again"
     bench.sample(0) = heavy_tailed();
     bench.run(101);
     bench.sample(0) = uniform(1);
-    bench.run(101 * bench.state.slots[0].hold);
-    holds.push_back(bench.state.slots[0].hold);
+    bench.run(101 * bench.slots()[0].hold);
+    holds.push_back(bench.slots()[0].hold);
   }
   CHECK(holds.front() == 1);
   CHECK(holds.back() > 2);
 }
 
 TEST_CASE("adaptive lets gradient diversity ask for more than eight bits only while the loss rises") {
-  Bench bench("adaptive");
+  AdaptiveBench bench("adaptive");
   bench.add(Role::weight, uniform(1));
   bench.begin();
   bench.gradients = 25;
@@ -178,14 +113,14 @@ TEST_CASE("adaptive lets gradient diversity ask for more than eight bits only wh
 }
 
 TEST_CASE("slots do not all decide in the same step") {
-  Bench bench("adaptive");
+  AdaptiveBench bench("adaptive");
   for (int i = 0; i < 20; ++i) bench.add(Role::activation, uniform(1));
   bench.begin();
   size_t most = 0;
   for (int step = 0; step < 100; ++step) {
     bench.run(1);
     size_t now = 0;
-    for (const SlotState& slot : bench.state.slots) now += slot.since == 0;
+    for (const AdaptiveState::Slot& slot : bench.slots()) now += slot.since == 0;
     most = std::max(most, now);
   }
   CHECK(most >= 1);
@@ -194,7 +129,7 @@ TEST_CASE("slots do not all decide in the same step") {
 
 TEST_CASE("the same windows give the same switches") {
   const auto formats_after = [] {
-    Bench bench("adaptive");
+    AdaptiveBench bench("adaptive");
     bench.add(Role::gradient, heavy_tailed());
     bench.add(Role::activation, uniform(3));
     bench.begin();

@@ -63,26 +63,29 @@ FixedPoint container_for(int needed, float range) {
 class AdaptivePolicy : public SwitchPolicy {
  public:
   std::vector<FixedPoint> begin(std::span<const SlotWindow> windows, PolicyState& state) const override {
-    state = {};
+    AdaptiveState begun;
     std::vector<FixedPoint> formats;
     for (size_t i = 0; i < windows.size(); ++i) {
-      SlotState slot{.range = windows[i].stats[QuantizeStats::absmax],
-                     .lookback = kSettings.longest_lookback,
-                     .resolution = kSettings.lowest_resolution};
+      AdaptiveState::Slot slot{.range = {windows[i].stats[QuantizeStats::absmax]},
+                               .lookback = kSettings.longest_lookback,
+                               .resolution = kSettings.lowest_resolution};
       // Staggered, so that slots do not all decide in the same step.
       slot.since = static_cast<int64_t>(i) * kSettings.shortest_lookback / static_cast<int64_t>(windows.size());
-      state.slots.push_back(slot);
-      formats.push_back(container_for(8, slot.range));
+      begun.slots.push_back(slot);
+      formats.push_back(container_for(8, slot.range.range));
     }
+    state = std::move(begun);
     return formats;
   }
 
-  void decide(std::span<const SlotWindow> windows, const Progress& progress, PolicyState& state,
-              std::vector<FormatChange>& changes) const override {
+  void decide(std::span<const SlotWindow> windows, const Progress& progress, PolicyState& stored,
+              Decision& decision) const override {
+    AdaptiveState& state = std::get<AdaptiveState>(stored);
     follow_loss(progress.loss, state);
     for (size_t i = 0; i < windows.size(); ++i) {
-      SlotState& slot = state.slots[i];
-      std::optional<FormatChange> change = follow_range(windows[i], slot, i);
+      AdaptiveState::Slot& slot = state.slots[i];
+      std::optional<FormatChange> change = follow_range(windows[i], slot.range, i);
+      if (change) add_evidence(slot, *change);
       ++slot.since;
       const double diversity = gradient_diversity(windows[i].gradients, windows[i].gradient_sum_norm);
       if (windows[i].gradients > 0) {
@@ -97,17 +100,25 @@ class AdaptivePolicy : public SwitchPolicy {
           change->from = windows[i].format;
         }
         slot.since = 0;
+        decision.restart[i] = 1;
       }
+      decision.tests[i] = {slot.needed_wl, slot.lookback, slot.resolution};
       if (change) {
         change->evidence.strategy = state.strategy;
-        changes.push_back(*change);
+        decision.changes.push_back(*change);
       }
     }
   }
 
  private:
+  static void add_evidence(const AdaptiveState::Slot& slot, FormatChange& change) {
+    change.evidence.needed_wl = slot.needed_wl;
+    change.evidence.lookback = slot.lookback;
+    change.evidence.resolution = slot.resolution;
+  }
+
   // One rung up after a look-back of rising loss, down to min as soon as it falls.
-  static void follow_loss(double loss, PolicyState& state) {
+  static void follow_loss(double loss, AdaptiveState& state) {
     const auto decayed = [&](double mean, double steps) {
       const double weight = 1.0 / std::min(static_cast<double>(state.losses), steps);
       return mean + (loss - mean) * weight;
@@ -124,11 +135,11 @@ class AdaptivePolicy : public SwitchPolicy {
   }
 
   static std::optional<FormatChange> decide_word(const SlotWindow& window, FixedPoint now, double diversity,
-                                                 int64_t step, Strategy strategy, SlotState& slot) {
+                                                 int64_t step, Strategy strategy, AdaptiveState::Slot& slot) {
     const Role role = window.slot->role;
     slot.resolution = adapt_resolution(slot.lookback, kSettings.shortest_lookback, kSettings.longest_lookback,
                                        slot.resolution, kSettings.lowest_resolution, kSettings.highest_resolution);
-    const Fit fit{window.sample, slot.range, slot.resolution, role == Role::gradient};
+    const Fit fit{window.sample, slot.range.range, slot.resolution, role == Role::gradient};
     const int kept =
         smallest_word(kSettings.shortest_wl, kSettings.longest_wl, [&](int wl) { return fit.loses_nothing(wl); });
     int needed = kept;
@@ -137,14 +148,14 @@ class AdaptivePolicy : public SwitchPolicy {
       needed = std::max(kept, std::min(pushed, longest_pushed_word(strategy)));
     }
     slot.needed_wl = needed;
-    const FixedPoint to = settle(container_for(needed, slot.range), now, step, slot);
+    const FixedPoint to = settle(container_for(needed, slot.range.range), now, step, slot);
     if (to.wl == now.wl) return std::nullopt;
-    slot.settled = 0;
+    slot.range.settled = 0;
     const std::string_view test = role == Role::gradient ? "magnitude error" : "divergence";
     return FormatChange{.to = to,
                         .evidence = {.reason = needed > kept ? "gradient diversity" : test,
                                      .needed_wl = needed,
-                                     .range = slot.range,
+                                     .range = slot.range.range,
                                      .divergence = fit.loss(std::min(needed, kSettings.longest_wl)),
                                      .diversity = diversity,
                                      .saturated = window.stats[QuantizeStats::saturated],
@@ -154,7 +165,7 @@ class AdaptivePolicy : public SwitchPolicy {
   }
 
   // Up at once; down after `hold` look-backs that agree.
-  static FixedPoint settle(FixedPoint wanted, FixedPoint now, int64_t step, SlotState& slot) {
+  static FixedPoint settle(FixedPoint wanted, FixedPoint now, int64_t step, AdaptiveState::Slot& slot) {
     if (wanted.wl >= now.wl) {
       const bool regret = wanted.wl > now.wl && slot.narrowed >= 0 && step - slot.narrowed <= 4 * slot.lookback;
       if (regret) slot.hold = std::min(2 * slot.hold, kSettings.longest_hold);

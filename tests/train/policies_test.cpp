@@ -1,0 +1,170 @@
+// Policies end to end: what a training step in their treatment computes.
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "tests/data/files.h"
+#include "tests/train/classifier.h"
+
+namespace marvin {
+namespace {
+
+// Whatever is rounded to <8,4> stays as it is: the step can be followed by hand.
+Graph grid_model(int64_t batch, bool) {
+  Graph graph = from_text(cat("graph g { input %x: f32[", batch, R"(,2] parameter %fc.weight: f32[2,2]
+    %y = MatMul(%x, %fc.weight)
+    output %y })"));
+  graph[graph.find("fc.weight")].data =
+      std::make_shared<const Tensor>(Tensor::of<float>({2, 2}, std::vector<float>{0.5f, -0.25f, 1.5f, 2.0f}));
+  return graph;
+}
+
+Dataset grid_data() {
+  return {.kind = DataKind::arrays,
+          .arrays = {{"x", Tensor::of<float>({2, 2}, std::vector<float>{1, 0.5f, -1, 2})},
+                     {"labels", Tensor::of<float>({2, 2}, std::vector<float>{1, 1, 2, 0})}}};
+}
+
+TEST_CASE("a step of paper quantizes the gradient, divides it by its norm, decays and follows the momentum") {
+  const Dataset data = grid_data();
+  Recipe recipe;
+  recipe.loss.name = "mse";
+  recipe.precision = "paper";
+  recipe.batch_size = 2;
+  recipe.shuffle = false;
+  recipe.steps = 2;
+  recipe.schedule.lr = 0.5;
+  recipe.optimizer.momentum = 0.5f;
+  recipe.optimizer.weight_decay = 0.25f;
+  Trainer trainer(grid_model, data, data, recipe);
+  double weights[4] = {0.5, -0.25, 1.5, 2.0}, momentum[4] = {};
+  const double x[2][2] = {{1, 0.5}, {-1, 2}}, labels[2][2] = {{1, 1}, {2, 0}};
+  std::vector<double> first;
+  trainer.run({.step = [&](const StepReport&) {
+    if (!first.empty()) return;
+    for (const float value : trainer.parameters().at("fc.weight").as<float>()) first.push_back(value);
+  }});
+  double gradient[4] = {}, squares = 0;
+  for (int n = 0; n < 2; ++n) {
+    for (int j = 0; j < 2; ++j) {
+      const double y = x[n][0] * weights[j] + x[n][1] * weights[2 + j];
+      for (int i = 0; i < 2; ++i) gradient[2 * i + j] += x[n][i] * (y - labels[n][j]) / 2;  // the mean over four
+    }
+  }
+  for (const double g : gradient) {
+    CHECK(std::fmod(g * 16, 1) == 0);
+    squares += g * g;
+  }
+  for (size_t i = 0; i < 4; ++i) {
+    momentum[i] = gradient[i] / std::sqrt(squares) + 0.25 * weights[i];
+    CHECK(first[i] == Approx(weights[i] - 0.5 * momentum[i]).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("gradients of paper are of unit norm, for biases as well") {
+  const Dataset data = easy_data();
+  Recipe recipe = recipe_in("paper");
+  recipe.optimizer.momentum = 0;
+  recipe.steps = 1;
+  recipe.schedule.lr = 0.125;
+  Trainer trainer(classifier, data, data, recipe);
+  trainer.run({});
+  const Graph model = classifier(1, false);
+  for (const std::string name : {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}) {
+    INFO(name);
+    const Tensor& before = *model[model.find(name)].data;
+    const Tensor& after = trainer.parameters().at(name);
+    double squares = 0;
+    for (size_t i = 0; i < before.as<float>().size(); ++i)
+      squares += std::pow(before.as<float>()[i] - after.as<float>()[i], 2);
+    CHECK((squares == 0 || std::abs(std::sqrt(squares) - 0.125) < 1e-5));
+  }
+}
+
+TEST_CASE("paper, released paper and muppet learn an easy task, and say in which words") {
+  const Dataset data = easy_data();
+  for (const std::string precision : {"paper:lb_min=5,lb_max=20", "paper:released,lb_min=5,lb_max=20", "muppet"}) {
+    INFO(precision);
+    Recipe recipe = recipe_in(precision);
+    recipe.schedule.lr = precision == "muppet" ? 0.2 : 0.02;
+    Trainer trainer(classifier, data, data, recipe);
+    const TrainingResult result = trainer.run({});
+    CHECK(*result.last.accuracy > 0.85);
+    CHECK(result.formats.size() == 10);  // six that products read, and the gradients of four parameters
+    CHECK(result.switches > 0);
+    for (const SlotFormatNow& now : result.formats) {
+      const bool flows_back = now.slot.role == Role::gradient && !now.slot.name.ends_with(".gradient");
+      const bool is_float = now.format == FixedPoint{};
+      if (precision != "muppet") CHECK(is_float == flows_back);
+      CHECK(now.format.wl >= 8);
+    }
+  }
+}
+
+TEST_CASE("accumulated micro-batches have one switch of formats to a step") {
+  const Dataset data = easy_data();
+  Recipe recipe = recipe_in("paper:lb_min=2,lb_max=4");
+  recipe.batch_size = 8;
+  recipe.accumulate = 3;
+  recipe.epochs = 3;
+  recipe.schedule.lr = 0.02;
+  Trainer trainer(classifier, data, data, recipe);
+  const TrainingResult result = trainer.run({});
+  CHECK(result.steps == 12);
+  CHECK(result.switches > 0);
+}
+
+struct Run {
+  std::vector<float> losses;
+  TensorMap parameters;
+  int64_t switches = 0;
+};
+
+// Trains, and writes what marvin train would write into precision.jsonl.
+Run run_recorded(const Recipe& recipe, const std::string& path) {
+  const Dataset data = easy_data();
+  Trainer trainer(classifier, data, data, recipe);
+  std::string lines;
+  const auto record = [&](int64_t step, const Slot& slot, FixedPoint to) {
+    const nlohmann::json format = {{"wl", to.wl}, {"fl", to.fl}};
+    nlohmann::json line = {{"step", step}, {"slot", slot.name}, {"to", format}};
+    if (step == 0) line["treatment"] = text_of(trainer.treatment());
+    lines += line.dump() + "\n";
+  };
+  for (const SlotFormatNow& now : trainer.formats()) record(0, now.slot, now.format);
+  Run run;
+  run.switches = trainer
+                     .run({.step = [&](const StepReport& report) { run.losses.push_back(report.loss); },
+                           .switched = [&](const StepReport& report, const Slot& slot,
+                                           const FormatChange& change) { record(report.step, slot, change.to); }})
+                     .switches;
+  run.parameters = trainer.parameters().tensors();
+  if (!path.empty()) write_file(path, lines);
+  return run;
+}
+
+TEST_CASE("a recorded run is replayed to the bit, whatever decided on its formats") {
+  const TemporaryDirectory directory;
+  for (const std::string precision : {"adaptive", "fixed:8", "paper:lb_min=5,lb_max=20,tolerance=0.1",
+                                      "paper:released,lb_min=5,lb_max=20", "muppet:resolution=1,patience=1"}) {
+    for (const bool at_epoch : {false, true}) {
+      INFO(precision << (at_epoch ? ", at epochs" : ""));
+      Recipe recipe = recipe_in(precision);
+      recipe.steps = 90;
+      recipe.batch_size = 8;
+      recipe.accumulate = 2;
+      recipe.l1 = 1e-4f;
+      recipe.switch_at_epoch = at_epoch;
+      const Run original = run_recorded(recipe, directory / "precision.jsonl");
+      CHECK(original.switches > 0);
+      recipe.precision = directory / "precision.jsonl";
+      recipe.switch_at_epoch = false;
+      const Run replay = run_recorded(recipe, "");
+      CHECK(replay.switches == original.switches);
+      CHECK(replay.losses == original.losses);
+      CHECK(replay.parameters == original.parameters);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace marvin
