@@ -234,25 +234,27 @@ void ConvWeightGradWords::multiply(std::span<const DotRun> runs, const std::byte
   int32_t sums[kDotRows * kDotVectors * kDotLanes];
   DotTile tile{
       .row_pitch = kDotGroupBytes, .row_step = shape_.o * kDotGroupBytes, .lane_step = width_ * kDotGroupBytes};
-  for (int64_t o = 0; o < shape_.o; o += tile.row_count) {
-    tile.row_count = std::min(kDotRows, outs - o % outs);
-    tile.rows = out + o * kDotGroupBytes;
+  for (int64_t group = 0; group < shape_.groups; ++group) {
     for (int64_t vector = 0; vector < in_group; vector += tile.vector_count) {
       tile.vector_count = std::min(kDotVectors, in_group - vector);
       for (int64_t v = 0; v < tile.vector_count; ++v) {
         const Tap& tap = taps_[static_cast<size_t>((vector + v) / vectors_)];
-        const int64_t first = o / outs * shape_.group_c() + (vector + v) % vectors_ * kDotLanes;
+        const int64_t first = group * shape_.group_c() + (vector + v) % vectors_ * kDotLanes;
         tile.lanes[v] = memory.source + static_cast<int64_t>(tap.plane) * plane_bytes_ +
                         (tap.groups * width_ + first) * kDotGroupBytes;
       }
-      as_words_ ? dot_words(tile, runs, sums) : dot_bytes(tile, runs, sums);
-      for (int64_t r = 0; r < tile.row_count; ++r) {
-        // Of lanes that are 128 too large.
-        const uint32_t excess = as_words_ ? 0 : uint32_t{128} * static_cast<uint32_t>(memory.corrections[o + r]);
-        const int32_t* from = sums + r * kDotVectors * kDotLanes;
-        Total* to = totals + ((o + r) * in_group + vector) * kDotLanes;
-        for (int64_t i = 0; i < tile.vector_count * kDotLanes; ++i)
-          to[i] += static_cast<Total>(factor) * static_cast<int32_t>(static_cast<uint32_t>(from[i]) - excess);
+      for (int64_t o = group * outs; o < (group + 1) * outs; o += tile.row_count) {
+        tile.row_count = dot_rows(tile.vector_count, (group + 1) * outs - o);
+        tile.rows = out + o * kDotGroupBytes;
+        as_words_ ? dot_words(tile, runs, sums) : dot_bytes(tile, runs, sums);
+        for (int64_t r = 0; r < tile.row_count; ++r) {
+          // Of lanes that are 128 too large.
+          const uint32_t excess = as_words_ ? 0 : uint32_t{128} * static_cast<uint32_t>(memory.corrections[o + r]);
+          const int32_t* from = sums + r * kDotVectors * kDotLanes;
+          Total* to = totals + ((o + r) * in_group + vector) * kDotLanes;
+          for (int64_t i = 0; i < tile.vector_count * kDotLanes; ++i)
+            to[i] += static_cast<Total>(factor) * static_cast<int32_t>(static_cast<uint32_t>(from[i]) - excess);
+        }
       }
     }
   }

@@ -146,17 +146,16 @@ void ConvWords::write(const Part& part, const Task& task, int64_t row, int64_t f
   const auto& [depth, height, width] = conv.axes;
   const int64_t line = (depth.first + task.plane * depth.out_step) * height.extent + height.first + row * height.out_step;
   const int64_t begin = line * width.extent + width.first + first * width.out_step;
-  for (int64_t c = 0; c < channels; ++c) {
-    const float shift = shared.bias ? shared.bias[channel + c] : 0.0f;
-    float* to = shared.out + (task.image * conv.groups * conv.out + channel + c) * conv.plane() + begin;
-    for (int64_t p = 0; p < pixels; ++p) to[p * width.out_step] = tile[p * kTileLanes + c] + shift;
-  }
+  float* to = shared.out + (task.image * conv.groups * conv.out + channel) * conv.plane() + begin;
+  const float* bias = shared.bias ? shared.bias + channel : nullptr;
+  transpose_add(tile, pixels, channels, kTileLanes, bias, to, width.out_step, conv.plane());
 }
 
 void ConvWords::multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared) {
   const TapConv& conv = part.conv;
   const auto& [depth, height, width] = conv.axes;
   const int64_t block_bytes = conv.taps() * part.pairs * kDotLanes * kDotGroupBytes;
+  const bool is_one_sum = !shared.split && shared.chunks.size() == 2;
   int32_t sums[kDotRows * kTileLanes] = {};
   int64_t totals[kDotRows * kTileLanes];
   float tile[kDotRows * kTileLanes];
@@ -169,19 +168,20 @@ void ConvWords::multiply(const Part& part, const Task& task, const std::byte* sl
       const int64_t channel = vector * kDotLanes, channels = std::min(kTileLanes, conv.out - channel);
       for (int64_t pixel = 0; pixel < task.rows * width.count; pixel += dot.row_count) {
         const int64_t row = pixel / width.count, first = pixel % width.count;
-        dot.row_count = std::min(kDotRows, width.count - first);
+        dot.row_count = dot_rows(dot.vector_count, width.count - first);
         dot.rows = slab + row * height.step * part.row_bytes + first * dot.row_pitch + group * part.pairs * kDotGroupBytes;
-        std::fill_n(totals, dot.row_count * kTileLanes, 0);
+        const int64_t count = dot.row_count * kTileLanes;
         for (int half = 0; half < (shared.split ? 2 : 1); ++half) {
           for (int64_t v = 0; v < dot.vector_count; ++v)
             dot.lanes[v] = shared.packed[half] + (group * part.vectors + vector + v) * block_bytes;
+          if (half == 0 && !is_one_sum) std::fill_n(totals, count, 0);
           for (size_t chunk = 0; chunk + 1 < shared.chunks.size(); ++chunk) {
             const size_t begin = static_cast<size_t>(shared.chunks[chunk]);
             dot_words(dot, shared.runs.subspan(begin, static_cast<size_t>(shared.chunks[chunk + 1]) - begin), sums);
-            add_sums(sums, dot.row_count * kTileLanes, shared.split && half == 0 ? 256 : 1, totals);
+            if (!is_one_sum) add_sums(sums, count, shared.split && half == 0 ? 256 : 1, totals);
           }
         }
-        round_totals(totals, dot.row_count * kTileLanes, shared.scale, tile);
+        is_one_sum ? round_totals(sums, count, shared.scale, tile) : round_totals(totals, count, shared.scale, tile);
         write(part, task, task.first_row + row, first, dot.row_count, group * conv.out + channel, channels, tile, shared);
       }
     }

@@ -111,7 +111,7 @@ struct Shorts {
 template <class Dot, int kRows, int kVectors>
 MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs, int32_t* out) {
   __m512i sums[kRows][kVectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 3
     for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_setzero_si512();
@@ -123,7 +123,7 @@ MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs
       __m512i loaded[kVectors];
 #pragma GCC unroll 3
       for (int v = 0; v < kVectors; ++v) loaded[v] = _mm512_loadu_si512(lanes[v] + i * tile.lane_step);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const __m512i each =
             _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(row + r * tile.row_pitch + i * tile.row_step));
@@ -132,39 +132,32 @@ MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs
       }
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 3
     for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + (r * kDotVectors + v) * kDotLanes, sums[r][v]);
 }
 
-template <class Dot, int kRows>
-void with_vectors(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
-  if (tile.vector_count == 1) return multiply_tile<Dot, kRows, 1>(tile, runs, sums);
-  if (tile.vector_count == 2) return multiply_tile<Dot, kRows, 2>(tile, runs, sums);
-  multiply_tile<Dot, kRows, 3>(tile, runs, sums);
+template <class Dot, int kVectors>
+void with_rows(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
+  switch (tile.row_count) {
+    case 1: return multiply_tile<Dot, 1, kVectors>(tile, runs, sums);
+    case 2: return multiply_tile<Dot, 2, kVectors>(tile, runs, sums);
+    case 3: return multiply_tile<Dot, 3, kVectors>(tile, runs, sums);
+    case 4: return multiply_tile<Dot, 4, kVectors>(tile, runs, sums);
+    case 5: return multiply_tile<Dot, 5, kVectors>(tile, runs, sums);
+    case 6: return multiply_tile<Dot, 6, kVectors>(tile, runs, sums);
+    case 7: return multiply_tile<Dot, 7, kVectors>(tile, runs, sums);
+    case 8: return multiply_tile<Dot, 8, kVectors>(tile, runs, sums);
+    default: return multiply_tile<Dot, dot_rows(kVectors, kDotRows), kVectors>(tile, runs, sums);
+  }
 }
 
 template <class Dot>
-void with_rows(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
-  switch (tile.row_count) {
-    case 1:
-      return with_vectors<Dot, 1>(tile, runs, sums);
-    case 2:
-      return with_vectors<Dot, 2>(tile, runs, sums);
-    case 3:
-      return with_vectors<Dot, 3>(tile, runs, sums);
-    case 4:
-      return with_vectors<Dot, 4>(tile, runs, sums);
-    case 5:
-      return with_vectors<Dot, 5>(tile, runs, sums);
-    case 6:
-      return with_vectors<Dot, 6>(tile, runs, sums);
-    case 7:
-      return with_vectors<Dot, 7>(tile, runs, sums);
-    default:
-      return with_vectors<Dot, 8>(tile, runs, sums);
-  }
+void with_vectors(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
+  if (tile.vector_count == 1) return with_rows<Dot, 1>(tile, runs, sums);
+  if (tile.vector_count == 2) return with_rows<Dot, 2>(tile, runs, sums);
+  with_rows<Dot, 3>(tile, runs, sums);
 }
 
 }  // namespace
@@ -193,9 +186,9 @@ MARVIN_VNNI void add_up(const int8_t* interleaved, int64_t groups, int64_t width
   }
 }
 
-void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) { with_rows<Bytes>(tile, runs, sums); }
+void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) { with_vectors<Bytes>(tile, runs, sums); }
 void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
-  with_rows<Shorts>(tile, runs, sums);
+  with_vectors<Shorts>(tile, runs, sums);
 }
 
 MARVIN_VNNI void add_sums(const int32_t* sums, int64_t count, int32_t factor, int64_t* totals) {
@@ -212,6 +205,41 @@ MARVIN_VNNI void round_totals(const int64_t* totals, int64_t count, float scale,
     _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm512_cvtepi64_ps(_mm512_loadu_si512(totals + i)), _mm256_set1_ps(scale)));
 }
 
+MARVIN_VNNI void round_totals(const int32_t* totals, int64_t count, float scale, float* y) {
+  for (int64_t i = 0; i < count; i += 16)
+    _mm512_storeu_ps(y + i, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(totals + i)), _mm512_set1_ps(scale)));
+}
+
+MARVIN_VNNI void transpose_add(const float* tile, int64_t rows, int64_t columns, int64_t tile_pitch, const float* bias,
+                               float* y, int64_t row_step, int64_t column_pitch) {
+  const int64_t whole_rows = row_step == 1 ? rows / 4 * 4 : 0;
+  int64_t c = 0;
+  for (; c + 4 <= columns && whole_rows > 0; c += 4) {
+    const __m128 shift = bias ? _mm_loadu_ps(bias + c) : _mm_setzero_ps();
+    for (int64_t r = 0; r < whole_rows; r += 4) {
+      const float* from = tile + r * tile_pitch + c;
+      __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + tile_pitch), d = _mm_loadu_ps(from + 2 * tile_pitch);
+      __m128 e = _mm_loadu_ps(from + 3 * tile_pitch);
+      if (bias) {
+        a = _mm_add_ps(a, shift);
+        b = _mm_add_ps(b, shift);
+        d = _mm_add_ps(d, shift);
+        e = _mm_add_ps(e, shift);
+      }
+      _MM_TRANSPOSE4_PS(a, b, d, e);
+      float* to = y + c * column_pitch + r;
+      _mm_storeu_ps(to, a);
+      _mm_storeu_ps(to + column_pitch, b);
+      _mm_storeu_ps(to + 2 * column_pitch, d);
+      _mm_storeu_ps(to + 3 * column_pitch, e);
+    }
+  }
+  // What no square of four by four covers.
+  for (int64_t i = 0; i < columns; ++i)
+    for (int64_t r = i < c ? whole_rows : 0; r < rows; ++r)
+      y[i * column_pitch + r * row_step] = bias ? tile[r * tile_pitch + i] + bias[i] : tile[r * tile_pitch + i];
+}
+
 #else
 
 // Nothing calls these where dot_is_available() says no.
@@ -226,6 +254,8 @@ void dot_bytes(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void dot_words(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void add_sums(const int32_t*, int64_t, int32_t, int64_t*) {}
 void round_totals(const int64_t*, int64_t, float, float*) {}
+void round_totals(const int32_t*, int64_t, float, float*) {}
+void transpose_add(const float*, int64_t, int64_t, int64_t, const float*, float*, int64_t, int64_t) {}
 
 #endif
 

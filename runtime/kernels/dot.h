@@ -19,7 +19,14 @@ bool avx512_is_available();
 
 constexpr int64_t kDotLanes = 16;                 // sums of a vector
 constexpr int64_t kDotGroupBytes = 4;             // of an element in a group: four bytes, or two words
-constexpr int64_t kDotRows = 8, kDotVectors = 3;  // of the largest tile
+constexpr int64_t kDotVectors = 3;     // of a tile at most
+constexpr int64_t kDotRows = 16;       // of a tile at most
+
+// The rows that a tile of so many vectors had best have when `rows` are left: few vectors leave registers for more rows.
+constexpr int64_t dot_rows(int64_t vectors, int64_t rows) {
+  const int64_t most = vectors == 1 ? 16 : vectors == 2 ? 12 : 8;
+  return rows >= most ? most : rows < 8 ? rows : 8;
+}
 
 // What of a word is multiplied: all of it, or its upper or lower byte (word = 256 * high + low, low in [0, 255]).
 enum class WordPart : uint8_t { whole, high, low };
@@ -57,7 +64,7 @@ struct DotTile {
   int64_t row_pitch = 0, row_step = 0;
   const std::byte* lanes[kDotVectors] = {};
   int64_t lane_step = 0;
-  int64_t row_count = 0, vector_count = 0;  // 1 to kDotRows, 1 to kDotVectors
+  int64_t vector_count = 0, row_count = 0;  // 1 to kDotVectors, dot_rows()
 };
 
 // sums[r][v][lane], rows kDotVectors * kDotLanes apart: the sum over all runs of products of signed bytes (rows) and
@@ -65,9 +72,13 @@ struct DotTile {
 void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
 void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
 
-// totals[i] += factor * sums[i]; the count is a multiple of 8, here and below.
+// totals[i] += factor * sums[i]; the count is a multiple of 16, here and below.
 void add_sums(const int32_t* sums, int64_t count, int32_t factor, int64_t* totals);
 // y[i] = float32(totals[i]) * scale. The scale is a power of two.
 void round_totals(const int64_t* totals, int64_t count, float scale, float* y);
+void round_totals(const int32_t* totals, int64_t count, float scale, float* y);
+// y[c * column_pitch + r * row_step] = tile[r * tile_pitch + c] + bias[c], no bias where it is null.
+void transpose_add(const float* tile, int64_t rows, int64_t columns, int64_t tile_pitch, const float* bias, float* y,
+                   int64_t row_step, int64_t column_pitch);
 
 }  // namespace marvin
