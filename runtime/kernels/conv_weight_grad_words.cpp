@@ -318,7 +318,8 @@ void ConvWeightGradWords::write(const Total* totals, float scale, float* dw) con
 }
 
 template <class Total>
-void ConvWeightGradWords::run_as(Words x, Words dy, DotScheme scheme, float scale, float* dw, std::byte* scratch) const {
+void ConvWeightGradWords::run_as(Words x, Words dy, DotScheme scheme, float scale, float* dw,
+                                 std::byte* scratch) const {
   Carver shared(scratch);
   Total* totals = shared.take<Total>(slices_ * slice_sums_);
 #pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))

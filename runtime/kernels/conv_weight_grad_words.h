@@ -44,7 +44,8 @@ class ConvWeightGradWords {
   template <class Total>
   void add_slice(int64_t slice, Words x, Words dy, DotScheme scheme, const Memory& memory, Total* totals) const;
   const void* image_of(Words x, int64_t image, const Memory& memory) const;
-  void interleave_part(int64_t part, int64_t at, const void* x_image, Words dy, DotScheme scheme, const Memory& memory) const;
+  void interleave_part(int64_t part, int64_t at, const void* x_image, Words dy, DotScheme scheme,
+                       const Memory& memory) const;
   template <class Total>
   void multiply(std::span<const DotRun> runs, const std::byte* out, int64_t factor, const Memory& memory,
                 Total* totals) const;

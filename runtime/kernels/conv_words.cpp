@@ -15,7 +15,9 @@ constexpr int64_t kSlabBytes = 1 << 17;
 constexpr int64_t kTileLanes = kDotVectors * kDotLanes;
 
 // The source columns that an axis reads, from its offset on.
-int64_t reach(const TapAxis& axis, int64_t count) { return (count - 1) * axis.step + (axis.taps - 1) * axis.spacing + 1; }
+int64_t reach(const TapAxis& axis, int64_t count) {
+  return (count - 1) * axis.step + (axis.taps - 1) * axis.spacing + 1;
+}
 
 template <class From>
 void widen_pixels(const From* from, int64_t pixels, int64_t groups, int64_t channels, int64_t padded, int16_t* to) {
@@ -91,7 +93,8 @@ void ConvWords::cut(const Part& part, int64_t most_groups, Shared& shared) {
   int64_t room = 0;
   for (int64_t tap = 0; tap < part.conv.taps(); ++tap) {
     const int64_t td = tap / width.taps / height.taps, th = tap / width.taps % height.taps, tw = tap % width.taps;
-    const int64_t row = (td * part.slab_rows + th * height.spacing) * part.row_bytes + tw * width.spacing * part.pixel_bytes();
+    const int64_t row =
+        (td * part.slab_rows + th * height.spacing) * part.row_bytes + tw * width.spacing * part.pixel_bytes();
     for (int64_t pair = 0; pair < part.pairs;) {
       if (room == 0) {
         shared.chunks[chunks++] = static_cast<int64_t>(runs);
@@ -131,8 +134,8 @@ void ConvWords::copy_slab(const Part& part, Words source, const Task& task, std:
       const int64_t from =
           (((task.image * depth.source + plane) * height.source + row) * width.source + first + width.offset) * pixel;
       int16_t* words = reinterpret_cast<int16_t*>(to + first * part.pixel_bytes());
-      source.bytes == 1 ? widen_pixels(static_cast<const int8_t*>(source.data) + from, last - first, conv.groups, conv.in,
-                                       padded, words)
+      source.bytes == 1 ? widen_pixels(static_cast<const int8_t*>(source.data) + from, last - first, conv.groups,
+                                       conv.in, padded, words)
                         : widen_pixels(static_cast<const int16_t*>(source.data) + from, last - first, conv.groups,
                                        conv.in, padded, words);
     }
@@ -144,7 +147,8 @@ void ConvWords::write(const Part& part, const Task& task, int64_t row, int64_t f
                       int64_t channels, const float* tile, const Shared& shared) {
   const TapConv& conv = part.conv;
   const auto& [depth, height, width] = conv.axes;
-  const int64_t line = (depth.first + task.plane * depth.out_step) * height.extent + height.first + row * height.out_step;
+  const int64_t line =
+      (depth.first + task.plane * depth.out_step) * height.extent + height.first + row * height.out_step;
   const int64_t begin = line * width.extent + width.first + first * width.out_step;
   float* to = shared.out + (task.image * conv.groups * conv.out + channel) * conv.plane() + begin;
   const float* bias = shared.bias ? shared.bias + channel : nullptr;
@@ -169,7 +173,8 @@ void ConvWords::multiply(const Part& part, const Task& task, const std::byte* sl
       for (int64_t pixel = 0; pixel < task.rows * width.count; pixel += dot.row_count) {
         const int64_t row = pixel / width.count, first = pixel % width.count;
         dot.row_count = dot_rows(dot.vector_count, width.count - first);
-        dot.rows = slab + row * height.step * part.row_bytes + first * dot.row_pitch + group * part.pairs * kDotGroupBytes;
+        dot.rows =
+            slab + row * height.step * part.row_bytes + first * dot.row_pitch + group * part.pairs * kDotGroupBytes;
         const int64_t count = dot.row_count * kTileLanes;
         for (int half = 0; half < (shared.split ? 2 : 1); ++half) {
           for (int64_t v = 0; v < dot.vector_count; ++v)
@@ -182,7 +187,8 @@ void ConvWords::multiply(const Part& part, const Task& task, const std::byte* sl
           }
         }
         is_one_sum ? round_totals(sums, count, shared.scale, tile) : round_totals(totals, count, shared.scale, tile);
-        write(part, task, task.first_row + row, first, dot.row_count, group * conv.out + channel, channels, tile, shared);
+        write(part, task, task.first_row + row, first, dot.row_count, group * conv.out + channel, channels, tile,
+              shared);
       }
     }
   }

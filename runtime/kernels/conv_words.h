@@ -13,12 +13,12 @@ namespace marvin {
 // out = float32(exact sum) * scale + bias.
 class ConvWords {
  public:
-  // convs: forward_taps(shape, o_k_i), or input_grad_taps of the same. Asks for dot_is_available(). Plans for the threads
-  // that OpenMP would use now.
+  // convs: forward_taps(shape, o_k_i), or input_grad_taps of the same. Asks for dot_is_available(). Plans for the
+  // threads that OpenMP would use now.
   ConvWords(std::vector<TapConv> convs, int weight_bytes);
   int64_t scratch_bytes() const { return scratch_bytes_; }
-  // The words are of source_bits and weight_bits, at most 8 or 16 by container. scale is a power of two; bias, per output
-  // channel, may be null.
+  // The words are of source_bits and weight_bits, at most 8 or 16 by container. scale is a power of two; bias, per
+  // output channel, may be null.
   void run(Words source, int source_bits, Words weights, int weight_bits, float scale, const float* bias, float* out,
            std::byte* scratch) const;
 
@@ -26,18 +26,16 @@ class ConvWords {
   // One of the convolutions, and how its output is cut into tasks: some rows of a plane of an image each.
   struct Part {
     TapConv conv;
-    int64_t pairs = 0;              // of a group's channels
-    int64_t row_bytes = 0;          // of a copied row
+    int64_t pairs = 0;                // of a group's channels
+    int64_t row_bytes = 0;            // of a copied row
     int64_t rows = 1, slab_rows = 1;  // of the output in a task, and of the source that they read from a plane
-    int64_t vectors = 0;            // of a group's output channels
+    int64_t vectors = 0;              // of a group's output channels
     int64_t most_runs = 0;
 
     int64_t tasks() const { return conv.n * conv.axes[0].count * ((conv.axes[1].count + rows - 1) / rows); }
     int64_t pixel_bytes() const { return conv.groups * pairs * kDotGroupBytes; }
     int64_t slab_bytes() const { return conv.axes[0].taps * slab_rows * row_bytes; }
-    int64_t packed_bytes() const {
-      return conv.groups * vectors * conv.taps() * pairs * kDotLanes * kDotGroupBytes;
-    }
+    int64_t packed_bytes() const { return conv.groups * vectors * conv.taps() * pairs * kDotLanes * kDotGroupBytes; }
   };
   // Where a task's output begins.
   struct Task {

@@ -24,7 +24,8 @@ DotScheme dot_scheme(int a_bits, int b_bits, int64_t products_in_group) {
 
 bool avx512_is_available() {
   static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && onednn_has_avx512();
+                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                          onednn_has_avx512();
   return has;
 }
 
@@ -54,6 +55,11 @@ MARVIN_VNNI inline const int8_t* element(const int8_t* source, int32_t offset, i
   return offset < 0 ? kZeros : source + offset + v;
 }
 
+// Masked stores are slow, and few are needed.
+MARVIN_VNNI inline void store(void* to, __mmask16 mask, __m512i group) {
+  mask == 0xffff ? _mm512_storeu_si512(to, group) : _mm512_mask_storeu_epi32(to, mask, group);
+}
+
 MARVIN_VNNI void interleave_bytes(const int8_t* source, std::span<const int32_t> offsets, int64_t width, __m512i shift,
                                   std::byte* out) {
   const int64_t groups = static_cast<int64_t>(offsets.size()) / 4;
@@ -64,7 +70,7 @@ MARVIN_VNNI void interleave_bytes(const int8_t* source, std::span<const int32_t>
       const auto load = [&](int32_t offset)
                             MARVIN_VNNI { return _mm_maskz_loadu_epi8(mask, element(source, offset, v)); };
       const __m512i group = transposed(load(at[0]), load(at[1]), load(at[2]), load(at[3]));
-      _mm512_storeu_si512(out + (j * width + v) * kDotGroupBytes, _mm512_xor_si512(group, shift));
+      store(out + (j * width + v) * kDotGroupBytes, mask, _mm512_xor_si512(group, shift));
     }
   }
 }
@@ -90,7 +96,7 @@ MARVIN_VNNI void interleave_words(const From* source, std::span<const int32_t> o
       __m512i group = _mm512_permutexvar_epi16(order, both);
       if (part == WordPart::high) group = _mm512_srai_epi16(group, 8);
       if (part == WordPart::low) group = _mm512_and_si512(group, _mm512_set1_epi16(255));
-      _mm512_storeu_si512(out + (j * width + v) * 2, group);
+      store(out + (j * width + v) * 2, mask, group);
     }
   }
 }
@@ -141,15 +147,24 @@ MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs
 template <class Dot, int kVectors>
 void with_rows(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
   switch (tile.row_count) {
-    case 1: return multiply_tile<Dot, 1, kVectors>(tile, runs, sums);
-    case 2: return multiply_tile<Dot, 2, kVectors>(tile, runs, sums);
-    case 3: return multiply_tile<Dot, 3, kVectors>(tile, runs, sums);
-    case 4: return multiply_tile<Dot, 4, kVectors>(tile, runs, sums);
-    case 5: return multiply_tile<Dot, 5, kVectors>(tile, runs, sums);
-    case 6: return multiply_tile<Dot, 6, kVectors>(tile, runs, sums);
-    case 7: return multiply_tile<Dot, 7, kVectors>(tile, runs, sums);
-    case 8: return multiply_tile<Dot, 8, kVectors>(tile, runs, sums);
-    default: return multiply_tile<Dot, dot_rows(kVectors, kDotRows), kVectors>(tile, runs, sums);
+    case 1:
+      return multiply_tile<Dot, 1, kVectors>(tile, runs, sums);
+    case 2:
+      return multiply_tile<Dot, 2, kVectors>(tile, runs, sums);
+    case 3:
+      return multiply_tile<Dot, 3, kVectors>(tile, runs, sums);
+    case 4:
+      return multiply_tile<Dot, 4, kVectors>(tile, runs, sums);
+    case 5:
+      return multiply_tile<Dot, 5, kVectors>(tile, runs, sums);
+    case 6:
+      return multiply_tile<Dot, 6, kVectors>(tile, runs, sums);
+    case 7:
+      return multiply_tile<Dot, 7, kVectors>(tile, runs, sums);
+    case 8:
+      return multiply_tile<Dot, 8, kVectors>(tile, runs, sums);
+    default:
+      return multiply_tile<Dot, dot_rows(kVectors, kDotRows), kVectors>(tile, runs, sums);
   }
 }
 
@@ -186,7 +201,9 @@ MARVIN_VNNI void add_up(const int8_t* interleaved, int64_t groups, int64_t width
   }
 }
 
-void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) { with_vectors<Bytes>(tile, runs, sums); }
+void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
+  with_vectors<Bytes>(tile, runs, sums);
+}
 void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
   with_vectors<Shorts>(tile, runs, sums);
 }

@@ -17,12 +17,13 @@ bool dot_is_available();
 // The same for AVX-512 without VNNI (F, BW, VL and DQ).
 bool avx512_is_available();
 
-constexpr int64_t kDotLanes = 16;                 // sums of a vector
-constexpr int64_t kDotGroupBytes = 4;             // of an element in a group: four bytes, or two words
+constexpr int64_t kDotLanes = 16;      // sums of a vector
+constexpr int64_t kDotGroupBytes = 4;  // of an element in a group: four bytes, or two words
 constexpr int64_t kDotVectors = 3;     // of a tile at most
 constexpr int64_t kDotRows = 16;       // of a tile at most
 
-// The rows that a tile of so many vectors had best have when `rows` are left: few vectors leave registers for more rows.
+// The rows that a tile of so many vectors had best have when `rows` are left: few vectors leave registers for more
+// rows.
 constexpr int64_t dot_rows(int64_t vectors, int64_t rows) {
   const int64_t most = vectors == 1 ? 16 : vectors == 2 ? 12 : 8;
   return rows >= most ? most : rows < 8 ? rows : 8;
@@ -31,8 +32,8 @@ constexpr int64_t dot_rows(int64_t vectors, int64_t rows) {
 // What of a word is multiplied: all of it, or its upper or lower byte (word = 256 * high + low, low in [0, 255]).
 enum class WordPart : uint8_t { whole, high, low };
 
-// How words of a_bits and b_bits are multiplied: the second operand whole, or a byte at a time where an int32 would hold
-// sums of few products of whole words.
+// How words of a_bits and b_bits are multiplied: the second operand whole, or a byte at a time where an int32 would
+// hold sums of few products of whole words.
 struct DotScheme {
   bool split = false;
   int64_t most_groups = 0;  // that an int32 sum holds

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "runtime/kernels/gemm.h"
+#include "runtime/kernels/gemm_words.h"
 #include "runtime/kernels/onednn_matmul.h"
 #include "runtime/ops/op.h"
 
@@ -192,6 +193,12 @@ struct OnednnProduct : Product {
   OnednnMatmul matmul;
 };
 
+struct WordsProduct : Product {
+  explicit WordsProduct(const KernelQuery& query)
+      : Product(query), multiply(gemm, static_cast<int>(bytes_of(query.in[1]->dtype))) {}
+  GemmWords multiply;
+};
+
 float scale_of(const KernelArgs& args) { return power_of_two(-(args.in_formats[0].fl + args.in_formats[1].fl)); }
 Words words(const KernelArgs& args, size_t i) {
   return {args.in[i], static_cast<int>(bytes_of(args.in_type(i).dtype))};
@@ -229,6 +236,11 @@ Prepared prepare_exact_f64(const KernelQuery& query) {
   return {.state = product, .scratch_bytes = gemm_exact_f64_scratch_bytes(product->gemm, a_bytes, b_bytes)};
 }
 
+Prepared prepare_words(const KernelQuery& query) {
+  const auto product = std::make_shared<WordsProduct>(query);
+  return {.state = product, .scratch_bytes = product->multiply.scratch_bytes()};
+}
+
 template <OnednnMatmul::Operands operands>
 Prepared prepare_onednn(const KernelQuery& query) {
   const auto product = std::make_shared<OnednnProduct>(query, operands);
@@ -237,6 +249,10 @@ Prepared prepare_onednn(const KernelQuery& query) {
 
 bool admits_s8_onednn(const KernelQuery& query) {
   return both_are(query, DType::i8) && OnednnMatmul::admits(kernel_shape(query), OnednnMatmul::Operands::s8);
+}
+bool admits_words(const KernelQuery& query) {
+  const auto is_short = [&](size_t i) { return query.in[i]->dtype == DType::i8 || query.in[i]->dtype == DType::i16; };
+  return is_short(0) && is_short(1) && !both_are(query, DType::i8) && GemmWords::admits(kernel_shape(query));
 }
 bool admits_f32_onednn(const KernelQuery& query) {
   return both_are(query, DType::f32) && OnednnMatmul::admits(kernel_shape(query), OnednnMatmul::Operands::f32);
@@ -252,6 +268,13 @@ void run_onednn(const KernelArgs& args) {
   product.matmul.run(args.in[0], args.in[1], quantized ? scale_of(args) : 1, biased ? args.input<float>(2) : nullptr,
                      args.output<float>(), args.scratch);
   if (!biased) finish<float>(product, args);
+}
+
+void run_words(const KernelArgs& args) {
+  const WordsProduct& product = *static_cast<const WordsProduct*>(args.state);
+  product.multiply.run(words(args, 0), args.in_formats[0].wl, words(args, 1), args.in_formats[1].wl, scale_of(args),
+                       args.output<float>(), args.scratch);
+  finish<float>(product, args);
 }
 
 template <class T>
@@ -285,7 +308,7 @@ void run_reference(const KernelArgs& args) {
 
 // The names of one op's kernels.
 struct KernelNames {
-  std::string_view s8_onednn, exact_f32, exact_f64, f32_onednn, f32_openblas, f64_openblas, reference;
+  std::string_view s8_onednn, s16_vnni, exact_f32, exact_f64, f32_onednn, f32_openblas, f64_openblas, reference;
 };
 
 std::vector<Kernel> product_kernels(const KernelNames& names) {
@@ -293,6 +316,7 @@ std::vector<Kernel> product_kernels(const KernelNames& names) {
   using enum OnednnMatmul::Operands;
   return {
       {names.s8_onednn, onednn, admits_s8_onednn, prepare_onednn<s8>, run_onednn},
+      {names.s16_vnni, own, admits_words, prepare_words, run_words},
       {names.exact_f32, openblas, admits_exact_f32, prepare_exact_f32, run_exact<gemm_exact_f32>},
       {names.exact_f64, openblas, admits_exact_f64, prepare_exact_f64, run_exact<gemm_exact_f64>},
       {names.f32_onednn, onednn, admits_f32_onednn, prepare_onednn<f32>, run_onednn},
@@ -315,7 +339,7 @@ extern const OpDef kGemm = {
     .defaults = {{"alpha", 1.0f}, {"beta", 1.0f}, {"transA", int64_t{0}}, {"transB", int64_t{0}}},
     .infer = infer_gemm,
     .gradient = gemm_gradient,
-    .kernels = product_kernels({"gemm_s8_onednn", "gemm_exact_f32_openblas", "gemm_exact_f64_openblas",
+    .kernels = product_kernels({"gemm_s8_onednn", "gemm_s16_vnni", "gemm_exact_f32_openblas", "gemm_exact_f64_openblas",
                                 "gemm_f32_onednn", "gemm_f32_openblas", "gemm_f64_openblas", "gemm_reference"}),
     .product = {{0, 1}},
     .macs = product_macs,
@@ -332,7 +356,7 @@ extern const OpDef kMatMul = {
     .defaults = {{"transA", int64_t{0}}, {"transB", int64_t{0}}},
     .infer = infer_matmul,
     .gradient = matmul_gradient,
-    .kernels = product_kernels({"matmul_s8_onednn", "matmul_exact_f32_openblas", "matmul_exact_f64_openblas",
+    .kernels = product_kernels({"matmul_s8_onednn", "matmul_s16_vnni", "matmul_exact_f32_openblas", "matmul_exact_f64_openblas",
                                 "matmul_f32_onednn", "matmul_f32_openblas", "matmul_f64_openblas", "matmul_reference"}),
     .product = {{0, 1}},
     .macs = product_macs,
