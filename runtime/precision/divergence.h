@@ -16,6 +16,11 @@ constexpr int kMaxResolution = 256;
 // a sample without spread, and for float32 (FixedPoint{}); other words of more than 24 bits are judged as such.
 double divergence(std::span<const float> sample, FixedPoint format, int resolution);
 
+// The same with every rounded value spread evenly over the reals that round to it. Bins and words then need not be aligned:
+// what remains is what words wider than bins blur. (Counted where they lie, words fall into some bins more than into
+// others even where they are fine enough.)
+double spread_divergence(std::span<const float> sample, FixedPoint format, int resolution);
+
 // The mean shift of magnitude that rounding to nearest in `format` causes, |mean|x| - mean|q|| / mean|x|: the error
 // measure of adaptive precision training (Zhang et al., CVPR 2020, "QEM").
 double magnitude_error(std::span<const float> sample, FixedPoint format);

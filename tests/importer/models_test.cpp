@@ -35,7 +35,7 @@ TEST_CASE("every model of models/ is imported and exported again") {
     const Graph graph = model.import({.batch = 4});
     CHECK_NOTHROW(verify_types(graph));
     REQUIRE(graph.outputs.size() == 1);
-    CHECK(graph.type_of(graph.outputs[0]).shape == Shape{4, 10});
+    CHECK(graph.type_of(graph.outputs[0]).shape == Shape{4, path.ends_with("mlp_tabular.onnx") ? 4 : 10});
     CHECK_NOTHROW(verify_types(model.import({.batch = 4, .form = ImportOptions::Form::inference})));
 
     TensorMap weights;

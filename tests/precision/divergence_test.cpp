@@ -40,6 +40,20 @@ TEST_CASE("divergence is never negative and vanishes as words grow") {
   }
 }
 
+TEST_CASE("words that do not line up with bins diverge where they are counted, but not where they are spread") {
+  // Four words to a bin, or three or five.
+  const std::vector<float> sample = normal_sample(4096, 1.0f);
+  const FixedPoint format{8, 4};
+  const auto [low, high] = std::ranges::minmax(sample);
+  const int resolution = static_cast<int>((high - low) * 16 / 4.3f);
+  CHECK(divergence(sample, format, resolution) > 0.005);
+  CHECK(spread_divergence(sample, format, resolution) < 0.001);
+  // Words as wide as several bins blur them.
+  CHECK(spread_divergence(sample, {8, 0}, resolution) > 0.01);
+  CHECK(spread_divergence(sample, {16, 12}, resolution) < 1e-4);
+  CHECK(spread_divergence(sample, {}, resolution) == 0);
+}
+
 TEST_CASE("a finer resolution asks for more bits") {
   const std::vector<float> sample = normal_sample(4096, 0.05f);
   const auto needed = [&](int resolution) {

@@ -43,7 +43,13 @@ struct Fit {
   FixedPoint format(int wl) const { return {static_cast<int8_t>(wl), fitted_fl(wl, range)}; }
   // What Evidence::divergence holds.
   double loss(int wl) const {
-    return gradient ? magnitude_error(sample, format(wl)) : divergence(sample, format(wl), resolution);
+    if (gradient) return magnitude_error(sample, format(wl));
+    // Values that words hold exactly are not blurred, so the smaller of the two is what is lost.
+    return std::min(divergence(sample, format(wl), resolution), spread_divergence(sample, format(wl), resolution));
+  }
+  // One more than the longest when none loses nothing.
+  int shortest_word() const {
+    return smallest_word(kSettings.shortest_wl, kSettings.longest_wl, [&](int wl) { return loses_nothing(wl); });
   }
   bool loses_nothing(int wl) const {
     if (gradient) return loss(wl) <= kSettings.gradient_tolerance;
@@ -71,8 +77,9 @@ class AdaptivePolicy : public SwitchPolicy {
                                .resolution = kSettings.lowest_resolution};
       // Staggered, so that slots do not all decide in the same step.
       slot.since = static_cast<int64_t>(i) * kSettings.shortest_lookback / static_cast<int64_t>(windows.size());
+      slot.needed_wl = fit_of(windows[i], slot).shortest_word();
+      formats.push_back(container_for(slot.needed_wl, slot.range.range));
       begun.slots.push_back(slot);
-      formats.push_back(container_for(8, slot.range.range));
     }
     state = std::move(begun);
     return formats;
@@ -117,6 +124,10 @@ class AdaptivePolicy : public SwitchPolicy {
     change.evidence.resolution = slot.resolution;
   }
 
+  static Fit fit_of(const SlotWindow& window, const AdaptiveState::Slot& slot) {
+    return {window.sample, slot.range.range, slot.resolution, window.slot->role == Role::gradient};
+  }
+
   // One rung up after a look-back of rising loss, down to min as soon as it falls.
   static void follow_loss(double loss, AdaptiveState& state) {
     const auto decayed = [&](double mean, double steps) {
@@ -136,14 +147,12 @@ class AdaptivePolicy : public SwitchPolicy {
 
   static std::optional<FormatChange> decide_word(const SlotWindow& window, FixedPoint now, double diversity,
                                                  int64_t step, Strategy strategy, AdaptiveState::Slot& slot) {
-    const Role role = window.slot->role;
     slot.resolution = adapt_resolution(slot.lookback, kSettings.shortest_lookback, kSettings.longest_lookback,
                                        slot.resolution, kSettings.lowest_resolution, kSettings.highest_resolution);
-    const Fit fit{window.sample, slot.range.range, slot.resolution, role == Role::gradient};
-    const int kept =
-        smallest_word(kSettings.shortest_wl, kSettings.longest_wl, [&](int wl) { return fit.loses_nothing(wl); });
+    const Fit fit = fit_of(window, slot);
+    const int kept = fit.shortest_word();
     int needed = kept;
-    if (role == Role::weight) {
+    if (window.slot->role == Role::weight) {
       const int pushed = kept + push_up(diversity, kept, strategy);
       needed = std::max(kept, std::min(pushed, longest_pushed_word(strategy)));
     }
@@ -151,7 +160,7 @@ class AdaptivePolicy : public SwitchPolicy {
     const FixedPoint to = settle(container_for(needed, slot.range.range), now, step, slot);
     if (to.wl == now.wl) return std::nullopt;
     slot.range.settled = 0;
-    const std::string_view test = role == Role::gradient ? "magnitude error" : "divergence";
+    const std::string_view test = window.slot->role == Role::gradient ? "magnitude error" : "divergence";
     return FormatChange{.to = to,
                         .evidence = {.reason = needed > kept ? "gradient diversity" : test,
                                      .needed_wl = needed,
