@@ -62,7 +62,7 @@ double released_divergence(std::span<const float> values, FixedPoint format, int
 
 FixedPoint released_push_down(std::span<const float> values, FixedPoint format, int resolution, uint64_t key) {
   const auto loses = [&](int wl, int fl) {
-    const auto draws = static_cast<uint64_t>(wl * 64 + fl);
+    const auto draws = static_cast<uint64_t>(wl) * 64 + static_cast<uint64_t>(fl);
     return released_divergence(values, format_of(wl, fl), resolution, random_key(key, draws, 0)) > 0;
   };
   const int fl = released_fraction(kFewestFraction, format.fl, [&](int bits) { return loses(format.wl, bits); });

@@ -13,9 +13,9 @@ namespace {
 
 void set(const Setting& setting, std::string_view text) {
   double number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  const bool fits = error == std::errc() && stop == end && number >= setting.lowest && number <= setting.highest;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = error == std::errc() && stop == text.data() + text.size();
+  const bool fits = whole && number >= setting.lowest && number <= setting.highest;
   if (!fits || (setting.whole && number != std::floor(number))) {
     throw Error(setting.name, "=", text, " makes no sense; it is ", setting.whole ? "an integer" : "a number", " from ",
                 setting.lowest, " to ", setting.highest);
