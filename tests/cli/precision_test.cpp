@@ -63,9 +63,10 @@ TEST_CASE("a file gives formats by slot and layer") {
     CHECK(slot.at("wl") == wl);
     if (name == "fc2.weight") CHECK(slot.at("fl") == 12);
   }
-  const Outcome overwriting =
-      run_marvin(workshop.train(workshop.directory.path(), {"--overwrite", "--steps", "1", "--precision", formats}));
+  const Outcome overwriting = run_marvin(workshop.train(
+      workshop.out, {"--overwrite", "--steps", "1", "--precision", workshop.out + "/precision.jsonl"}));
   CHECK(overwriting.code == 1);
+  CHECK(overwriting.says("--overwrite would remove"));
 }
 
 TEST_CASE("files of formats and recordings that are wrong are errors that name file and key") {

@@ -31,6 +31,15 @@ TEST_CASE("a diversity violates when the largest one is more than the threshold 
   CHECK(largest == 3.5);
 }
 
+TEST_CASE("MuPPET's diversity is the mean of the weights' ratios") {
+  const SlotWindow orthogonal{.gradients = 3, .gradient_sum_norm = 2, .gradient_square_norms = 4};
+  const SlotWindow similar{.gradients = 3, .gradient_sum_norm = 6, .gradient_square_norms = 12};
+  const SlotWindow activation;
+  const std::vector<SlotWindow> windows = {activation, orthogonal, similar};
+  CHECK(muppet_diversity(windows) == Approx((1 + 1.0 / 3) / 2));
+  CHECK(muppet_diversity({}) == 1);
+}
+
 // The diversity of a bench whose one weight has had these gradients.
 void show(Bench& bench, double diversity) {
   bench.gradients = 3;

@@ -7,7 +7,6 @@
 #include <array>
 #include <cmath>
 
-#include "runtime/precision/policy.h"
 #include "runtime/precision/settings.h"
 
 namespace marvin {
@@ -19,6 +18,17 @@ int8_t muppet_scale(int bits, double largest, double smallest) {
   if (largest != 0) room = std::min(room, std::abs((half - 0.5) / largest));
   if (smallest != 0) room = std::min(room, std::abs((half + 0.5) / smallest));
   return static_cast<int8_t>(std::clamp(std::floor(std::log2(room)), kLowest, kHighest));
+}
+
+double muppet_diversity(std::span<const SlotWindow> windows) {
+  double sum = 0;
+  int64_t weights = 0;
+  for (const SlotWindow& window : windows) {
+    if (window.gradients == 0 || !(window.gradient_sum_norm > 0)) continue;
+    sum += window.gradient_square_norms / (window.gradient_sum_norm * window.gradient_sum_norm);
+    ++weights;
+  }
+  return weights > 0 ? sum / static_cast<double>(weights) : 1;
 }
 
 double muppet_threshold(int64_t epoch) { return 1 + 1.5 * std::exp(-0.1 * static_cast<double>(epoch)); }
@@ -103,7 +113,7 @@ class MuppetPolicy : public SwitchPolicy {
     if (++state.epochs < static_cast<int64_t>(settings_.resolution)) return 1;
     state.epochs = 0;
     std::ranges::fill(decision.restart, uint8_t{1});
-    const double diversity = mean_diversity(windows);
+    const double diversity = muppet_diversity(windows);
     if (muppet_violates(diversity, epoch - 1, state.largest_diversity)) ++state.violations;
     if (state.violations >= static_cast<int64_t>(settings_.patience)) {
       ++state.level;
@@ -111,18 +121,6 @@ class MuppetPolicy : public SwitchPolicy {
       state.largest_diversity = 0;
     }
     return diversity;
-  }
-
-  // The mean over weights of sum |g|^2 / |sum g|^2.
-  static double mean_diversity(std::span<const SlotWindow> windows) {
-    double sum = 0;
-    int64_t weights = 0;
-    for (const SlotWindow& window : windows) {
-      if (window.gradients == 0 || !(window.gradient_sum_norm > 0)) continue;
-      sum += window.gradient_square_norms / (window.gradient_sum_norm * window.gradient_sum_norm);
-      ++weights;
-    }
-    return weights > 0 ? sum / static_cast<double>(weights) : 1;
   }
 
   Settings settings_;
