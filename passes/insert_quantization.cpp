@@ -120,12 +120,14 @@ class QuantizationWriter {
   ValueId rounded(ValueId operand) {
     const auto known = rounded_.find(operand);
     if (known != rounded_.end()) return known->second;
-    return rounded_[operand] = dequantize(quantize(operand, Layout::row_major));
+    return rounded_[operand] = dequantize(quantize(operand, Layout::row_major), slot(operand));
   }
 
-  ValueId dequantize(ValueId words) {
-    const Node& quantize = graph_[graph_[words].producer];
-    Node node{.op = "Dequantize", .inputs = {words}, .phase = quantize.phase, .slot = quantize.slot};
+  ValueId dequantize(ValueId words, size_t index) {
+    Node node{.op = "Dequantize",
+              .inputs = {words},
+              .phase = graph_[graph_[words].producer].phase,
+              .slot = SlotId{static_cast<uint32_t>(index)}};
     return graph_[append(graph_, std::move(node), {graph_.unused_name(graph_[words].name + ".value")})].outputs[0];
   }
 
@@ -135,7 +137,7 @@ class QuantizationWriter {
     if (!formats_[index].is_float()) {
       const ValueId words = make_words(pair.gradient, index, Layout::row_major);
       const NodeId quantize = graph_[words].producer;
-      const ValueId value = dequantize(words);
+      const ValueId value = dequantize(words, index);
       replace_uses(graph_, pair.gradient, value, quantize);
       gradient_[pair.parameter] = value;
     }

@@ -156,5 +156,25 @@ TEST_CASE("a recorded run is replayed to the bit, whatever decided on its format
   }
 }
 
+TEST_CASE("views of rounded values are multiplied, and counted, as they are in other treatments") {
+  const auto model = [](int64_t batch, bool) {
+    return from_text(cat("graph g { input %x: f32[", batch, R"(,2,3]
+      parameter %fc1.weight: f32[3,4] parameter %fc2.weight: f32[4,3]
+      %a = MatMul(%x, %fc1.weight) named "a"
+      %r = Sigmoid(%a)
+      %b = MatMul(%r, %fc2.weight) named "b"
+      constant %rows: i64[1] = {1}
+      %y = ReduceMean(%b, %rows) {keepdims=0}
+      output %y })"));
+  };
+  Dataset data = easy_data();
+  data.arrays[0].values = Tensor(Type{DType::f32, {kSamples, 2, 3}});
+  Recipe recipe = recipe_in("adaptive");
+  recipe.epochs = 1;
+  const int64_t macs = Trainer(model, data, data, recipe).run({}).costs.macs.total;
+  recipe.precision = "paper";
+  CHECK(Trainer(model, data, data, recipe).run({}).costs.macs.total == macs);
+}
+
 }  // namespace
 }  // namespace marvin
