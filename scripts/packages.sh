@@ -5,9 +5,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(g++ cmake ninja-build pkg-config libonnx-dev libprotobuf-dev protobuf-compiler libopenblas-openmp-dev
                 libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev catch2 libcli11-dev libre2-dev zlib1g-dev libzip-dev zipcmp
-                zipmerge ziptool graphviz)
+                zipmerge ziptool libjs-dygraphs graphviz)
 data_packages=(dataset-fashion-mnist)
-test_packages=(libonnx-testdata)
+test_packages=(libonnx-testdata chromium)
 
 say() { printf '== %s\n' "$*"; }
 

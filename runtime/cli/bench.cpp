@@ -1,13 +1,12 @@
 // marvin bench: training steps on synthetic data, timed.
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <map>
 #include <memory>
 #include <numbers>
 #include <numeric>
 
 #include "runtime/cli/options.h"
+#include "runtime/cli/profile.h"
 #include "runtime/cli/verbs.h"
 #include "runtime/data/random.h"
 #include "runtime/report/machine.h"
@@ -116,28 +115,11 @@ Timing measure(const OnnxModel& model, const BenchOptions& options) {
 
 // ---- Results --------------------------------------------------------------------------------------------------------
 
-struct Row {
-  std::vector<std::string> names;
-  double ms = 0;  // per step of training
-};
-
-// Times of the plan's steps summed by what `names` says of them, the longest first.
-std::vector<Row> profile_by(const TrainingResult& result,
-                            const std::function<std::vector<std::string>(const OpTime&)>& names) {
-  std::map<std::vector<std::string>, int64_t> sums;
-  for (const OpTime& time : result.profile) sums[names(time)] += time.ns;
-  std::vector<Row> rows;
-  for (const auto& [key, ns] : sums)
-    rows.push_back({key, static_cast<double>(ns) / 1e6 / static_cast<double>(result.steps)});
-  std::ranges::sort(rows, [](const Row& a, const Row& b) { return a.ms > b.ms; });
-  return rows;
-}
-
-std::vector<Row> by_op(const TrainingResult& result) {
+std::vector<ProfileRow> by_op(const TrainingResult& result) {
   return profile_by(result, [](const OpTime& time) { return std::vector{time.op}; });
 }
 
-std::vector<Row> by_output(const TrainingResult& result) {
+std::vector<ProfileRow> by_output(const TrainingResult& result) {
   return profile_by(result, [](const OpTime& time) { return std::vector{time.label, time.op, time.kernel}; });
 }
 
@@ -147,21 +129,21 @@ Json to_json(const Timing& timing, const BenchOptions& options) {
                {"arena_bytes", timing.result.arena_bytes},
                {"compile_ms", ms_of(timing.result.compile_ns)},
                {"ops", Json::array()}};
-  for (const Row& row : by_op(timing.result)) json["ops"].push_back({{"op", row.names[0]}, {"ms", row.ms}});
+  for (const ProfileRow& row : by_op(timing.result)) json["ops"].push_back({{"op", row.names[0]}, {"ms", row.ms}});
   if (!options.profile) return json;
   json["steps"] = Json::array();
-  for (const Row& row : by_output(timing.result)) {
+  for (const ProfileRow& row : by_output(timing.result)) {
     json["steps"].push_back({{"output", row.names[0]}, {"op", row.names[1]}, {"kernel", row.names[2]}, {"ms", row.ms}});
   }
   return json;
 }
 
-std::string rows_text(const std::vector<Row>& rows, std::vector<std::string> header) {
+std::string rows_text(const std::vector<ProfileRow>& rows, std::vector<std::string> header) {
   double total = 0;
-  for (const Row& row : rows) total += row.ms;
+  for (const ProfileRow& row : rows) total += row.ms;
   header.insert(header.end(), {"ms a step", "share"});
   TextTable table(header);
-  for (const Row& row : rows) {
+  for (const ProfileRow& row : rows) {
     if (table.rows() == kProfileRows) break;
     std::vector<std::string> cells = row.names;
     cells.insert(cells.end(), {fixed_point_text(row.ms, 3), percent_text(total > 0 ? row.ms / total : 0)});

@@ -25,6 +25,7 @@ constexpr const char* kExamples =
     "  marvin train models/lenet5.onnx --data fashion-mnist --out runs/a  train it, in fixed point\n"
     "  marvin eval runs/a/trained.onnx --data fashion-mnist               how good is it, in fixed point?\n"
     "  marvin export runs/a --format qdq --output lenet5_int8.onnx        integers for another runtime\n"
+    "  marvin report runs/a                                               how did it go? (runs/a/report.html)\n"
     "\n"
     "marvin VERB --help explains a verb. Exit codes: 0 success, 1 an error in files, data or values, 2 an error in "
     "the\n"
@@ -36,8 +37,8 @@ std::string version() {
 }
 
 std::vector<Verb> add_verbs(CLI::App& app) {
-  return {add_train(app),   add_eval(app),   add_run(app),  add_check(app),
-          add_inspect(app), add_gradcheck(app), add_export(app), add_bench(app)};
+  return {add_train(app),     add_eval(app),   add_run(app),   add_check(app), add_inspect(app),
+          add_gradcheck(app), add_export(app), add_bench(app), add_report(app)};
 }
 
 int usage_error(const std::string& command, const std::string& message) {

@@ -11,10 +11,12 @@
 #include "importer/replace_head.h"
 #include "importer/versions.h"
 #include "runtime/cli/model_metadata.h"
+#include "runtime/cli/profile.h"
 #include "runtime/cli/train_log.h"
 #include "runtime/cli/train_options.h"
 #include "runtime/cli/train_summary.h"
 #include "runtime/cli/verbs.h"
+#include "runtime/cli/write_report.h"
 #include "runtime/data/load.h"
 #include "runtime/kernels/versions.h"
 #include "runtime/report/machine.h"
@@ -79,8 +81,10 @@ RunData load(const TrainOptions& options) {
 
 // ---- What is written ------------------------------------------------------------------------------------------------
 
-Json configuration(const TrainOptions& options, const Recipe& recipe, const Trainer& trainer) {
+Json configuration(const TrainOptions& options, const Recipe& recipe, const Trainer& trainer, const Dataset& train) {
   const Machine machine = this_machine();
+  Json inputs = Json::object();  // for models that leave shapes open
+  for (const auto& [name, shape] : shapes_of(train)) inputs[name] = shape;
   return {{"marvin", MARVIN_VERSION},
           {"versions",
            {{"openblas", openblas_version()},
@@ -90,6 +94,7 @@ Json configuration(const TrainOptions& options, const Recipe& recipe, const Trai
           {"machine", {{"cpu", machine.cpu}, {"isa", machine.isa}, {"threads", omp_get_max_threads()}}},
           {"started", now_text()},
           {"model", fs::absolute(options.model).lexically_normal().string()},
+          {"inputs", inputs},
           {"recipe", recipe_json(options, recipe, trainer.loss(), trainer.preprocess())}};
 }
 
@@ -136,10 +141,11 @@ int train(TrainOptions& options, CLI::App& command) {
   OnnxModel model = OnnxModel::load(options.model);
   if (options.replace_head) model = with_head(model, *options.replace_head, options.recipe.seed);
   const RunData data = load(options);
-  const Recipe recipe = resolve(options, data.splits.train);
+  Recipe recipe = resolve(options, data.splits.train);
+  recipe.profile = true;
   Trainer trainer(importer_of(model, shapes_of(data.splits.train)), data.splits.train, data.evaluation(), recipe);
 
-  Json run = configuration(options, recipe, trainer);
+  Json run = configuration(options, recipe, trainer, data.splits.train);
   const RunDirectory directory(options.out, options.overwrite, run);
   print_begin(options, data, trainer);
   TrainingLog log(directory, options.common, trainer.formats(), trainer.treatment(),
@@ -152,7 +158,9 @@ int train(TrainOptions& options, CLI::App& command) {
   const int64_t peak = peak_bytes();
   run["summary"] = summary_json(result, wall_s, peak);
   run["formats"] = formats_json(result.formats);
+  run["profile"] = profile_json(result);
   directory.write_run_json(run);
+  write_report({options.out}, report_path(options.out));
   print_end(options, result, run["summary"], wall_s, peak);
   return kSuccess;
 }
@@ -169,7 +177,8 @@ Verb add_train(CLI::App& app) {
       "({\"normalize\": {\"mean\": [..], \"std\": [..]} or true or false, \"pad\": N, \"crop\": N, \"flip\": true}) "
       "changes that:\n"
       "pad puts N zeros around every image; crop moves training images by up to N pixels, flip mirrors half of them.\n"
-      "The run directory then holds run.json, metrics.jsonl, precision.jsonl, trained.onnx and best.onnx.\n\n"
+      "The run directory then holds run.json, metrics.jsonl, precision.jsonl, observations.jsonl, trained.onnx, best.onnx\n"
+      "and report.html, a page that shows how it went.\n\n"
       "--precision\n"
       "  adaptive   every tensor the word length that it needs, from what it shows while training runs\n"
       "  paper      MARViN/AdaPT as published: one format per layer for weights, inputs and gradients, at 8 to 32 bits; words\n"

@@ -7,6 +7,12 @@ namespace {
 
 Json to_json(FixedPoint format) { return {{"wl", format.wl}, {"fl", format.fl}}; }
 
+std::vector<Slot> slots_of(const std::vector<SlotFormatNow>& formats) {
+  std::vector<Slot> slots;
+  for (const SlotFormatNow& now : formats) slots.push_back(now.slot);
+  return slots;
+}
+
 }  // namespace
 
 TrainingLog::TrainingLog(const RunDirectory& directory, const CommonOptions& common,
@@ -14,6 +20,7 @@ TrainingLog::TrainingLog(const RunDirectory& directory, const CommonOptions& com
                          std::function<void()> improved)
     : metrics_(directory / "metrics.jsonl"),
       precision_(directory / "precision.jsonl"),
+      observations_(directory / "observations.jsonl", slots_of(begin)),
       bar_(!common.quiet),
       prints_(common.prints_text()),
       improved_(std::move(improved)) {
@@ -29,13 +36,23 @@ TrainingEvents TrainingLog::events() {
           .evaluated = [this](const StepReport& report, const Evaluation& evaluation,
                               bool best) { log_evaluation(report, evaluation, best); },
           .switched = [this](const StepReport& report, const Slot& slot,
-                             const FormatChange& change) { log_switch(report.step, slot, change); }};
+                             const FormatChange& change) { log_switch(report.step, slot, change); },
+          .observed =
+              [this](const StepReport& report, const FormatControl& control) {
+                observations_.observe({.step = report.step,
+                                       .total_steps = report.total_steps,
+                                       .ns = report.ns,
+                                       .windows = control.windows(),
+                                       .formats = control.formats(),
+                                       .tests = control.tests()});
+              }};
 }
 
 void TrainingLog::finish() {
   bar_.clear();
   metrics_.sync();
   precision_.sync();
+  observations_.sync();
 }
 
 void TrainingLog::log_step(const StepReport& report) {
@@ -54,6 +71,7 @@ void TrainingLog::log_evaluation(const StepReport& report, const Evaluation& eva
   metrics_.append(line);
   metrics_.flush();
   precision_.flush();
+  observations_.flush();
   if (best) improved_();
   if (!prints_) return;
   bar_.clear();

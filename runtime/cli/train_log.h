@@ -5,12 +5,13 @@
 
 #include "runtime/cli/evaluate_model.h"
 #include "runtime/report/json_lines.h"
+#include "runtime/report/observation_log.h"
 #include "runtime/report/progress.h"
 #include "runtime/report/run_directory.h"
 
 namespace marvin {
 
-// metrics.jsonl and precision.jsonl of a run directory, the progress bar, a line per evaluation.
+// metrics.jsonl, precision.jsonl and observations.jsonl of a run directory, the progress bar, a line per evaluation.
 class TrainingLog {
  public:
   // `begin`: the formats of the first step, which are logged as switches at step 0, with the treatment. `improved` is
@@ -28,6 +29,7 @@ class TrainingLog {
   void log_switch(int64_t step, const Slot& slot, const FormatChange& change, const Treatment& treatment = {});
 
   JsonLines metrics_, precision_;
+  ObservationLog observations_;
   ProgressBar bar_;
   bool prints_;
   std::function<void()> improved_;

@@ -26,5 +26,6 @@ Verb add_inspect(CLI::App& app);
 Verb add_gradcheck(CLI::App& app);
 Verb add_export(CLI::App& app);
 Verb add_bench(CLI::App& app);
+Verb add_report(CLI::App& app);
 
 }  // namespace marvin

@@ -37,18 +37,17 @@ class ScratchFile {
 };
 
 // Waits for the program, but for no longer than is bearable.
-int status_of(pid_t child) {
-  constexpr auto kMost = std::chrono::seconds(60);
+int status_of(pid_t child, std::chrono::seconds most) {
   const auto begun = std::chrono::steady_clock::now();
   int status = 0;
   for (pid_t ended = 0; ended != child;) {
     ended = ::waitpid(child, &status, WNOHANG);
     if (ended < 0 && errno != EINTR) throw Error("cannot wait for Graphviz's `dot`: ", std::strerror(errno));
     if (ended == child) break;
-    if (std::chrono::steady_clock::now() - begun > kMost) {
+    if (std::chrono::steady_clock::now() - begun > most) {
       ::kill(child, SIGKILL);
       ::waitpid(child, &status, 0);
-      throw Error("Graphviz's `dot` did not draw the graph in ", kMost.count(),
+      throw Error("Graphviz's `dot` did not draw the graph in ", most.count(),
                   " seconds; --format dot writes what it would draw");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -57,7 +56,7 @@ int status_of(pid_t child) {
 }
 
 // Runs `dot -Tsvg` and returns its exit status.
-int run_dot(const std::string& input, const std::string& output) {
+int run_dot(const std::string& input, const std::string& output, std::chrono::seconds most) {
   std::string program = "dot", format = "-Tsvg", to = "-o" + output, from = input;
   char* const arguments[] = {program.data(), format.data(), to.data(), from.data(), nullptr};
   posix_spawn_file_actions_t actions;
@@ -71,17 +70,17 @@ int run_dot(const std::string& input, const std::string& output) {
                 "--format dot writes what it would draw");
   }
   if (error != 0) throw Error("cannot run Graphviz's `dot`: ", std::strerror(error));
-  return status_of(child);
+  return status_of(child, most);
 }
 
 }  // namespace
 
-std::string svg_of(const std::string& dot) {
+std::string svg_of(const std::string& dot, int most_seconds) {
   const ScratchFile input, output;
   std::ofstream file(input.path(), std::ios::binary);
   file << dot << std::flush;
   if (!file) throw Error("cannot write to '", input.path(), "'");
-  const int status = run_dot(input.path(), output.path());
+  const int status = run_dot(input.path(), output.path(), std::chrono::seconds(most_seconds));
   std::ifstream picture(output.path(), std::ios::binary);
   std::string svg{std::istreambuf_iterator<char>(picture), {}};
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || svg.empty()) {

@@ -25,7 +25,7 @@ std::string to_dot(const Graph& graph, const GraphViewOptions& options);
 // an order that they can run in. Operands that are left out are null.
 Json to_json(const Graph& graph, const GraphViewOptions& options);
 
-// Draws a picture with Graphviz's program `dot`. Throws Error when it is not installed or fails.
-std::string svg_of(const std::string& dot);
+// Draws a picture with Graphviz's program `dot`. Throws Error when it is not installed, fails or takes longer.
+std::string svg_of(const std::string& dot, int most_seconds = 60);
 
 }  // namespace marvin

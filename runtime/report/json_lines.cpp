@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "runtime/ir/error.h"
 
@@ -51,5 +52,27 @@ void JsonLines::sync() {
 }
 
 void JsonLines::fail() const { throw Error("cannot write '", path_, "': ", std::strerror(errno)); }
+
+bool read_json_lines(const std::string& path, const std::function<void(const Json&)>& visit) {
+  std::ifstream file(path, std::ios::binary);
+  int64_t number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (file.eof() && !object.is_object()) return false;
+    const auto fail = [&](const char* why) {
+      throw Error("'", path, "', line ", number, " is damaged: ", why, "; remove it, or the file, to go without");
+    };
+    if (!object.is_object()) fail("it is not a JSON object");
+    try {
+      visit(object);
+    } catch (const Json::exception& error) {
+      fail(error.what());
+    } catch (const Error& error) {
+      fail(error.what());
+    }
+  }
+  return true;
+}
 
 }  // namespace marvin

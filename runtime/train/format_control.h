@@ -41,6 +41,8 @@ class FormatControl {
 
   const std::vector<Slot>& slots() const { return slots_; }
   std::span<const FixedPoint> formats() const { return formats_; }
+  std::span<const SlotWindow> windows() const { return windows_; }
+  std::span<const SlotTest> tests() const { return decision_.tests; }
   std::vector<SlotFormatNow> now() const;
   Formats by_name() const;
   // Of the last step, for every slot.

@@ -164,6 +164,7 @@ class Trainer::Impl {
     if (const std::string layer = formats_.first_not_finite(); !std::isfinite(report.loss) || !layer.empty())
       stop(report, layer);
     if (events.step) events.step(report);
+    if (events.observed && formats_.is_on()) events.observed(report, formats_);
     return report;
   }
 

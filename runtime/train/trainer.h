@@ -38,6 +38,8 @@ struct TrainingEvents {
   std::function<void(const StepReport&)> step;
   std::function<void(const StepReport&, const Evaluation&, bool best)> evaluated;
   std::function<void(const StepReport&, const Slot&, const FormatChange&)> switched;
+  // After every step, before formats change: what it showed of every slot. Not in float32.
+  std::function<void(const StepReport&, const FormatControl&)> observed;
 };
 
 // The time that one step of a plan took in all.
