@@ -29,7 +29,8 @@ std::vector<ProfileRow> profile_by(const TrainingResult& result,
 
 Json profile_json(const TrainingResult& result) {
   Json ops = Json::array(), outputs = Json::array();
-  for (const auto& [names, ms] : profile_by(result, [](const OpTime& t) { return std::vector{t.op, name_of(t.phase)}; }))
+  for (const auto& [names, ms] :
+       profile_by(result, [](const OpTime& t) { return std::vector{t.op, name_of(t.phase)}; }))
     ops.push_back({{"op", names[0]}, {"phase", names[1]}, {"ms", ms}});
   const auto all = [](const OpTime& t) { return std::vector{t.label, t.op, t.kernel, name_of(t.phase)}; };
   for (const auto& [n, ms] : profile_by(result, all)) {

@@ -19,8 +19,8 @@ struct ProfileRow {
 std::vector<ProfileRow> profile_by(const TrainingResult& result,
                                    const std::function<std::vector<std::string>(const OpTime&)>& names);
 
-// {"ops": [{"op", "phase", "ms"}, ..], "outputs": [{"output", "op", "kernel", "phase", "ms"}, ..]}: milliseconds a step,
-// the longest first; of the outputs some forty.
+// {"ops": [{"op", "phase", "ms"}, ..], "outputs": [{"output", "op", "kernel", "phase", "ms"}, ..]}: milliseconds a
+// step, the longest first; of the outputs some forty.
 Json profile_json(const TrainingResult& result);
 
 }  // namespace marvin

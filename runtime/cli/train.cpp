@@ -129,7 +129,8 @@ void print_end(const TrainOptions& options, const TrainingResult& result, const 
   const std::string table = format_table(result.formats);
   print_result(options.common, summary,
                cat(table.empty() ? "" : "\nformats <word length, fractional length>\n" + table + "\n",
-                   summary_text(result, wall_s, peak), "\n", last_line(result.last)));
+                   summary_text(result, wall_s, peak), "\nreport               ", report_path(options.out), "\n\n",
+                   last_line(result.last)));
 }
 
 int train(TrainOptions& options, CLI::App& command) {

@@ -30,8 +30,8 @@ class JsonLines {
 };
 
 // Calls `visit` with every line's object; no lines where there is no file. A last line that was not written to its end,
-// as while a run goes on or after a crash, is left out: false is returned then. Throws Error, naming file and line, where
-// a line is no JSON object, or `visit` throws Error or an exception of Json's.
+// as while a run goes on or after a crash, is left out: false is returned then. Throws Error, naming file and line,
+// where a line is no JSON object, or `visit` throws Error or an exception of Json's.
 bool read_json_lines(const std::string& path, const std::function<void(const Json&)>& visit);
 
 }  // namespace marvin

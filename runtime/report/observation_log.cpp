@@ -18,7 +18,8 @@ constexpr int64_t kShareOfTime = 200;  // one in so many
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 double zeros(std::span<const float> sample) {
-  return static_cast<double>(std::ranges::count(sample, 0.0f)) / static_cast<double>(std::max<size_t>(1, sample.size()));
+  return static_cast<double>(std::ranges::count(sample, 0.0f)) /
+         static_cast<double>(std::max<size_t>(1, sample.size()));
 }
 
 double shift_of_magnitude(const SlotWindow& window, FixedPoint format) {
@@ -65,7 +66,8 @@ Json line_of(const ObservedStep& step) {
   }
   for (const SlotTest& test : step.tests) needed.push_back(test.needed_wl);
   const auto stat = [&](QuantizeStats::Index index) {
-    return array_of(step, [&](const SlotWindow& window, FixedPoint) { return window.stats[static_cast<size_t>(index)]; });
+    return array_of(step,
+                    [&](const SlotWindow& window, FixedPoint) { return window.stats[static_cast<size_t>(index)]; });
   };
   return {{"step", step.step},
           {"wl", wl},

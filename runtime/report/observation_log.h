@@ -11,8 +11,8 @@
 
 namespace marvin {
 
-// What is recorded of a slot, one array each in every line, in the order of the slots of the first line. NaN, which JSON
-// writes as null, where there is none.
+// What is recorded of a slot, one array each in every line, in the order of the slots of the first line. NaN, which
+// JSON writes as null, where there is none.
 //   wl, fl           the format that the step ran in
 //   needed_wl        the shortest word that the policy's tests let through when last asked; 0 before
 //   absmax           the largest magnitude
@@ -22,8 +22,8 @@ namespace marvin {
 //   sparsity         the share of zeros after rounding: of those before, in a sample, and the underflowed
 //   divergence       of weights and activations in fixed point: divergence() of the sample in the slot's format, in
 //                    kObservedResolution bins
-//   diversity        of weights, over the gradients g since the slot's last decision: gradient_diversity() where they have
-//                    unit norm, sum |g|^2 / |sum g|^2 (Yin et al., as in MuPPET) where they have not
+//   diversity        of weights, over the gradients g since the slot's last decision: gradient_diversity() where they
+//                    have unit norm, sum |g|^2 / |sum g|^2 (Yin et al., as in MuPPET) where they have not
 constexpr int kObservedResolution = 24;
 
 struct ObservedStep {

@@ -32,7 +32,7 @@ std::vector<double> smoothed(const std::vector<RunRecord::Step>& steps) {
   return curve;
 }
 
-// Indices of the steps to draw: all of them, or the lowest and the highest loss of every stretch, the first and the last.
+// Indices of the steps to draw: all of them, or the first, the last, and the lowest and highest loss of every stretch.
 std::vector<size_t> drawn_steps(const std::vector<RunRecord::Step>& steps) {
   std::set<size_t> chosen;
   const size_t stretches = std::min(steps.size(), steps.size() > kMostSteps ? kMostSteps / 2 : steps.size());
@@ -139,10 +139,17 @@ std::string escaped_for_script(const std::string& json) {
   text.reserve(json.size());
   for (const char c : json) {
     switch (c) {
-      case '<': text += "\\u003c"; break;
-      case '>': text += "\\u003e"; break;
-      case '&': text += "\\u0026"; break;
-      default: text += c;
+      case '<':
+        text += "\\u003c";
+        break;
+      case '>':
+        text += "\\u003e";
+        break;
+      case '&':
+        text += "\\u0026";
+        break;
+      default:
+        text += c;
     }
   }
   return text;

@@ -12,8 +12,8 @@ namespace fs = std::filesystem;
 struct ShortRun {
   ShortRun() {
     write_bands(directory / "bands.npz", 64);
-    const Outcome outcome = run_marvin({"train", model_path("mlp.onnx"), "--data", directory / "bands.npz", "--out", run,
-                                        "--steps", "3", "--batch-size", "16", "--quiet"});
+    const Outcome outcome = run_marvin({"train", model_path("mlp.onnx"), "--data", directory / "bands.npz", "--out",
+                                        run, "--steps", "3", "--batch-size", "16", "--quiet"});
     REQUIRE(outcome.code == 0);
   }
   const TemporaryDirectory directory;

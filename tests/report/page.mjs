@@ -1,10 +1,11 @@
-// Opens reports as a person would and checks that they draw, answer to the mouse, complain about nothing and ask nobody:
-// page.mjs MARVIN RUNS SCREENSHOTS, where RUNS holds the runs of page.sh.
+// Opens reports as a person would and checks that they draw, answer to the mouse, complain about nothing and ask
+// nobody: page.mjs MARVIN RUNS SCREENSHOTS, where RUNS holds the runs of page.sh.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {mkdirSync, writeFileSync} from 'node:fs';
-import {pathToFileURL} from 'node:url';
 import {join} from 'node:path';
+import {pathToFileURL} from 'node:url';
+
 import {Browser} from './browser.mjs';
 
 const [marvin, runs, screenshots] = process.argv.slice(2);
@@ -20,9 +21,9 @@ const charts = `[...document.querySelectorAll('.chart')].map((chart) => {
     for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 0) colors.add(data.slice(i, i + 4).join());
   }
   const card = chart.closest('.card');
-  const widest = Math.max(...[...chart.querySelectorAll('canvas')].map((canvas) => canvas.getBoundingClientRect().width));
+  const widths = [...chart.querySelectorAll('canvas')].map((canvas) => canvas.getBoundingClientRect().width);
   return {title: card.querySelector('h3').textContent, colors: colors.size, labels: chart.innerText.split('\\n'),
-          fits: Math.abs(widest - chart.clientWidth) < 1.5};
+          fits: Math.abs(Math.max(...widths) - chart.clientWidth) < 1.5};
 })`;
 
 // Sizes have settled, and what follows from them is drawn.
@@ -66,7 +67,8 @@ async function hover(page, chart) {
   const at = await page.evaluate(middleOf(chart));
   await page.mouse('mouseMoved', at.x - 20, at.y);
   await page.mouse('mouseMoved', at.x, at.y);
-  const tip = await page.evaluate(`document.getElementById('tip').hidden ? '' : document.getElementById('tip').innerText`);
+  const tip =
+      await page.evaluate(`document.getElementById('tip').hidden ? '' : document.getElementById('tip').innerText`);
   await page.mouse('mouseMoved', 2, 2);
   return tip;
 }
@@ -76,7 +78,9 @@ async function checkRun(browser) {
   const page = await browser.open(url);
   const drawn = await assertDrawn(page, 14);
   const titles = drawn.map(({title}) => title);
-  for (const title of ['Loss', 'Accuracy of evaluations', 'Learning rate', 'Weights: word length', 'Gradients: word length', 'Activations: divergence'])
+  for (const title
+           of ['Loss', 'Accuracy of evaluations', 'Learning rate', 'Weights: word length', 'Gradients: word length',
+               'Activations: divergence'])
     assert.ok(titles.includes(title), `there is no chart '${title}'`);
   const map = titles.indexOf('Weights: word length');
   for (const layer of ['conv1', 'fc3']) assert.ok(drawn[map].labels.includes(layer), `the map does not name ${layer}`);
@@ -94,7 +98,8 @@ async function checkRun(browser) {
   for (const dx of [0, 60]) await page.mouse('mouseMoved', at.x + dx, at.y, {button: 'left', buttons: 1});
   await page.mouse('mouseReleased', at.x + 60, at.y, {button: 'left', clickCount: 1});
   const after = await page.evaluate(charts);
-  for (const chart of [0, 2, map]) assert.notDeepEqual(after[chart].labels, before[chart].labels, `${titles[chart]} does not follow the zoom`);
+  for (const chart of [0, 2, map])
+    assert.notDeepEqual(after[chart].labels, before[chart].labels, `${titles[chart]} does not follow the zoom`);
 
   assert.ok(await pressEverything(page) >= 10);
   await page.evaluate(`document.querySelector('#contents button').click()`);
@@ -108,8 +113,12 @@ async function checkComparison(browser) {
   await assertDrawn(page, 12);
   assert.equal(await page.evaluate(`document.documentElement.dataset.scheme`), 'dark');
   assert.equal(await page.evaluate(`document.querySelectorAll('#summary thead th').length`), 3);
-  assert.ok(await page.evaluate(`document.querySelector('tr.differs').innerText.includes('adaptive')`), 'precision is not marked');
-  assert.ok(await page.evaluate(`document.documentElement.scrollWidth <= window.innerWidth`), 'the page is wider than the window');
+  assert.ok(
+      await page.evaluate(`document.querySelector('tr.differs').innerText.includes('adaptive')`),
+      'precision is not marked');
+  assert.ok(
+      await page.evaluate(`document.documentElement.scrollWidth <= window.innerWidth`),
+      'the page is wider than the window');
   await pressEverything(page);
   assertQuiet(page, url);
   await page.screenshot(join(screenshots, 'compared.png'), true);
@@ -119,15 +128,31 @@ async function checkComparison(browser) {
 async function checkHostile(browser) {
   const directory = join(runs, 'hostile');
   const name = (i) => `</script><img src=x onerror="document.title='run'"><svg onload=alert(${i})>`;
-  const slots = ['weight', 'activation'].flatMap((role) => [...Array(40).keys()].map((i) => ({slot: `${name(i)} ${role}`, layer: name(i), role})));
+  const slots = ['weight', 'activation'].flatMap(
+      (role) => [...Array(40).keys()].map((i) => ({slot: `${name(i)} ${role}`, layer: name(i), role})));
   const lines = (objects) => objects.map((object) => JSON.stringify(object) + '\n').join('');
   const steps = [...Array(50).keys()];
   mkdirSync(directory);
-  writeFileSync(join(directory, 'run.json'), JSON.stringify({marvin: name(0), model: name(1), recipe: {[name(2)]: name(3)}}));
-  writeFileSync(join(directory, 'metrics.jsonl'), lines(steps.map((i) => ({event: 'step', step: i + 1, loss: 1 / (i + 1), lr: 0.1, ms: 1}))));
-  writeFileSync(join(directory, 'precision.jsonl'), lines(slots.flatMap((slot) => [0, 30].map((step) =>
-    ({step, ...slot, from: {wl: 16, fl: 3}, to: {wl: 8 + step / 10, fl: 2}, reason: name(4), divergence: 0, diversity: 1, saturated: 0, underflowed: 0})))));
-  writeFileSync(join(directory, 'observations.jsonl'), lines([{slots}, ...steps.map((step) => ({step: step + 1, [name(5)]: slots.map((_, i) => i + step)}))]) + '{"st');
+  writeFileSync(
+      join(directory, 'run.json'), JSON.stringify({marvin: name(0), model: name(1), recipe: {[name(2)]: name(3)}}));
+  writeFileSync(
+      join(directory, 'metrics.jsonl'),
+      lines(steps.map((i) => ({event: 'step', step: i + 1, loss: 1 / (i + 1), lr: 0.1, ms: 1}))));
+  writeFileSync(
+      join(directory, 'precision.jsonl'), lines(slots.flatMap((slot) => [0, 30].map((step) => ({
+                                                                                      step,
+                                                                                      ...slot,
+                                                                                      from: {wl: 16, fl: 3},
+                                                                                      to: {wl: 8 + step / 10, fl: 2},
+                                                                                      reason: name(4),
+                                                                                      divergence: 0,
+                                                                                      diversity: 1,
+                                                                                      saturated: 0,
+                                                                                      underflowed: 0
+                                                                                    })))));
+  writeFileSync(
+      join(directory, 'observations.jsonl'),
+      lines([{slots}, ...steps.map((step) => ({step: step + 1, [name(5)]: slots.map((_, i) => i + step)}))]) + '{"st');
   execFileSync(marvin, ['report', directory, '--quiet']);
   const url = pathToFileURL(join(directory, 'report.html')).href;
   const page = await browser.open(url);

@@ -55,9 +55,10 @@ TEST_CASE("a run that broke off is read as far as it came, with notes") {
 
 TEST_CASE("what a resumed run did again counts") {
   const RunFiles files(Files{{"metrics.jsonl", step_line(1, 4) + step_line(2, 3) + step_line(3, 9) + step_line(2, 1)},
-                        {"precision.jsonl", switch_line(0, 8) + switch_line(7, 16) + switch_line(5, 24)},
-                        {"observations.jsonl", "{\"slots\":[{\"slot\":\"w\",\"layer\":\"conv\",\"role\":\"weight\"}]}\n"
-                                               "{\"step\":1,\"a\":[1]}\n{\"step\":4,\"a\":[2]}\n{\"step\":4,\"b\":[3]}\n"}});
+                             {"precision.jsonl", switch_line(0, 8) + switch_line(7, 16) + switch_line(5, 24)},
+                             {"observations.jsonl",
+                              "{\"slots\":[{\"slot\":\"w\",\"layer\":\"conv\",\"role\":\"weight\"}]}\n"
+                              "{\"step\":1,\"a\":[1]}\n{\"step\":4,\"a\":[2]}\n{\"step\":4,\"b\":[3]}\n"}});
   const RunRecord run = files.read();
   REQUIRE(run.steps.size() == 2);
   CHECK(run.steps[1].loss == 1);
@@ -82,7 +83,8 @@ TEST_CASE("a damaged line is an error that names file and line") {
       {"precision.jsonl", switch_line(1, 33), "'wl' is not an integer between 1 and 32"},
       {"precision.jsonl", "{\"step\":1,\"to\":3,\"from\":3}\n", "line 1 is damaged"},
       {"observations.jsonl", "{\"slots\":3}\n", "'slots' is not a list"},
-      {"observations.jsonl", slots + "{\"step\":1,\"absmax\":[1,2]}\n", "line 2 is damaged: 'absmax' is not a list of 1"},
+      {"observations.jsonl", slots + "{\"step\":1,\"absmax\":[1,2]}\n",
+       "line 2 is damaged: 'absmax' is not a list of 1"},
       {"observations.jsonl", slots + "{\"step\":1,\"absmax\":[\"<\"]}\n", "'absmax' holds what is not a number"},
   };
   for (const auto& [file, content, says] : cases) {
@@ -123,7 +125,8 @@ TEST_CASE("a long curve is thinned to its lowest and highest values") {
   RunRecord record;
   record.directory = "/tmp/run";
   record.run = {{"marvin", "1"}};
-  for (int i = 1; i <= 50000; ++i) record.steps.push_back({i, i == 777 ? 99.0 : i == 40001 ? -7.0 : i % 10 / 10.0, 0.1, 1});
+  for (int i = 1; i <= 50000; ++i)
+    record.steps.push_back({i, i == 777 ? 99.0 : i == 40001 ? -7.0 : i % 10 / 10.0, 0.1, 1});
   const Json steps = page_data({{record, nullptr}}).at("runs")[0].at("steps");
   CHECK(steps.at("count") == 50000);
   CHECK(steps.at("loss").size() < 5000);
@@ -160,9 +163,13 @@ TEST_CASE("observations are written at the first step, at the last and some 200 
   const std::vector<Slot> slots = {{.name = "conv.weight", .layer = "conv", .role = Role::weight},
                                    {.name = "d.y", .layer = "conv", .role = Role::gradient}};
   const std::vector<float> stats = {1, 0.5f, 0.25f, 0.125f, 0.25f}, sample = {0, 0, 0.5f, -1};
-  const std::vector<SlotWindow> windows = {
-      {.slot = &slots[0], .stats = stats, .sample = sample, .gradients = 4, .gradient_sum_norm = 2, .gradient_square_norms = 4},
-      {.slot = &slots[1], .stats = stats, .sample = sample}};
+  const std::vector<SlotWindow> windows = {{.slot = &slots[0],
+                                            .stats = stats,
+                                            .sample = sample,
+                                            .gradients = 4,
+                                            .gradient_sum_norm = 2,
+                                            .gradient_square_norms = 4},
+                                           {.slot = &slots[1], .stats = stats, .sample = sample}};
   const std::vector<FixedPoint> formats = {{8, 6}, {}};
   const std::vector<SlotTest> tests = {{.needed_wl = 7}, {}};
   const auto lines_with = [&](int64_t step_ns) {

@@ -1,9 +1,13 @@
 // Colours. Sequences are perceptually even and stay apart for the colour-blind.
 
-const categories = ["#3b82f6", "#f08a3c", "#2fa374", "#c2528b", "#8b6fe0", "#b59a1f", "#2aa7b8", "#d2564a", "#7d8ba1", "#6d9c2f"];
+const categories =
+    ["#3b82f6", "#f08a3c", "#2fa374", "#c2528b", "#8b6fe0", "#b59a1f", "#2aa7b8", "#d2564a", "#7d8ba1", "#6d9c2f"];
 
 // Viridis, nine stops.
-const ramp = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
+const ramp = [
+  [68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99],
+  [170, 220, 50], [253, 231, 37]
+];
 
 function between(share) {
   const at = Math.max(0, Math.min(1, share)) * (ramp.length - 1);
@@ -28,8 +32,8 @@ function wordColor(wl) {
   return between(from + ((wl - low) / (high - low)) * (to - from));
 }
 
-// A scale over values: linear from lowest to highest, or logarithmic over the positive ones (zero is the lowest colour).
-// Outliers, one in a hundred at either end, do not stretch it.
+// A scale over values: linear from lowest to highest, or logarithmic over the positive ones (zero is the lowest
+// colour). Outliers, one in a hundred at either end, do not stretch it.
 function scaleOf(values, logarithmic) {
   const place = logarithmic ? (v) => Math.log(v) : (v) => v;
   const used = values.filter((v) => isNumber(v) && (!logarithmic || v > 0)).sort((a, b) => a - b);
@@ -42,13 +46,17 @@ function scaleOf(values, logarithmic) {
 
 function rampLegend(scale, format) {
   const stops = ramp.map((_, i) => between(i / (ramp.length - 1))).join(",");
-  return element("div.legend", {}, element("span", {}, format(scale.low),
-    element("i.ramp", {style: {background: "linear-gradient(to right," + stops + ")"}}), format(scale.high)));
+  return element(
+      "div.legend", {},
+      element(
+          "span", {}, format(scale.low),
+          element("i.ramp", {style: {background: "linear-gradient(to right," + stops + ")"}}), format(scale.high)));
 }
 
 function swatchLegend(entries) {
-  return element("div.legend", {}, entries.map(([color, label]) =>
-    element("span", {}, element("i.swatch", {style: {background: color}}), label)));
+  return element(
+      "div.legend", {},
+      entries.map(([color, label]) => element("span", {}, element("i.swatch", {style: {background: color}}), label)));
 }
 
 const cssColor = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

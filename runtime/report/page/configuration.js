@@ -21,8 +21,10 @@ function showGraph(parent, run) {
     frame.classList.toggle("fit", value === "fit");
     if (value === "full") showInput();
   });
-  parent.append(card("", "The model with the formats of the end: Quantize nodes violet, parameters yellow. Gradients' formats are in the table above.",
-                     element("div.controls", {}, size), frame));
+  parent.append(card(
+      "",
+      "The model in the formats of the end: Quantize violet, parameters yellow. Gradients' formats are in the table above.",
+      element("div.controls", {}, size), frame));
   showInput();
 }
 
@@ -42,7 +44,9 @@ function comparison(runs, part) {
 function showConfiguration(parent, runs) {
   const grid = element("div.grid");
   parent.append(grid);
-  grid.append(card("Recipe", runs.length > 1 ? "Settings that differ are marked." : "As resolved; --recipe takes it.", comparison(runs, (run) => run.run.recipe)));
+  grid.append(card(
+      "Recipe", runs.length > 1 ? "Settings that differ are marked." : "As resolved; --recipe takes it.",
+      comparison(runs, (run) => run.run.recipe)));
   const rest = element("div");
   grid.append(rest);
   rest.append(card("Machine", "", comparison(runs, (run) => run.run.machine)));

@@ -5,10 +5,17 @@ const mostBars = 16, mostOutputs = 30;
 
 // entries: [{label, parts: [[color, amount], ..], text}]; bars are as long as their parts over `whole`.
 function bars(entries, whole) {
-  return element("div.bars", {}, entries.flatMap(({label, parts, value}) => [
-    element("span", {}, label),
-    element("div.bar", {}, parts.map(([color, amount]) => element("i", {style: {width: (100 * amount) / whole + "%", background: "var(" + color + ")"}}))),
-    element("span.amount", {}, value),
+  return element(
+      "div.bars", {},
+      entries.flatMap(
+          ({label, parts, value}) =>
+              [element("span", {}, label),
+               element(
+                   "div.bar", {},
+                   parts.map(
+                       ([color, amount]) => element(
+                           "i", {style: {width: (100 * amount) / whole + "%", background: "var(" + color + ")"}}))),
+               element("span.amount", {}, value),
   ]));
 }
 
@@ -25,29 +32,50 @@ function opBars(profile) {
   const shown = sorted.slice(0, mostBars), rest = sorted.slice(mostBars);
   if (rest.length) {
     const others = {};
-    for (const [, parts] of rest) for (const [phase, ms] of Object.entries(parts)) others[phase] = (others[phase] || 0) + ms;
+    for (const [, parts] of rest)
+      for (const [phase, ms] of Object.entries(parts)) others[phase] = (others[phase] || 0) + ms;
     shown.push([rest.length + " others", others]);
   }
   const longest = Math.max(...shown.map(([, parts]) => sum(parts)));
   const entries = shown.map(([op, parts]) => ({
-    label: op, parts: phases.map(([phase, color]) => [color, parts[phase] || 0]),
-    value: text.ms(sum(parts)) + " · " + text.share(sum(parts) / total),
-  }));
+                              label: op,
+                              parts: phases.map(([phase, color]) => [color, parts[phase] || 0]),
+                              value: text.ms(sum(parts)) + " · " + text.share(sum(parts) / total),
+                            }));
   const legend = swatchLegend(phases.map(([phase, color]) => ["var(" + color + ")", phase]));
-  return card("Time per op", "Milliseconds of a step, on average; " + text.ms(total) + " in all.", legend, bars(entries, longest));
+  return card(
+      "Time per op", "Milliseconds of a step, on average; " + text.ms(total) + " in all.", legend,
+      bars(entries, longest));
 }
 
 function outputTable(profile) {
   const total = profile.ops.reduce((all, row) => all + row.ms, 0);
-  const rows = profile.outputs.slice(0, mostOutputs).map((row) => [row.output, row.op, row.kernel, row.phase, text.ms(row.ms), text.share(row.ms / total)]);
-  return card("Slowest nodes", "", table([{name: "output"}, {name: "op"}, {name: "kernel"}, {name: "phase"}, {name: "ms a step", number: true}, {name: "share", number: true}], rows));
+  const rows =
+      profile.outputs.slice(0, mostOutputs)
+          .map((row) => [row.output, row.op, row.kernel, row.phase, text.ms(row.ms), text.share(row.ms / total)]);
+  return card(
+      "Slowest nodes", "",
+      table(
+          [
+            {name: "output"}, {name: "op"}, {name: "kernel"}, {name: "phase"}, {name: "ms a step", number: true},
+            {name: "share", number: true}
+          ],
+          rows));
 }
 
 function macBars(macs) {
   const {total, le8, le16} = macs;
-  const part = (label, color, amount) => ({label, parts: [[color, amount]], value: text.macs(amount) + " · " + text.percent(amount / total)});
-  return card("Multiply-accumulates", "Of forward and backward products, by the wider of the two operands; " + text.macs(total) + " in all.",
-              bars([part("at most 8 bits", "--bits8", le8), part("9 to 16 bits", "--bits16", le16 - le8), part("wider", "--wider", total - le16)], total));
+  const part = (label, color, amount) =>
+      ({label, parts: [[color, amount]], value: text.macs(amount) + " · " + text.percent(amount / total)});
+  return card(
+      "Multiply-accumulates",
+      "Of forward and backward products, by the wider of the two operands; " + text.macs(total) + " in all.",
+      bars(
+          [
+            part("at most 8 bits", "--bits8", le8), part("9 to 16 bits", "--bits16", le16 - le8),
+            part("wider", "--wider", total - le16)
+          ],
+          total));
 }
 
 const isScalar = (value) => value === null || typeof value !== "object";
@@ -60,9 +88,13 @@ function flatRows(value, prefix = "") {
   if (isScalar(value)) return [[prefix, text.any(value)]];
   return Object.entries(value).flatMap(([key, member]) => flatRows(member, prefix ? prefix + " · " + key : key));
 }
-text.any = (value) => (typeof value === "number" ? text.number(value) : value === null || value === undefined ? "–" : String(value));
+text.any = (value) =>
+    (typeof value === "number"                 ? text.number(value) :
+         value === null || value === undefined ? "–" :
+                                                 String(value));
 
-// Whatever there is: objects with the same members side by side, lists of objects as tables, the rest as names and values.
+// Whatever there is: objects with the same members side by side, lists of objects as tables, the rest as names and
+// values.
 function showAnything(value) {
   const members = Object.entries(value), kin = new Map();
   for (const [key, member] of members) {
@@ -73,15 +105,21 @@ function showAnything(value) {
   const aligned = [...kin.values()].filter((keys) => keys.length > 1);
   const lists = members.filter(([, member]) => Array.isArray(member) && member.length > 0 && member.every(isObject));
   const rest = members.filter(([key]) => !aligned.flat().includes(key));
-  const side = ([first, ...others]) => table([{name: ""}, ...[first, ...others].map((name) => ({name, number: true}))],
-    Object.keys(value[first]).map((key) => [key, ...[first, ...others].map((name) => text.any(value[name][key]))]));
+  const side = ([first, ...others]) => table(
+      [{name: ""}, ...[first, ...others].map((name) => ({name, number: true}))],
+      Object.keys(value[first]).map((key) => [key, ...[first, ...others].map((name) => text.any(value[name][key]))]));
   const listed = ([key, list]) => {
     const rows = list.map((entry) => new Map(flatRows(entry)));
     const names = [...new Set(rows.flatMap((row) => [...row.keys()]))];
-    return card(key, "", table(names.map((name, i) => ({name, number: i > 0})), rows.map((row) => names.map((name) => row.get(name) || ""))));
+    return card(
+        key, "",
+        table(
+            names.map((name, i) => ({name, number: i > 0})),
+            rows.map((row) => names.map((name) => row.get(name) || ""))));
   };
   const plain = flatRows(Object.fromEntries(rest));
-  const small = [...aligned.map((keys) => card("", "", side(keys))), plain.length ? card("", "", table(nameValue, plain)) : null];
+  const small =
+      [...aligned.map((keys) => card("", "", side(keys))), plain.length ? card("", "", table(nameValue, plain)) : null];
   return [element("div.grid", {}, small.filter(Boolean)), ...lists.map(listed)];
 }
 
@@ -91,13 +129,20 @@ function showCost(parent, run) {
   const summary = summaryOf(run), profile = run.run.profile;
   const grid = element("div.grid");
   parent.append(grid);
-  if (profile && Array.isArray(profile.ops) && profile.ops.length) grid.append(opBars(profile));
-  else grid.append(card("Time per op", "", element("p.muted", {}, "The run has no profile: it is written when a run ends.")));
+  if (profile && Array.isArray(profile.ops) && profile.ops.length)
+    grid.append(opBars(profile));
+  else
+    grid.append(
+        card("Time per op", "", element("p.muted", {}, "The run has no profile: it is written when a run ends.")));
   const side = element("div");
   grid.append(side);
   if (summary.macs && summary.macs.total > 0) side.append(macBars(summary.macs));
-  const memory = [["peak of the process", summary.peak_bytes, text.bytes], ["arena: values and scratch of a step", summary.arena_bytes, text.bytes],
-                  ["training steps", summary.train_s, text.duration], ["compiling", summary.compile_s, text.duration], ["all", summary.wall_s, text.duration]];
+  const memory = [
+    ["peak of the process", summary.peak_bytes, text.bytes],
+    ["arena: values and scratch of a step", summary.arena_bytes, text.bytes],
+    ["training steps", summary.train_s, text.duration], ["compiling", summary.compile_s, text.duration],
+    ["all", summary.wall_s, text.duration]
+  ];
   const rows = memory.filter(([, value]) => isNumber(value)).map(([name, value, format]) => [name, format(value)]);
   if (rows.length) side.append(card("Memory and time", "", table(nameValue, rows)));
   if (profile && Array.isArray(profile.outputs) && profile.outputs.length) parent.append(outputTable(profile));

@@ -46,11 +46,19 @@ function heatMap(parent, rows, options) {
   };
   const ticks = (low, high, pixels) => {
     const every = Math.max(1, Math.ceil((high - low) / Math.max(1, pixels / 14)));
-    return rows.map((row, r) => ({v: count - 1 - r, label: escapeHtml(nameOf(row.label))})).filter((_, r) => r % every === every >> 1);
+    return rows.map((row, r) => ({v: count - 1 - r, label: escapeHtml(nameOf(row.label))}))
+        .filter((_, r) => r % every === every >> 1);
   };
   const graph = new Dygraph(box, [[first, 0], [last, 0]], {
-    labels: ["step", "value"], visibility: [false], legend: "never", valueRange: [-0.5, count - 0.5],
-    dateWindow: charts.window, drawGrid: false, rightGap: 10, xRangePad: 0, underlayCallback: draw,
+    labels: ["step", "value"],
+    visibility: [false],
+    legend: "never",
+    valueRange: [-0.5, count - 0.5],
+    dateWindow: charts.window,
+    drawGrid: false,
+    rightGap: 10,
+    xRangePad: 0,
+    underlayCallback: draw,
     axes: {
       x: {axisLabelFormatter: (v) => text.number(v), axisLabelWidth: 70},
       y: {ticker: ticks, axisLabelWidth: 14 + 7 * letters},

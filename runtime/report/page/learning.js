@@ -3,14 +3,26 @@
 function evaluationSeries(runs, key, label, dashed) {
   return runs.map((run) => {
     const points = run.evaluations.filter((e) => isNumber(e[key]));
-    return {label: runs.length > 1 ? (run.name + " " + label).trim() : label, color: run.color, x: points.map((e) => e.step),
-            y: points.map((e) => e[key]), points: 3, width: 2, dashed};
+    return {
+      label: runs.length > 1 ? (run.name + " " + label).trim() : label,
+      color: run.color,
+      x: points.map((e) => e.step),
+      y: points.map((e) => e[key]),
+      points: 3,
+      width: 2,
+      dashed
+    };
   });
 }
 
 function stepSeries(runs, key, label, options) {
-  return runs.map((run) => ({label: runs.length > 1 ? (run.name + " " + label).trim() : label, color: run.color, x: run.steps.step,
-                             y: run.steps[key], ...options}));
+  return runs.map((run) => ({
+                    label: runs.length > 1 ? (run.name + " " + label).trim() : label,
+                    color: run.color,
+                    x: run.steps.step,
+                    y: run.steps[key],
+                    ...options
+                  }));
 }
 
 function lossSeries(runs) {
@@ -46,12 +58,32 @@ function meanWordLength(run) {
 
 function showLearning(parent, runs) {
   const grid = element("div.grid"), span = [0, Math.max(...runs.map(lastStep))];
-  parent.append(element("p.hint", {}, "Drag across a chart to zoom, all charts follow; double-click to see everything again; shift and drag to move."), grid);
+  parent.append(
+      element(
+          "p.hint", {},
+          "Drag across a chart to zoom, all charts follow; double-click to see everything; shift and drag to move."),
+      grid);
   lineChart(grid, lossSeries(runs), {title: "Loss", format: text.number, height: 270, span});
-  lineChart(grid, accuracySeries(runs), {title: "Accuracy of evaluations", format: text.percent, height: 270, span, nothing: "No accuracy was measured."});
-  lineChart(grid, stepSeries(runs, "lr", runs.length > 1 ? "" : "learning rate", {width: 2}), {title: "Learning rate", format: text.number, height: 180, span});
-  lineChart(grid, stepSeries(runs, "ms", runs.length > 1 ? "" : "a step"), {title: "Time of a step", format: text.ms, height: 180, span, zero: true});
+  lineChart(grid, accuracySeries(runs), {
+    title: "Accuracy of evaluations",
+    format: text.percent,
+    height: 270,
+    span,
+    nothing: "No accuracy was measured."
+  });
+  lineChart(
+      grid, stepSeries(runs, "lr", runs.length > 1 ? "" : "learning rate", {width: 2}),
+      {title: "Learning rate", format: text.number, height: 180, span});
+  lineChart(
+      grid, stepSeries(runs, "ms", runs.length > 1 ? "" : "a step"),
+      {title: "Time of a step", format: text.ms, height: 180, span, zero: true});
   if (runs.length === 1) return;
   const words = runs.map((run) => ({label: run.name, color: run.color, width: 2, ...meanWordLength(run)}));
-  lineChart(grid, words, {title: "Mean word length", hint: "Over all layers and roles; float32 counts as 32 bits.", format: text.number, held: true, height: 200});
+  lineChart(grid, words, {
+    title: "Mean word length",
+    hint: "Over all layers and roles; float32 counts as 32 bits.",
+    format: text.number,
+    held: true,
+    height: 200
+  });
 }

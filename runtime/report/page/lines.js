@@ -3,7 +3,7 @@
 const charts = {
   all: new Map(),  // from the box to the graph in it
   busy: false,
-  window: null,    // the steps shown; null: all
+  window: null,  // the steps shown; null: all
   sizes: new ResizeObserver((entries) => entries.forEach(({target}) => charts.all.get(target)?.resize())),
   add(box, graph) {
     charts.all.set(box, graph);
@@ -24,7 +24,8 @@ const charts = {
     if (String(window) === String(charts.window)) return;
     charts.busy = true;
     charts.window = window;
-    for (const other of charts.all.values()) if (other !== graph) other.updateOptions({dateWindow: window});
+    for (const other of charts.all.values())
+      if (other !== graph) other.updateOptions({dateWindow: window});
     charts.busy = false;
   },
   retheme() {
@@ -35,8 +36,12 @@ const charts = {
 };
 
 function themeOptions() {
-  return {gridLineColor: cssColor("--grid"), axisLineColor: cssColor("--line"), highlightSeriesBackgroundAlpha: 0.6,
-          highlightSeriesBackgroundColor: cssColor("--card")};
+  return {
+    gridLineColor: cssColor("--grid"),
+    axisLineColor: cssColor("--line"),
+    highlightSeriesBackgroundAlpha: 0.6,
+    highlightSeriesBackgroundColor: cssColor("--card")
+  };
 }
 
 // The index of the last element of the rising list `x` that is at most `at`; -1 where there is none.
@@ -44,8 +49,10 @@ function lastUpTo(x, at) {
   let low = 0, high = x.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (x[middle] <= at) low = middle + 1;
-    else high = middle;
+    if (x[middle] <= at)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low - 1;
 }
@@ -53,7 +60,8 @@ function lastUpTo(x, at) {
 const manyLines = 12;      // more of them have no legend; the one next to the pointer is named
 const mostColumns = 1200;  // of curves that hold their value between changes
 
-// Rows of dygraphs' data: every step at which a curve has a value, and those of `more`; null where a curve has none there.
+// Rows of dygraphs' data: every step at which a curve has a value, and those of `more`; null where a curve has none
+// there.
 function rowsOf(series, held, more = []) {
   let steps = [...new Set([...more, ...series.flatMap((one) => one.x)])].sort((a, b) => a - b);
   if (held && steps.length > mostColumns) {
@@ -62,14 +70,14 @@ function rowsOf(series, held, more = []) {
   }
   const at = series.map(() => 0);
   return steps.map((step) => [step, ...series.map((one, s) => {
-    if (held) {
-      const i = lastUpTo(one.x, step);
-      return i < 0 ? null : one.y[i];
-    }
-    while (at[s] < one.x.length && one.x[at[s]] < step) ++at[s];
-    const value = one.x[at[s]] === step ? one.y[at[s]] : null;
-    return isNumber(value) ? value : null;
-  })]);
+                     if (held) {
+                       const i = lastUpTo(one.x, step);
+                       return i < 0 ? null : one.y[i];
+                     }
+                     while (at[s] < one.x.length && one.x[at[s]] < step) ++at[s];
+                     const value = one.x[at[s]] === step ? one.y[at[s]] : null;
+                     return isNumber(value) ? value : null;
+                   })]);
 }
 
 function valueAt(one, step, held) {
@@ -79,9 +87,9 @@ function valueAt(one, step, held) {
   return {step: one.x[i], value: one.y[i]};
 }
 
-// series: [{label, color, x, y, width, points, dashed, hidden}]. options: {title, hint, format, held, logarithmic, height,
-// zero, range, marks, span, nothing}. `held`: curves keep their value until it changes; `marks`: the values to label;
-// `span`: steps that are shown anyhow.
+// series: [{label, color, x, y, width, points, dashed, hidden}]. options: {title, hint, format, held, logarithmic,
+// height, zero, range, marks, span, nothing}. `held`: curves keep their value until it changes; `marks`: the values to
+// label; `span`: steps that are shown anyhow.
 function lineChart(parent, series, options) {
   const box = element("div.chart", {style: {height: (options.height || 230) + "px"}});
   const used = series.filter((one) => one.x.length > 0);
@@ -95,42 +103,64 @@ function lineChart(parent, series, options) {
   const rows = rowsOf(used, options.held, options.span);
   const positive = (v) => (options.logarithmic && v !== null && v <= 0 ? null : v);
   const settings = Object.fromEntries(used.map((one, i) => ["s" + i, {
-    strokeWidth: one.width || 1.5, drawPoints: !!one.points, pointSize: one.points || 1,
-    strokePattern: one.dashed ? [6, 4] : null,
-  }]));
+                                                 strokeWidth: one.width || 1.5,
+                                                 drawPoints: !!one.points,
+                                                 pointSize: one.points || 1,
+                                                 strokePattern: one.dashed ? [6, 4] : null,
+                                               }]));
   const labels = used.map((_, i) => "s" + i);
   const show = (event, step, name) => {
-    const shown = used.map((one, i) => ({one, i})).filter(({i}) => graph.visibility()[i])
-      .filter(({i}) => !many || "s" + i === name);
+    const shown = used.map((one, i) => ({one, i}))
+                      .filter(({i}) => graph.visibility()[i])
+                      .filter(({i}) => !many || "s" + i === name);
     tip.show(event, "step " + text.count(step), shown.map(({one}) => {
       const found = valueAt(one, step, options.held);
       return {color: one.color, label: one.label, value: found ? options.format(found.value) : "–"};
     }));
   };
   const graph = new Dygraph(box, rows.map(([step, ...values]) => [step, ...values.map(positive)]), {
-    labels: ["step", ...labels], colors: used.map((one) => one.color), series: settings,
+    labels: ["step", ...labels],
+    colors: used.map((one) => one.color),
+    series: settings,
     visibility: used.map((one) => !one.hidden),
-    stepPlot: !!options.held, connectSeparatedPoints: true, legend: "never", logscale: !!options.logarithmic,
-    includeZero: !!options.zero, valueRange: options.range || null, highlightCircleSize: many ? 0 : 3,
+    stepPlot: !!options.held,
+    connectSeparatedPoints: true,
+    legend: "never",
+    logscale: !!options.logarithmic,
+    includeZero: !!options.zero,
+    valueRange: options.range || null,
+    highlightCircleSize: many ? 0 : 3,
     highlightSeriesOpts: many ? {strokeWidth: 2.5} : null,
-    dateWindow: charts.window, xRangePad: 4, yRangePad: 6, rightGap: 10,
+    dateWindow: charts.window,
+    xRangePad: 4,
+    yRangePad: 6,
+    rightGap: 10,
     axes: {
       x: {axisLabelFormatter: (v) => text.number(v), drawGrid: false, axisLabelWidth: 70},
-      y: {axisLabelFormatter: (v) => options.format(v), axisLabelWidth: 66, pixelsPerLabel: 34,
-          ...(options.marks ? {ticker: () => options.marks.map((v) => ({v, label: escapeHtml(options.format(v))}))} : {})},
+      y: {
+        axisLabelFormatter: (v) => options.format(v),
+        axisLabelWidth: 66,
+        pixelsPerLabel: 34,
+        ...(options.marks ? {ticker: () => options.marks.map((v) => ({v, label: escapeHtml(options.format(v))}))} : {})
+      },
     },
     highlightCallback: (event, step, points, row, name) => show(event, step, name),
     unhighlightCallback: () => tip.hide(),
     drawCallback: charts.follow,
     ...themeOptions(),
   });
-  legend.append(...used.map((one, i) => element("button", {
-    type: "button", "aria-pressed": !one.hidden, title: "Show or hide",
-    onclick: (event) => {
-      const on = !graph.visibility()[i];
-      graph.setVisibility(i, on);
-      event.currentTarget.setAttribute("aria-pressed", on);
-    },
-  }, element("i.swatch.thin", {style: {background: one.color}}), one.label)));
+  legend.append(...used.map(
+      (one, i) => element(
+          "button", {
+            type: "button",
+            "aria-pressed": !one.hidden,
+            title: "Show or hide",
+            onclick: (event) => {
+              const on = !graph.visibility()[i];
+              graph.setVisibility(i, on);
+              event.currentTarget.setAttribute("aria-pressed", on);
+            },
+          },
+          element("i.swatch.thin", {style: {background: one.color}}), one.label)));
   charts.add(box, graph);
 }

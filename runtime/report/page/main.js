@@ -2,7 +2,9 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const runs = data.runs;
-runs.forEach((run, i) => { run.color = categories[i % categories.length]; });
+runs.forEach((run, i) => {
+  run.color = categories[i % categories.length];
+});
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 function setScheme(name) {
@@ -24,6 +26,16 @@ const sections = [
   {id: "configuration", name: "Configuration", ofAll: showConfiguration},
 ];
 
+// What a damaged run.json makes impossible is one section's loss.
+function draw(section, body, what) {
+  try {
+    (section.ofAll || section.ofOne)(body, what);
+  } catch (error) {
+    console.error(error);
+    body.append(element("p.note", {}, "This could not be drawn from what the run left: " + error.message));
+  }
+}
+
 let chosen = 0;
 const bodies = new Map();
 
@@ -35,12 +47,12 @@ function showChosen() {
     body.replaceChildren();
     if (runs.length > 1) {
       body.append(element("div.controls", {}, choice("Run", runs.map((run, i) => [i, run.name]), chosen, (i) => {
-        chosen = i;
-        showChosen();
-        document.getElementById(section.id).scrollIntoView();
-      })));
+                            chosen = i;
+                            showChosen();
+                            document.getElementById(section.id).scrollIntoView();
+                          })));
     }
-    section.ofOne(body, runs[chosen]);
+    draw(section, body, runs[chosen]);
   }
 }
 
@@ -48,21 +60,31 @@ function showPage() {
   const title = runs.map((run) => run.name).join(", ");
   document.title = title + " – marvin report";
   const report = document.getElementById("report");
-  report.append(element("header", {}, element("h1", {}, runs.length > 1 ? runs.length + " runs: " + title : title),
-                        runs.length > 1 ? null : element("p.muted", {}, subtitle(runs[0]))));
+  report.append(element(
+      "header", {}, element("h1", {}, runs.length > 1 ? runs.length + " runs: " + title : title),
+      runs.length > 1 ? null : element("p.muted", {}, subtitle(runs[0]))));
   for (const section of sections) {
     const body = element("div");
     bodies.set(section.id, body);
-    report.append(element("section", {id: section.id}, section.id === "summary" ? null : element("h2", {}, section.name), body));
-    if (section.ofAll) section.ofAll(body, runs);
+    report.append(
+        element("section", {id: section.id}, section.id === "summary" ? null : element("h2", {}, section.name), body));
+    if (section.ofAll) draw(section, body, runs);
   }
   showChosen();
-  report.append(element("footer", {}, "Written by marvin ", String(runs[0].run.marvin), ". Charts by dygraphs ", Dygraph.VERSION, " (MIT licence, in the source of this page)."));
+  report.append(element(
+      "footer", {}, "Written by marvin ", String(runs[0].run.marvin), ". Charts by dygraphs ", Dygraph.VERSION,
+      " (MIT licence, in the source of this page)."));
 
   const links = sections.map((section) => element("a", {href: "#" + section.id}, section.name));
-  document.getElementById("contents").append(element("span.brand", {}, "marvin report"), ...links, element("button", {
-    type: "button", onclick: () => setScheme(document.documentElement.dataset.scheme === "dark" ? "light" : "dark"),
-  }, "light / dark"));
+  document.getElementById("contents")
+      .append(
+          element("span.brand", {}, "marvin report"), ...links,
+          element(
+              "button", {
+                type: "button",
+                onclick: () => setScheme(document.documentElement.dataset.scheme === "dark" ? "light" : "dark"),
+              },
+              "light / dark"));
   const mark = () => {
     const tops = sections.map((section) => document.getElementById(section.id).getBoundingClientRect().top);
     const here = Math.max(0, tops.filter((top) => top < window.innerHeight / 3).length - 1);
