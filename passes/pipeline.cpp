@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "passes/assign_layouts.h"
 #include "passes/differentiate.h"
 #include "passes/fold_constants.h"
 #include "passes/freeze.h"
@@ -33,7 +34,7 @@ std::vector<std::string> without_gradient(const Graph& graph, const std::vector<
 
 const std::vector<std::string>& pass_names() {
   static const std::vector<std::string> names = {"fold_constants", "attach_loss", "freeze", "differentiate",   "shape_gradients",
-                                                 "append_optimizer", "insert_quantization", "select_kernels"};
+                                                 "append_optimizer", "insert_quantization", "assign_layouts", "select_kernels"};
   return names;
 }
 
@@ -91,6 +92,7 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
     insert_quantization(g, formats_of(find_slots(g, quantization), options.formats), quantization);
   });
   result.product_slots = graph.slots.size() - (options.treatment.round_gradients ? quantization.gradients.size() : 0);
+  runner.run("assign_layouts", graph, [](Graph& g) { assign_layouts(g); });
   runner.run("select_kernels", graph, [&](Graph& g) { select_kernels(g, options.backend); });
   return result;
 }

@@ -396,6 +396,39 @@ void scatter_channels_last(std::span<const TapConv> convs, std::span<const float
   }
 }
 
+namespace {
+
+MARVIN_CLONES void scale_pixel_rows(int64_t count, int64_t channels, float scale, const float* bias, float* pixels) {
+  for (int64_t i = 0; i < count; ++i, pixels += channels)
+    for (int64_t c = 0; c < channels; ++c) pixels[c] = pixels[c] * scale + bias[c];
+}
+
+MARVIN_CLONES void scale_all(int64_t count, float scale, float* elements) {
+  for (int64_t i = 0; i < count; ++i) elements[i] *= scale;
+}
+
+MARVIN_CLONES void copy_scaled(const float* from, int64_t channels, float scale, const float* bias, float* to) {
+  if (bias) {
+    for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * scale + bias[c];
+  } else {
+    for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * scale;
+  }
+}
+
+}  // namespace
+
+void scale_pixels(int64_t count, int64_t channels, float scale, const float* bias, float* pixels) {
+  bias ? scale_pixel_rows(count, channels, scale, bias, pixels) : scale_all(count * channels, scale, pixels);
+}
+
+void merge_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
+                         int64_t image, float scale, const float* bias, float* out) {
+  const int64_t channels = convs[0].groups * convs[0].out, plane = convs[0].plane();
+  PixelWalk walk(convs, results, zeros);
+  for (int64_t p = 0; p < plane; ++p)
+    copy_scaled(walk.next(), channels, scale, bias, out + (image * plane + p) * channels);
+}
+
 void scatter_zeros(const TapConv& conv, float* out) {
   const auto& [d, h, w] = conv.axes;
   const int64_t images = conv.n * conv.groups * conv.out;

@@ -87,6 +87,12 @@ void scatter_tile(const TapConv& conv, int64_t group, const Total* tile, int64_t
 void scatter_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
                            int64_t image, float scale, const float* bias, float* out);
 
+// The same into out[n][plane][groups * out].
+void merge_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
+                         int64_t image, float scale, const float* bias, float* out);
+// pixels[i][channel] = pixels[i][channel] * scale + bias[channel]; bias may be null.
+void scale_pixels(int64_t count, int64_t channels, float scale, const float* bias, float* pixels);
+
 // Writes zeros to the output pixels of a convolution without taps.
 void scatter_zeros(const TapConv& conv, float* out);
 

@@ -96,8 +96,8 @@ bool ConvS8Onednn::admits(const std::vector<TapConv>& convs) {
   return true;
 }
 
-ConvS8Onednn::ConvS8Onednn(std::vector<TapConv> convs)
-    : convs_(std::move(convs)), blocks_(blocks_of(convs_)), threads_(omp_get_max_threads()) {
+ConvS8Onednn::ConvS8Onednn(std::vector<TapConv> convs, bool channels_last)
+    : convs_(std::move(convs)), channels_last_(channels_last), blocks_(blocks_of(convs_)), threads_(omp_get_max_threads()) {
   for (const TapConv& conv : convs_) parts_.push_back(conv.taps() > 0 ? plan(conv) : Part{});
   results_.assign(static_cast<size_t>(threads_), std::vector<const float*>(convs_.size()));
   zeros_offset_ = take(shared_bytes_, convs_[0].groups * convs_[0].out * static_cast<int64_t>(sizeof(float)));
@@ -127,8 +127,10 @@ ConvS8Onednn::Part ConvS8Onednn::plan(const TapConv& conv) {
   part.packed_offset = take(shared_bytes_, conv.weight_elements());
   part.blocked_offset = take(shared_bytes_, static_cast<int64_t>(weights.get_size()));
   part.results_per_image = result_elements(conv);
-  part.results_offset =
-      take(thread_bytes_, blocks_.sizes().back() * part.results_per_image * static_cast<int64_t>(sizeof(float)));
+  if (!in_place()) {
+    part.results_offset =
+        take(thread_bytes_, blocks_.sizes().back() * part.results_per_image * static_cast<int64_t>(sizeof(float)));
+  }
   return part;
 }
 
@@ -142,9 +144,16 @@ void ConvS8Onednn::run_block(int64_t block, const int8_t* source, float scale, c
     OnednnCall& call = parts_[i].calls[static_cast<size_t>(thread)][blocks_.variant(block)];
     call.bind(DNNL_ARG_SRC, source + first * source_elements(convs_[i]));
     call.bind(DNNL_ARG_WEIGHTS, scratch + parts_[i].blocked_offset);
-    call.bind(DNNL_ARG_DST, memory + parts_[i].results_offset);
+    std::byte* results = memory + parts_[i].results_offset;
+    if (in_place()) results = reinterpret_cast<std::byte*>(out + first * parts_[i].results_per_image);
+    call.bind(DNNL_ARG_DST, results);
     call.bind(DNNL_ARG_SCRATCHPAD, memory + thread_bytes_ - aligned_bytes(scratchpad_bytes_));
     call.run();
+  }
+  if (in_place()) {
+    const int64_t channels = convs_[0].groups * convs_[0].out;
+    float* results = out + first * parts_[0].results_per_image;
+    return scale_pixels(blocks_.size(block) * convs_[0].plane(), channels, scale, bias, results);
   }
   const float* zeros = reinterpret_cast<const float*>(scratch + zeros_offset_);
   std::vector<const float*>& results = results_[static_cast<size_t>(thread)];
@@ -153,7 +162,8 @@ void ConvS8Onednn::run_block(int64_t block, const int8_t* source, float scale, c
       results[i] =
           reinterpret_cast<const float*>(memory + parts_[i].results_offset) + image * parts_[i].results_per_image;
     }
-    scatter_channels_last(convs_, results, zeros, first + image, scale, bias, out);
+    channels_last_ ? merge_channels_last(convs_, results, zeros, first + image, scale, bias, out)
+                   : scatter_channels_last(convs_, results, zeros, first + image, scale, bias, out);
   }
 }
 

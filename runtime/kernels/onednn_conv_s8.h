@@ -11,7 +11,7 @@
 namespace marvin {
 
 // out = float32(exact sum) * scale + bias, forward and input gradient: oneDNN's int8 forward convolution into n h w c
-// float32, and our own way from there to n c h w, with scale and bias. An input gradient is a set of forward
+// float32, scale and bias, and where the result is to be n c h w our own way there. An input gradient is a set of forward
 // convolutions too (conv_taps.h), since oneDNN's int8 deconvolution corrects its sums in float32.
 class ConvS8Onednn {
  public:
@@ -19,7 +19,7 @@ class ConvS8Onednn {
   // shapes for which oneDNN has a compiled kernel.
   static bool admits(const std::vector<TapConv>& convs);
   // Plans for the threads that OpenMP would use now.
-  explicit ConvS8Onednn(std::vector<TapConv> convs);
+  ConvS8Onednn(std::vector<TapConv> convs, bool channels_last);
   int64_t scratch_bytes() const { return shared_bytes_ + threads_ * thread_bytes_; }
   // scale is a power of two; bias, per output channel, may be null.
   void run(const int8_t* source, const int8_t* weights, float scale, const float* bias, float* out, std::byte* scratch);
@@ -33,9 +33,12 @@ class ConvS8Onednn {
     int64_t results_offset = 0, results_per_image = 0;
   };
   Part plan(const TapConv& conv);
+  // Whether oneDNN writes where the result is to be.
+  bool in_place() const { return channels_last_ && convs_.size() == 1 && convs_[0].taps() > 0; }
   void run_block(int64_t block, const int8_t* source, float scale, const float* bias, float* out, std::byte* scratch);
 
   std::vector<TapConv> convs_;
+  bool channels_last_;  // the result
   ImageBlocks blocks_;
   int threads_;
   std::vector<Part> parts_;

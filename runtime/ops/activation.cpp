@@ -185,6 +185,7 @@ extern const OpDef kRelu = {
     .infer = same_numeric_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("ReluGrad", {c.grad(), c.out(0)})}; },
     .kernels = {{.name = "relu", .run = run_numeric<Rectified>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -195,6 +196,7 @@ extern const OpDef kReluGrad = {
     .max_inputs = 2,
     .infer = infer_float_gradient,
     .kernels = {{.name = "relu_grad", .run = run_float_gradient<RectifiedSlope>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -208,6 +210,7 @@ extern const OpDef kLeakyRelu = {
       return {c.build("Where", {positive, c.grad(), mul(c, c.grad(), c.attrs().real("alpha"))})};
     },
     .kernels = {{.name = "leaky_relu", .run = run_float<Leaky>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -231,6 +234,7 @@ extern const OpDef kSigmoid = {
       return {mul(c, c.grad(), mul(c, c.out(0), rest))};
     },
     .kernels = {{.name = "sigmoid", .run = run_float<LogisticSigmoid>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -243,6 +247,7 @@ extern const OpDef kTanh = {
       return {mul(c, c.grad(), c.build("Sub", {c.scalar_like(square, 1), square}))};
     },
     .kernels = {{.name = "tanh", .run = run_float<decltype([](auto x) { return vector_tanh(x); })>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -254,6 +259,7 @@ extern const OpDef kSoftplus = {
       return {mul(c, c.grad(), c.build("Sigmoid", {c.in(0)}))};
     },
     .kernels = {{.name = "softplus", .run = run_float<SoftRectified>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -266,6 +272,7 @@ extern const OpDef kSoftsign = {
       return {c.build("Div", {c.grad(), mul(c, scale, scale)})};
     },
     .kernels = {{.name = "softsign", .run = run_float<SoftSignum>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -306,6 +313,7 @@ extern const OpDef kHardSigmoid = {
       return {c.build("Where", {inside, scaled, c.scalar_like(scaled, 0)})};
     },
     .kernels = {{.name = "hard_sigmoid", .run = run_float<PiecewiseSigmoid>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -315,6 +323,7 @@ extern const OpDef kHardSwish = {
     .infer = same_float_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("HardSwishGrad", {c.grad(), c.in(0)})}; },
     .kernels = {{.name = "hard_swish", .run = run_float<HardSwishOf>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -325,6 +334,7 @@ extern const OpDef kHardSwishGrad = {
     .max_inputs = 2,
     .infer = infer_float_gradient,
     .kernels = {{.name = "hard_swish_grad", .run = run_float_gradient<HardSwishSlope>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -338,6 +348,7 @@ extern const OpDef kClip = {
       return {c.build("ClipGrad", {c.grad(), c.in(0), c.in(1), c.in(2)})};
     },
     .kernels = {{.name = "clip", .run = run_clip}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -348,6 +359,7 @@ extern const OpDef kClipGrad = {
     .max_inputs = 4,
     .infer = infer_float_gradient,
     .kernels = {{.name = "clip_grad", .run = run_clip_gradient}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 

@@ -5,8 +5,10 @@
 #include "runtime/kernels/conv_f32.h"
 #include "runtime/kernels/conv_weight_grad_words.h"
 #include "runtime/kernels/conv_words.h"
+#include "runtime/kernels/layouts.h"
 #include "runtime/kernels/onednn_conv.h"
 #include "runtime/kernels/onednn_conv_s8.h"
+#include "runtime/kernels/scratch.h"
 #include "runtime/ops/op.h"
 #include "runtime/ops/windows.h"
 
@@ -69,13 +71,20 @@ void check_operands(const Type& a, const Type& b) {
               "; both must be f32 and row_major, or both quantized and channels_last");
 }
 
+// Of y or dx, in the order that the attributes ask for.
+Type image_type(const Shape& shape, const Type& operand, const Attrs& attrs) {
+  const bool last = attrs.integer("channels_last") != 0;
+  if (last && !is_word(operand)) throw Error("gives channels_last results of quantized operands alone");
+  return {DType::f32, shape, last ? Layout::channels_last : Layout::row_major};
+}
+
 std::vector<Type> infer_conv(const InferContext& context) {
   check_operands(context.type(0), context.type(1));
   const ConvShape s = conv_shape(context.shape(0), context.shape(1), context.attrs);
   if (context.has(2) && context.type(2) != Type{DType::f32, {s.o}}) {
     throw Error("the bias must be f32[", s.o, "], not ", text_of(context.type(2)));
   }
-  return {{DType::f32, y_shape(s, context.shape(0).size())}};
+  return {image_type(y_shape(s, context.shape(0).size()), context.type(0), context.attrs)};
 }
 
 void check_dy(const Type& dy, const ConvShape& s, size_t rank) {
@@ -87,7 +96,7 @@ std::vector<Type> infer_input_grad(const InferContext& context) {
   check_operands(context.type(0), context.type(1));
   const Shape& x = context.attrs.integers("input_shape");
   check_dy(context.type(0), conv_shape(x, context.shape(1), context.attrs), x.size());
-  return {{DType::f32, x}};
+  return {image_type(x, context.type(0), context.attrs)};
 }
 
 std::vector<Type> infer_weight_grad(const InferContext& context) {
@@ -104,6 +113,7 @@ std::vector<Type> infer_weight_grad(const InferContext& context) {
 Attrs conv_attrs(Attrs attrs) {
   attrs.erase("input_shape");
   attrs.erase("weight_shape");
+  attrs.erase("channels_last");
   return attrs;
 }
 
@@ -185,6 +195,8 @@ Words words(const KernelArgs& args, size_t i) {
 }
 
 // What a product of words counts in.
+bool is_last(const KernelQuery& query) { return query.out[0]->layout == Layout::channels_last; }
+
 float scale_of(const KernelArgs& args) { return power_of_two(-(args.in_formats[0].fl + args.in_formats[1].fl)); }
 
 // Wraps a kernel object and the scratch memory that it asks for.
@@ -228,7 +240,7 @@ Kernel s8_onednn(std::string_view name) {
               },
           .prepare =
               [](const KernelQuery& query) {
-                return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_k_i)));
+                return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_k_i), is_last(query)));
               },
           .run =
               [](const KernelArgs& args) {
@@ -347,28 +359,73 @@ void run_reference(const KernelArgs& args) {
   }
 }
 
+Attrs image_defaults() {
+  Attrs attrs = convolution_defaults();
+  attrs.set("channels_last", int64_t{0});
+  return attrs;
+}
+
+// ---- Results in either order ----------------------------------------------------------------------------------------
+
+// A kernel that writes row-major results alone, made to write any: they are made in scratch memory first.
+template <auto kMake>
+Kernel in_any_layout(std::string_view name) {
+  Kernel kernel = kMake(name);
+  kernel.prepare = [](const KernelQuery& query) {
+    const Kernel plain = kMake({});
+    Prepared prepared = plain.prepare ? plain.prepare(query) : Prepared{};
+    if (is_last(query)) prepared.scratch_bytes += Carver::bytes_of<float>(query.out[0]->elements());
+    return prepared;
+  };
+  kernel.run = [](const KernelArgs& args) {
+    const Kernel plain = kMake({});
+    if (!is_last(args.query)) return plain.run(args);
+    const Type& type = args.out_type();
+    Carver carver(args.scratch);
+    float* rows = carver.take<float>(type.elements());
+    void* const out[] = {rows};
+    plain.run({.in = args.in,
+               .out = out,
+               .query = args.query,
+               .in_formats = args.in_formats,
+               .out_format = args.out_format,
+               .random = args.random,
+               .state = args.state,
+               .scratch = carver.rest()});
+    const int64_t channels = type.shape[1], pixels = type.elements() / (type.shape[0] * channels);
+    transpose_images(type.shape[0], channels, pixels, rows, args.output<float>());
+  };
+  return kernel;
+}
+
+template <ConvPass kPass>
+Kernel reference(std::string_view name) {
+  return {.name = name, .run = run_reference<kPass>};
+}
+
 }  // namespace
 
 extern const OpDef kConv = {
     .name = "Conv",
     .doc =
         "y[n,o,...] = x[n,c,...] convolved by w[o,c/group,...] over one to three axes, + b[o]. Quantized operands give "
-        "float32(exact sum) * 2^-(fl_x + fl_w) + b.",
+        "float32(exact sum) * 2^-(fl_x + fl_w) + b, row-major or channels_last",
     .min_inputs = 2,
     .max_inputs = 3,
-    .defaults = convolution_defaults(),
+    .defaults = image_defaults(),
     .infer = infer_conv,
     .gradient = conv_gradient,
     .kernels = {f32_onednn<ConvPass::forward>("conv_f32_onednn"),
                 f32_openblas<ConvPass::forward>("conv_f32_openblas"),
                 s8_onednn<ConvPass::forward>("conv_s8_onednn"),
-                s16_vnni<ConvPass::forward>("conv_s16_vnni"),
-                exact_openblas<ConvPass::forward, FloatContainer::f32>("conv_exact_f32_openblas"),
-                exact_openblas<ConvPass::forward, FloatContainer::f64>("conv_exact_f64_openblas"),
-                {.name = "conv_reference", .run = run_reference<ConvPass::forward>}},
+                in_any_layout<s16_vnni<ConvPass::forward>>("conv_s16_vnni"),
+                in_any_layout<exact_openblas<ConvPass::forward, FloatContainer::f32>>("conv_exact_f32_openblas"),
+                in_any_layout<exact_openblas<ConvPass::forward, FloatContainer::f64>>("conv_exact_f64_openblas"),
+                in_any_layout<reference<ConvPass::forward>>("conv_reference")},
     .product = {{0, 1}},
     .product_layout = Layout::channels_last,
     .macs = conv_macs<ConvPass::forward>,
+    .layouts = LayoutRule::own,
 };
 
 extern const OpDef kConvInputGrad = {
@@ -378,20 +435,21 @@ extern const OpDef kConvInputGrad = {
         "attributes. Quantized operands as in Conv.",
     .min_inputs = 2,
     .max_inputs = 2,
-    .defaults = convolution_defaults(),
+    .defaults = image_defaults(),
     .required = {"input_shape"},
     .infer = infer_input_grad,
     .gradient = input_grad_gradient,
     .kernels = {f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
                 f32_openblas<ConvPass::input_grad>("conv_input_grad_f32_openblas"),
                 s8_onednn<ConvPass::input_grad>("conv_input_grad_s8_onednn"),
-                s16_vnni<ConvPass::input_grad>("conv_input_grad_s16_vnni"),
-                exact_openblas<ConvPass::input_grad, FloatContainer::f32>("conv_input_grad_exact_f32_openblas"),
-                exact_openblas<ConvPass::input_grad, FloatContainer::f64>("conv_input_grad_exact_f64_openblas"),
-                {.name = "conv_input_grad_reference", .run = run_reference<ConvPass::input_grad>}},
+                in_any_layout<s16_vnni<ConvPass::input_grad>>("conv_input_grad_s16_vnni"),
+                in_any_layout<exact_openblas<ConvPass::input_grad, FloatContainer::f32>>("conv_input_grad_exact_f32_openblas"),
+                in_any_layout<exact_openblas<ConvPass::input_grad, FloatContainer::f64>>("conv_input_grad_exact_f64_openblas"),
+                in_any_layout<reference<ConvPass::input_grad>>("conv_input_grad_reference")},
     .product = {{0, 1}},
     .product_layout = Layout::channels_last,
     .macs = conv_macs<ConvPass::input_grad>,
+    .layouts = LayoutRule::own,
 };
 
 extern const OpDef kConvWeightGrad = {
@@ -410,10 +468,11 @@ extern const OpDef kConvWeightGrad = {
                 weight_grad_words(),
                 exact_openblas<ConvPass::weight_grad, FloatContainer::f32>("conv_weight_grad_exact_f32_openblas"),
                 exact_openblas<ConvPass::weight_grad, FloatContainer::f64>("conv_weight_grad_exact_f64_openblas"),
-                {.name = "conv_weight_grad_reference", .run = run_reference<ConvPass::weight_grad>}},
+                reference<ConvPass::weight_grad>("conv_weight_grad_reference")},
     .product = {{0, 1}},
     .product_layout = Layout::channels_last,
     .macs = conv_macs<ConvPass::weight_grad>,
+    .layouts = LayoutRule::own,
 };
 
 }  // namespace marvin

@@ -258,6 +258,7 @@ extern const OpDef kAdd = {
     .infer = infer_arithmetic,
     .gradient = add_gradient,
     .kernels = {{.name = "add", .run = run_modular_arithmetic<Plus>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -269,6 +270,7 @@ extern const OpDef kSub = {
     .infer = infer_arithmetic,
     .gradient = sub_gradient,
     .kernels = {{.name = "sub", .run = run_modular_arithmetic<Minus>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -280,6 +282,7 @@ extern const OpDef kMul = {
     .infer = infer_arithmetic,
     .gradient = mul_gradient,
     .kernels = {{.name = "mul", .run = run_modular_arithmetic<Times>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -291,6 +294,7 @@ extern const OpDef kDiv = {
     .infer = infer_arithmetic,
     .gradient = div_gradient,
     .kernels = {{.name = "div", .run = run_arithmetic<Over>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 

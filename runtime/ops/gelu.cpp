@@ -131,6 +131,7 @@ extern const OpDef kGelu = {
                      [](const KernelArgs& args) {
                        by_tanh(args.attrs()) ? run_float<GeluByTanh>(args) : run_float<Gelu>(args);
                      }}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -150,6 +151,7 @@ extern const OpDef kGeluGrad = {
                        by_tanh(args.attrs()) ? run_float_gradient<GeluByTanhSlope>(args)
                                              : run_float_gradient<GeluSlope>(args);
                      }}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -159,6 +161,7 @@ extern const OpDef kMish = {
     .infer = same_float_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("MishGrad", {c.grad(), c.in(0)})}; },
     .kernels = {{.name = "mish", .run = run_float<Mish>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -169,6 +172,7 @@ extern const OpDef kMishGrad = {
     .max_inputs = 2,
     .infer = infer_float_gradient,
     .kernels = {{.name = "mish_grad", .run = run_float_gradient<MishSlope>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -181,6 +185,7 @@ extern const OpDef kSwish = {
       return {c.build("SwishGrad", {c.grad(), c.in(0)}, c.attrs())};
     },
     .kernels = {{.name = "swish", .run = run_float<Swish>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -192,6 +197,7 @@ extern const OpDef kSwishGrad = {
     .defaults = {{"alpha", 1.0f}},
     .infer = infer_float_gradient,
     .kernels = {{.name = "swish_grad", .run = run_float_gradient<SwishSlope>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 

@@ -40,6 +40,8 @@
   op(SGD) op(Adam) op(Adagrad) op(RMSprop) \
   /* quantize.cpp, dequantize.cpp */ \
   op(Quantize) op(Dequantize) op(Observe) op(Sample) \
+  /* reorder.cpp */ \
+  op(Reorder) \
   /* quantize_linear.cpp */ \
   op(QuantizeLinear) op(DequantizeLinear) op(DynamicQuantizeLinear) op(FakeQuantize) op(FakeQuantizeGrad) \
   op(IntQuant) op(BipolarQuant) \

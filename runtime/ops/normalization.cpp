@@ -1,5 +1,6 @@
 // Normalization of activations by their statistics.
 #include "runtime/kernels/normalization.h"
+#include "runtime/kernels/normalization_last.h"
 
 #include "runtime/ops/decimal.h"
 #include "runtime/ops/op.h"
@@ -30,6 +31,8 @@ std::vector<Type> infer_batch_norm(const InferContext& context) {
   return {context.type(0), vector, vector, vector, vector};
 }
 
+bool is_last(const Type& type) { return type.layout == Layout::channels_last; }
+
 struct BatchNormState {
   ChannelShape shape;
   bool training = false;
@@ -41,7 +44,7 @@ Prepared prepare_batch_norm(const KernelQuery& query) {
                                                           .training = query.attrs.integer("training_mode") != 0,
                                                           .epsilon = as_written(query.attrs.real("epsilon")),
                                                           .momentum = as_written(query.attrs.real("momentum"))}),
-          0};
+          is_last(*query.in[0]) ? batch_norm_last_scratch_bytes(channels_of(query.in[0]->shape)) : 0};
 }
 
 void run_batch_norm(const KernelArgs& args) {
@@ -58,6 +61,7 @@ void run_batch_norm(const KernelArgs& args) {
                        .saved_inv_std = args.output<float>(4),
                        .epsilon = state.epsilon,
                        .momentum = state.momentum};
+  if (is_last(args.in_type(0))) return batch_norm_last(state.shape, state.training, norm, args.scratch);
   if (state.training) return batch_norm_training(state.shape, norm);
   batch_norm_inference(state.shape, norm);
 }
@@ -81,15 +85,16 @@ std::vector<Type> infer_batch_norm_grad(const InferContext& context) {
 
 void run_batch_norm_grad(const KernelArgs& args) {
   const BatchNormState& state = *static_cast<const BatchNormState*>(args.state);
-  batch_norm_grad(state.shape, !state.training,
-                  {.dy = args.input<float>(0),
-                   .x = args.input<float>(1),
-                   .scale = args.input<float>(2),
-                   .mean = args.input<float>(3),
-                   .inv_std = args.input<float>(4),
-                   .dx = args.output<float>(0),
-                   .dscale = args.output<float>(1),
-                   .dbias = args.output<float>(2)});
+  const BatchNormGrad grad{.dy = args.input<float>(0),
+                           .x = args.input<float>(1),
+                           .scale = args.input<float>(2),
+                           .mean = args.input<float>(3),
+                           .inv_std = args.input<float>(4),
+                           .dx = args.output<float>(0),
+                           .dscale = args.output<float>(1),
+                           .dbias = args.output<float>(2)};
+  if (is_last(args.in_type(1))) return batch_norm_last_grad(state.shape, !state.training, grad, args.scratch);
+  batch_norm_grad(state.shape, !state.training, grad);
 }
 
 }  // namespace
@@ -108,6 +113,7 @@ extern const OpDef kBatchNormalization = {
     .infer = infer_batch_norm,
     .gradient = batch_norm_gradient,
     .kernels = {{.name = "batch_norm_f32", .prepare = prepare_batch_norm, .run = run_batch_norm}},
+    .layouts = LayoutRule::own,
     .in_place = true,
 };
 
@@ -126,9 +132,10 @@ extern const OpDef kBatchNormalizationGrad = {
                    return {std::make_shared<BatchNormState>(
                                BatchNormState{.shape = channels_of(query.in[1]->shape),
                                               .training = query.attrs.integer("training_mode") != 0}),
-                           0};
+                           is_last(*query.in[1]) ? batch_norm_last_scratch_bytes(channels_of(query.in[1]->shape)) : 0};
                  },
                  .run = run_batch_norm_grad}},
+    .layouts = LayoutRule::own,
     .in_place = true,
 };
 

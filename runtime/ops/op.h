@@ -146,6 +146,13 @@ struct Kernel {
 
 constexpr int kVariadic = 1 << 20;
 
+// In which orders in memory an op takes its operands.
+enum class LayoutRule : uint8_t {
+  row_major,
+  same,  // elementwise: operands of the output's shape are all in one layout, the outputs' too; others have one element
+  own,   // infer says
+};
+
 struct OpDef {
   std::string_view name;  // ONNX's op_type where there is one
   std::string_view doc;   // what it computes, shapes in and out
@@ -165,6 +172,7 @@ struct OpDef {
   std::optional<std::array<size_t, 2>> product;
   Layout product_layout = Layout::row_major;      // in which those operands are wanted when they are quantized
   int64_t (*macs)(const KernelQuery&) = nullptr;  // multiply-accumulates of a product
+  LayoutRule layouts = LayoutRule::row_major;
   bool view = false;                         // output 0 is the bytes of input 0 with another shape: no kernel runs
   bool in_place = false;                     // elementwise: an output may be written over an input of its type
   bool random = false;                       // draws random numbers: never folded

@@ -11,7 +11,7 @@ namespace {
 QuantizeShape shape_of(const KernelQuery& query) {
   const Shape& shape = query.in[0]->shape;
   QuantizeShape result{.channels_last = query.attrs.integer("channels_last") != 0};
-  if (shape.size() < 3) {
+  if (shape.size() < 3 || query.in[0]->layout == Layout::channels_last) {
     result.n = elements(shape);
     return result;
   }
@@ -76,6 +76,7 @@ extern const OpDef kQuantize = {
       }
       const bool last = context.attrs.integer("channels_last") != 0;
       if (last && context.type(0).rank() < 3) throw Error("channels_last takes at least three dimensions");
+      if (!last && context.type(0).layout == Layout::channels_last) throw Error("keeps the layout of ", text_of(context.type(0)));
       return {Type{storage, context.shape(0), last ? Layout::channels_last : Layout::row_major}, stats_type()};
     },
     .kernels = {{.name = "quantize_f32",
@@ -83,6 +84,7 @@ extern const OpDef kQuantize = {
                    return {nullptr, quantize_scratch_bytes(shape_of(query))};
                  },
                  .run = run_quantize}},
+    .layouts = LayoutRule::own,
     .random = true,
 };
 
@@ -101,6 +103,7 @@ extern const OpDef kObserve = {
                      [](const KernelArgs& args) {
                        observe(args.input<float>(0), args.in_type(0).elements(), args.output<float>(), args.scratch);
                      }}},
+    .layouts = LayoutRule::own,
 };
 
 extern const OpDef kSample = {
@@ -113,6 +116,7 @@ extern const OpDef kSample = {
       return {Type{DType::f32, {std::min(context.type(0).elements(), context.attrs.integer("limit"))}}};
     },
     .kernels = {{.name = "sample_f32", .run = run_sample}},
+    .layouts = LayoutRule::own,
 };
 
 }  // namespace marvin

@@ -90,6 +90,22 @@ void check_counts(const OpDef& op, const std::vector<bool>& operands, size_t out
   }
 }
 
+// Refuses layouts that the op does not take, and gives outputs the layout of the operands that they go with.
+void infer_layouts(const OpDef& op, std::span<const InferContext::Operand> operands, std::vector<Type>& types) {
+  if (op.layouts == LayoutRule::own) return;
+  const auto is_last = [](const Type& type) { return type.layout == Layout::channels_last; };
+  bool any = false;
+  for (const InferContext::Operand& operand : operands) any |= operand.type && is_last(*operand.type);
+  if (!any) return;
+  for (const InferContext::Operand& operand : operands) {
+    if (!operand.type || (op.layouts == LayoutRule::same && operand.type->elements() == 1)) continue;
+    const bool fits = op.layouts == LayoutRule::same && operand.type->shape == types[0].shape;
+    if (!fits || !is_last(*operand.type)) throw Error("cannot take ", text_of(*operand.type), " beside channels_last operands");
+  }
+  for (Type& type : types)
+    if (type.shape == types[0].shape) type.layout = Layout::channels_last;
+}
+
 std::vector<Type> infer_from(const OpDef& op, std::span<const InferContext::Operand> operands, Attrs& attrs,
                              size_t output_count) {
   if (!op.infer) throw std::logic_error(cat(op.name, " is a composition of others: emit() writes it"));
@@ -106,6 +122,7 @@ std::vector<Type> infer_from(const OpDef& op, std::span<const InferContext::Oper
     elements(type.shape);
     check_rank(type);
   }
+  infer_layouts(op, operands, types);
   return types;
 }
 

@@ -179,7 +179,7 @@ TEST_CASE("check says why a model without parameters cannot be trained") {
 
 TEST_CASE("inspect shows every stage of the compiler") {
   for (const std::string stage : {"import", "fold_constants", "attach_loss", "differentiate", "shape_gradients", "append_optimizer",
-                                  "insert_quantization", "select_kernels", "plan_memory"}) {
+                                  "insert_quantization", "assign_layouts", "select_kernels", "plan_memory"}) {
     CAPTURE(stage);
     const Outcome outcome = run_marvin({"inspect", model_path("mlp.onnx"), "--after", stage, "--batch-size", "4"});
     CAPTURE(outcome.err);
@@ -210,7 +210,7 @@ TEST_CASE("the text that inspect prints parses back") {
 
 TEST_CASE("inspect shows how long every stage took") {
   const std::vector<std::string> stages = {"import",           "fold_constants",      "attach_loss",    "differentiate",  "shape_gradients",
-                                           "append_optimizer", "insert_quantization", "select_kernels", "plan_memory"};
+                                           "append_optimizer", "insert_quantization", "assign_layouts", "select_kernels", "plan_memory"};
   const auto shown = [](std::vector<std::string> more) {
     more.insert(more.begin(), {"inspect", model_path("mlp.onnx"), "--timings"});
     const Outcome outcome = run_marvin(more);

@@ -1,9 +1,13 @@
-#include "runtime/kernels/normalization.h"
+#include "runtime/kernels/normalization_last.h"
+
+#include <omp.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <random>
 #include <vector>
+
+#include "runtime/kernels/layouts.h"
 
 namespace marvin {
 namespace {
@@ -84,6 +88,54 @@ TEST_CASE("batch_norm_grad agrees with the formula in float64, for planes of eve
         REQUIRE(dx[at] == Approx(want).epsilon(1e-5).margin(1e-5));
       });
     }
+  }
+}
+
+TEST_CASE("channels-last batch normalization and its gradient agree with the row-major ones, on any number of threads") {
+  for (const ChannelShape& shape : kShapes) {
+    const size_t count = static_cast<size_t>(shape.elements()), channels = static_cast<size_t>(shape.channels);
+    std::vector<float> x(count), dy(count), x_last(count), dy_last(count), back(count);
+    std::mt19937 random(4);
+    for (float& v : x) v = 1000 + static_cast<float>((random() >> 8) * 0x1p-24);
+    for (float& v : dy) v = static_cast<float>((random() >> 8) * 0x1p-24 - 0.5);
+    transpose_images(shape.batch, shape.channels, shape.inner, x.data(), x_last.data());
+    transpose_images(shape.batch, shape.channels, shape.inner, dy.data(), dy_last.data());
+    std::vector<float> scale(channels, 1.5f), bias(channels, 0.25f), zeros(channels);
+    struct Results {
+      std::vector<float> y, mean, variance, saved, inv_std, dx, dscale, dbias;
+    };
+    std::vector<std::byte> scratch(static_cast<size_t>(batch_norm_last_scratch_bytes(shape)) + 64);
+    const auto results = [&](bool last) {
+      Results r{std::vector<float>(count), zeros, zeros, zeros, zeros, std::vector<float>(count), zeros, zeros};
+      const BatchNorm norm{last ? x_last.data() : x.data(), scale.data(), bias.data(), zeros.data(), zeros.data(),
+                           r.y.data(), r.mean.data(), r.variance.data(), r.saved.data(), r.inv_std.data(), 1e-5, 0};
+      last ? batch_norm_last(shape, true, norm, scratch.data()) : batch_norm_training(shape, norm);
+      const BatchNormGrad grad{last ? dy_last.data() : dy.data(), norm.x, scale.data(), r.saved.data(),
+                               r.inv_std.data(), r.dx.data(), r.dscale.data(), r.dbias.data()};
+      last ? batch_norm_last_grad(shape, false, grad, scratch.data()) : batch_norm_grad(shape, false, grad);
+      return r;
+    };
+    omp_set_num_threads(1);
+    const Results rows = results(false), one = results(true);
+    omp_set_num_threads(2);
+    const Results two = results(true);
+    CHECK(one.y == two.y);
+    CHECK(one.dx == two.dx);
+    INFO("inner " << shape.inner << ", batch " << shape.batch);
+    const auto close = [](const std::vector<float>& a, const std::vector<float>& b, double margin) {
+      for (size_t i = 0; i < a.size(); ++i)
+        if (!(std::abs(a[i] - b[i]) <= margin * std::max(1.0f, std::abs(b[i])))) return false;
+      return true;
+    };
+    CHECK(close(one.mean, rows.mean, 1e-7));
+    CHECK(close(one.variance, rows.variance, 1e-5));
+    CHECK(close(one.inv_std, rows.inv_std, 1e-5));
+    CHECK(close(one.dbias, rows.dbias, 1e-5));
+    CHECK(close(one.dscale, rows.dscale, 1e-3));
+    transpose_images(shape.batch, shape.inner, shape.channels, one.y.data(), back.data());
+    CHECK(close(back, rows.y, 1e-3));
+    transpose_images(shape.batch, shape.inner, shape.channels, one.dx.data(), back.data());
+    CHECK(close(back, rows.dx, 1e-3));
   }
 }
 

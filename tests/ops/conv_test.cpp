@@ -179,21 +179,43 @@ bool same_bits(const Tensor& got, const Tensor& want, std::string& why) {
   return true;
 }
 
+// The same images with channels innermost.
+Tensor channels_last(const Tensor& rows) {
+  Type type = rows.type();
+  type.layout = Layout::channels_last;
+  Tensor result(type);
+  const int64_t n = type.shape[0], channels = type.shape[1], pixels = type.elements() / n / channels;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < channels; ++k)
+      for (int64_t p = 0; p < pixels; ++p)
+        result.as<float>()[static_cast<size_t>((i * pixels + p) * channels + k)] =
+            rows.as<float>()[static_cast<size_t>((i * channels + k) * pixels + p)];
+  return result;
+}
+
+void check_kernels(const Run& run, const Tensor& expected, std::string_view what) {
+  for (const Kernel& kernel : run.op.kernels) {
+    if (!run.admits(kernel)) continue;
+    for (const int threads : {1, 2}) {
+      const Threads scope(threads);
+      std::string why;
+      const bool same = same_bits(run.result(kernel), expected, why);
+      INFO(what << ", " << kernel.name << ", " << threads << " threads: " << why);
+      CHECK(same);
+    }
+  }
+}
+
 void check_exact(const Case& c, DType a, DType b, Fill fill) {
   for (const Product& product : products(c)) {
     const Run run(product, a, b, fill);
     const Tensor expected = run.result(run.op.kernels.back());
-    for (const Kernel& kernel : run.op.kernels) {
-      if (!run.admits(kernel)) continue;
-      for (const int threads : {1, 2}) {
-        const Threads scope(threads);
-        std::string why;
-        const bool same = same_bits(run.result(kernel), expected, why);
-        INFO(c.name << ", " << name_of(a) << " by " << name_of(b) << ", " << kernel.name << ", " << threads
-                    << " threads: " << why);
-        CHECK(same);
-      }
-    }
+    const std::string what = cat(c.name, ", ", name_of(a), " by ", name_of(b));
+    check_kernels(run, expected, what);
+    if (!product.attrs.has("channels_last")) continue;
+    Product last = product;
+    last.attrs.set("channels_last", int64_t{1});
+    check_kernels(Run(last, a, b, fill), channels_last(expected), cat(what, ", channels last"));
   }
 }
 

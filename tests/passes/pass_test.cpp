@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "passes/append_optimizer.h"
+#include "passes/assign_layouts.h"
 #include "passes/attach_loss.h"
 #include "passes/differentiate.h"
 #include "passes/fold_constants.h"
@@ -89,6 +90,7 @@ const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& comm
       {"freeze", [](Graph& graph, const Arguments& arguments) { freeze(graph, parameters_matching(graph, arguments.at(0))); }},
       {"insert_quantization", quantize_in},
       {"treat", treat},
+      {"assign_layouts", [](Graph& graph, const Arguments&) { assign_layouts(graph); }},
       {"select_kernels", [](Graph& graph, const Arguments&) { select_kernels(graph); }},
   };
   return map;

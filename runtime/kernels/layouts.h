@@ -1,0 +1,12 @@
+// The order of images in memory: [n][channels][pixels], row-major, or [n][pixels][channels], channels-last.
+#pragma once
+
+#include <cstdint>
+
+namespace marvin {
+
+// to[n][column][row] = from[n][row][column]: from row-major to channels-last where rows are channels, and back where
+// rows are pixels.
+void transpose_images(int64_t n, int64_t rows, int64_t columns, const float* from, float* to);
+
+}  // namespace marvin
