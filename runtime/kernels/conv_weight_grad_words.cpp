@@ -17,8 +17,9 @@ constexpr int64_t kBlockBytes = 1 << 18;
 
 int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
-// A 1x1 convolution over every pixel is one over a single row of them.
+// A 1x1 convolution over every pixel of small images is one over a single row of them, which fills groups better.
 ConvShape flattened(const ConvShape& shape) {
+  if (shape.out_pixels() >= 256) return shape;
   for (const ConvAxis& axis : shape.axes)
     if (axis.kernel != 1 || axis.stride != 1 || axis.pad != 0 || axis.in != axis.out) return shape;
   ConvShape flat{.n = 1, .c = shape.c, .o = shape.o, .groups = shape.groups};
@@ -71,13 +72,16 @@ struct ConvWeightGradWords::Memory {
 };
 
 bool ConvWeightGradWords::admits(const ConvShape& shape) {
-  constexpr int64_t kLimit = std::numeric_limits<int32_t>::max() / 4;
+  // Of the tables of pixel numbers, and of offsets in an image.
+  constexpr int64_t kMostPixels = 1 << 22, kMostElements = std::numeric_limits<int32_t>::max() / 2;
+  if (!dot_is_available() || (shape.groups > 1 && shape.group_c() < 4)) return false;
   const ConvShape flat = flattened(shape);
-  int64_t padded = flat.c;
-  for (const ConvAxis& axis : flat.axes)
-    padded *= axis.in + std::max<int64_t>(0, axis.pad) + axis.kernel * axis.dilation;
-  return dot_is_available() && (shape.groups == 1 || shape.group_c() >= 4) && padded < kLimit &&
-         flat.o * flat.out_pixels() < kLimit;
+  int64_t pixels = 1;
+  for (const ConvAxis& axis : flat.axes) {
+    const int64_t reach = std::max(axis.in, axis.out) + std::max<int64_t>(0, axis.pad) + axis.kernel * axis.dilation;
+    if (__builtin_mul_overflow(pixels, reach, &pixels) || pixels > kMostPixels) return false;
+  }
+  return std::max(flat.c, flat.o) < kMostElements / pixels;
 }
 
 ConvWeightGradWords::ConvWeightGradWords(const ConvShape& shape, int x_bytes, int dy_bytes)

@@ -33,6 +33,17 @@ void widen_pixels(const From* from, int64_t pixels, int64_t groups, int64_t chan
 
 }  // namespace
 
+bool ConvWords::admits(const std::vector<TapConv>& convs) {
+  if (!dot_is_available()) return false;
+  for (const TapConv& conv : convs) {
+    int64_t bytes = conv.groups * ceil_div(conv.in, 2) * kDotGroupBytes;
+    for (const TapAxis& axis : conv.axes)
+      if (__builtin_mul_overflow(bytes, reach(axis, 1), &bytes)) return false;
+    if (bytes > 8 * kSlabBytes) return false;
+  }
+  return true;
+}
+
 ConvWords::ConvWords(std::vector<TapConv> convs, int weight_bytes)
     : weight_bytes_(weight_bytes), threads_(omp_get_max_threads()) {
   for (TapConv& conv : convs) {
@@ -44,11 +55,26 @@ ConvWords::ConvWords(std::vector<TapConv> convs, int weight_bytes)
   }
 }
 
+ConvWords::Task ConvWords::task_of(const Part& part, int64_t index) {
+  const int64_t column = index % part.column_blocks() * part.columns, block = index / part.column_blocks();
+  const int64_t row = block % part.row_blocks() * part.rows, plane = block / part.row_blocks();
+  return {.image = plane / part.conv.axes[0].count,
+          .plane = plane % part.conv.axes[0].count,
+          .first_row = row,
+          .rows = std::min(part.rows, part.conv.axes[1].count - row),
+          .first_column = column,
+          .columns = std::min(part.columns, part.conv.axes[2].count - column)};
+}
+
 ConvWords::Part ConvWords::planned(TapConv conv, int threads) {
   Part part{.conv = conv, .pairs = ceil_div(conv.in, 2), .vectors = ceil_div(conv.out, kDotLanes)};
   if (conv.taps() == 0) return part;
   const auto& [depth, height, width] = part.conv.axes;
-  part.row_bytes = reach(width, width.count) * part.pixel_bytes();
+  // Wide rows are cut into columns first.
+  const int64_t of_row = kSlabBytes / (depth.taps * part.pixel_bytes()) - (width.taps - 1) * width.spacing;
+  const int64_t shares = ceil_div(threads, conv.n * depth.count * height.count);
+  part.columns = std::clamp<int64_t>(std::min(of_row / width.step, ceil_div(width.count, shares)), 1, width.count);
+  part.row_bytes = reach(width, part.columns) * part.pixel_bytes();
   const int64_t fitting = kSlabBytes / (depth.taps * part.row_bytes) - (height.taps - 1) * height.spacing;
   const int64_t balanced = ceil_div(conv.n * depth.count * height.count, threads);
   part.rows = std::clamp<int64_t>(std::min(fitting / height.step, balanced), 1, height.count);
@@ -116,9 +142,10 @@ void ConvWords::cut(const Part& part, int64_t most_groups, Shared& shared) {
 void ConvWords::copy_slab(const Part& part, Words source, const Task& task, std::byte* slab) {
   const TapConv& conv = part.conv;
   const auto& [depth, height, width] = conv.axes;
-  const int64_t columns = reach(width, width.count), padded = 2 * part.pairs;
-  const int64_t first = std::clamp<int64_t>(-width.offset, 0, columns);
-  const int64_t last = std::clamp<int64_t>(width.source - width.offset, first, columns);
+  const int64_t columns = reach(width, task.columns), padded = 2 * part.pairs;
+  const int64_t offset = task.first_column * width.step + width.offset;  // of the first source column
+  const int64_t first = std::clamp<int64_t>(-offset, 0, columns);
+  const int64_t last = std::clamp<int64_t>(width.source - offset, first, columns);
   const int64_t pixel = conv.groups * conv.in;
   for (int64_t td = 0; td < depth.taps; ++td) {
     const int64_t plane = task.plane * depth.step + depth.offset + td * depth.spacing;
@@ -132,7 +159,7 @@ void ConvWords::copy_slab(const Part& part, Words source, const Task& task, std:
       std::memset(to, 0, static_cast<size_t>(first * part.pixel_bytes()));
       std::memset(to + last * part.pixel_bytes(), 0, static_cast<size_t>((columns - last) * part.pixel_bytes()));
       const int64_t from =
-          (((task.image * depth.source + plane) * height.source + row) * width.source + first + width.offset) * pixel;
+          (((task.image * depth.source + plane) * height.source + row) * width.source + first + offset) * pixel;
       int16_t* words = reinterpret_cast<int16_t*>(to + first * part.pixel_bytes());
       source.bytes == 1 ? widen_pixels(static_cast<const int8_t*>(source.data) + from, last - first, conv.groups,
                                        conv.in, padded, words)
@@ -170,9 +197,9 @@ void ConvWords::multiply(const Part& part, const Task& task, const std::byte* sl
     for (int64_t vector = 0; vector < part.vectors; vector += dot.vector_count) {
       dot.vector_count = std::min(kDotVectors, part.vectors - vector);
       const int64_t channel = vector * kDotLanes, channels = std::min(kTileLanes, conv.out - channel);
-      for (int64_t pixel = 0; pixel < task.rows * width.count; pixel += dot.row_count) {
-        const int64_t row = pixel / width.count, first = pixel % width.count;
-        dot.row_count = dot_rows(dot.vector_count, width.count - first);
+      for (int64_t pixel = 0; pixel < task.rows * task.columns; pixel += dot.row_count) {
+        const int64_t row = pixel / task.columns, first = pixel % task.columns;
+        dot.row_count = dot_rows(dot.vector_count, task.columns - first);
         dot.rows =
             slab + row * height.step * part.row_bytes + first * dot.row_pitch + group * part.pairs * kDotGroupBytes;
         const int64_t count = dot.row_count * kTileLanes;
@@ -187,8 +214,8 @@ void ConvWords::multiply(const Part& part, const Task& task, const std::byte* sl
           }
         }
         is_one_sum ? round_totals(sums, count, shared.scale, tile) : round_totals(totals, count, shared.scale, tile);
-        write(part, task, task.first_row + row, first, dot.row_count, group * conv.out + channel, channels, tile,
-              shared);
+        write(part, task, task.first_row + row, task.first_column + first, dot.row_count, group * conv.out + channel,
+              channels, tile, shared);
       }
     }
   }
@@ -211,14 +238,9 @@ void ConvWords::run(Words source, int source_bits, Words weights, int weight_bit
     shared.chunks = {carver.take<int64_t>(part.most_runs + 1), static_cast<size_t>(part.most_runs + 1)};
     pack(part, weights, scheme, words, shared);
     cut(part, scheme.most_groups, shared);
-    const int64_t blocks = ceil_div(part.conv.axes[1].count, part.rows), planes = part.conv.axes[0].count;
 #pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))
     for (int64_t i = 0; i < part.tasks(); ++i) {
-      const int64_t first = i % blocks * part.rows;
-      const Task task{.image = i / blocks / planes,
-                      .plane = i / blocks % planes,
-                      .first_row = first,
-                      .rows = std::min(part.rows, part.conv.axes[1].count - first)};
+      const Task task = task_of(part, i);
       std::byte* slab = carver.rest() + omp_get_thread_num() * Carver::bytes_of<std::byte>(part.slab_bytes());
       copy_slab(part, source, task, slab);
       multiply(part, task, slab, shared);

@@ -13,7 +13,10 @@ namespace marvin {
 // out = float32(exact sum) * scale + bias.
 class ConvWords {
  public:
-  // convs: forward_taps(shape, o_k_i), or input_grad_taps of the same. Asks for dot_is_available(). Plans for the
+  // Whether the machine and the extents suit it: what a single output pixel reads has to fit a cache.
+  static bool admits(const std::vector<TapConv>& convs);
+
+  // convs: forward_taps(shape, o_k_i), or input_grad_taps of the same. Plans for the
   // threads that OpenMP would use now.
   ConvWords(std::vector<TapConv> convs, int weight_bytes);
   int64_t scratch_bytes() const { return scratch_bytes_; }
@@ -23,23 +26,27 @@ class ConvWords {
            std::byte* scratch) const;
 
  private:
-  // One of the convolutions, and how its output is cut into tasks: some rows of a plane of an image each.
+  // One of the convolutions, and how its output is cut into tasks: some columns of some rows of a plane of an image
+  // each.
   struct Part {
     TapConv conv;
     int64_t pairs = 0;                // of a group's channels
     int64_t row_bytes = 0;            // of a copied row
     int64_t rows = 1, slab_rows = 1;  // of the output in a task, and of the source that they read from a plane
+    int64_t columns = 1;              // of the output in a task
     int64_t vectors = 0;              // of a group's output channels
     int64_t most_runs = 0;
 
-    int64_t tasks() const { return conv.n * conv.axes[0].count * ((conv.axes[1].count + rows - 1) / rows); }
+    int64_t row_blocks() const { return (conv.axes[1].count + rows - 1) / rows; }
+    int64_t column_blocks() const { return (conv.axes[2].count + columns - 1) / columns; }
+    int64_t tasks() const { return conv.n * conv.axes[0].count * row_blocks() * column_blocks(); }
     int64_t pixel_bytes() const { return conv.groups * pairs * kDotGroupBytes; }
     int64_t slab_bytes() const { return conv.axes[0].taps * slab_rows * row_bytes; }
     int64_t packed_bytes() const { return conv.groups * vectors * conv.taps() * pairs * kDotLanes * kDotGroupBytes; }
   };
   // Where a task's output begins.
   struct Task {
-    int64_t image, plane, first_row, rows;
+    int64_t image, plane, first_row, rows, first_column, columns;
   };
   // What the tasks of a run share.
   struct Shared {
@@ -52,6 +59,7 @@ class ConvWords {
     float* out;
   };
 
+  static Task task_of(const Part& part, int64_t index);
   static Part planned(TapConv conv, int threads);
   static void pack(const Part& part, Words weights, const DotScheme& scheme, int16_t* words, Shared& shared);
   static void cut(const Part& part, int64_t most_groups, Shared& shared);

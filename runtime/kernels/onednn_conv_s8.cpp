@@ -85,7 +85,7 @@ int64_t take(int64_t& total, int64_t bytes) {
 
 }  // namespace
 
-bool ConvS8Onednn::admits(const std::vector<TapConv>& convs) {
+bool ConvS8Onednn::admits(const std::vector<TapConv>& convs) try {
   if (!onednn_int8_is_exact()) return false;
   for (const TapConv& conv : convs) {
     if (conv.taps() == 0) continue;
@@ -94,6 +94,8 @@ bool ConvS8Onednn::admits(const std::vector<TapConv>& convs) {
       if (!is_compiled(describe(conv, images, weights_of(conv)))) return false;
   }
   return true;
+} catch (const dnnl::error&) {
+  return false;  // extents beyond its own
 }
 
 ConvS8Onednn::ConvS8Onednn(std::vector<TapConv> convs, bool channels_last)

@@ -256,7 +256,11 @@ bool has_short_words(const KernelQuery& query) {
 template <ConvPass kPass>
 Kernel s16_vnni(std::string_view name) {
   return {.name = name,
-          .admits = [](const KernelQuery& query) { return has_short_words(query) && !has_bytes(query) && dot_is_available(); },
+          .admits =
+              [](const KernelQuery& query) {
+                return has_short_words(query) && !has_bytes(query) &&
+                       ConvWords::admits(taps_of<kPass>(query, WeightOrder::o_k_i));
+              },
           .prepare =
               [](const KernelQuery& query) {
                 return prepared(ConvWords(taps_of<kPass>(query, WeightOrder::o_k_i),

@@ -188,7 +188,8 @@ TEST_CASE("inspect shows every stage of the compiler") {
     CHECK((outcome.out.find("SoftmaxCrossEntropyLoss") != std::string::npos) ==
           (stage != "import" && stage != "fold_constants"));
     CHECK((outcome.out.find("Quantize") != std::string::npos) ==
-          (stage == "insert_quantization" || stage == "select_kernels" || stage == "plan_memory"));
+          (stage == "insert_quantization" || stage == "assign_layouts" || stage == "select_kernels" ||
+           stage == "plan_memory"));
   }
 }
 

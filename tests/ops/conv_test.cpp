@@ -61,6 +61,7 @@ const std::vector<Case>& cases() {
       {"sums of 1600", {1, 64, 6, 6}, {17, 64, 5, 5}, with(1, 2)},
       {"sums of 2304", {1, 256, 3, 3}, {3, 256, 3, 3}, with(1, 1)},
       {"more than 1024 pixels", {3, 3, 20, 21}, {4, 3, 3, 3}, with(1, 1)},
+      {"long sequence", {1, 3, 9000}, {5, 3, 3}, {{"strides", Numbers{2}}, {"pads", Numbers{1, 1}}}},
       {"sequence", {2, 16, 33}, {17, 16, 5}, {{"strides", Numbers{2}}, {"pads", Numbers{2, 1}}}},
   };
   return list;
@@ -310,6 +311,31 @@ TEST_CASE("the cheap convolution kernels are admitted where they are provably ri
   // 131,072 products of -128 by -128 are 2^31.
   const Case deep{"too deep", {1, 131072, 1, 1}, {1, 131072, 1, 1}, {}};
   CHECK(admitted(deep, 0, DType::i8, DType::i8)[0] == "conv_exact_f32_openblas");
+}
+
+TEST_CASE("convolutions of absurd strides, pads and dilations run, by kernels that they are small for") {
+  const int64_t huge = int64_t{1} << 30;
+  const Case strided{"strided", {1, 1, 1, 1}, {1, 1, 3, 3}, with(huge, huge)};
+  const Case deep{"deep",
+                  {1, 1, 1, 1, 1},
+                  {1, 1, 2, 2, 2},
+                  {{"strides", Numbers(3, huge)}, {"pads", Numbers(6, huge)}}};
+  const Case dilated{"dilated", {1, 2, 9}, {2, 2, 2}, {{"dilations", Numbers{1 << 26}}, {"pads", Numbers{0, 1 << 26}}}};
+  for (const Case& c : {strided, deep, dilated}) {
+    for (const Product& product : products(c)) {
+      for (const DType dtype : {DType::f32, DType::i8, DType::i16}) {
+        const Run run(product, dtype, dtype, Fill::random);
+        for (const Kernel& kernel : run.op.kernels) {
+          if (!run.admits(kernel)) continue;
+          INFO(c.name << " " << kernel.name);
+          const KernelQuery query = run.query();
+          const Prepared prepared = kernel.prepare ? kernel.prepare(query) : Prepared{};
+          CHECK(prepared.scratch_bytes < 1 << 24);
+          break;
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("without VNNI no int8 convolution kernel is admitted") {
