@@ -29,6 +29,7 @@ std::optional<std::string_view> settings_of(std::string_view spec, std::string_v
   if (!spec.starts_with(name)) return std::nullopt;
   spec.remove_prefix(name.size());
   if (spec.empty()) return spec;
+  if (spec == ":") throw Error("nothing follows the colon; give ", name, " alone, or settings");
   return spec[0] == ':' ? std::optional(spec.substr(1)) : std::nullopt;
 }
 

@@ -29,6 +29,14 @@ TEST_CASE("paper starts at <8,4>, and gradients that flow back stay in float32")
   CHECK(std::get<PaperState>(bench.state).layer == std::vector<int64_t>{0, 0, 1, 1, 1, -1, 0, 0, 0, 1});
 }
 
+TEST_CASE("a gradient goes with its own weight, whatever other names begin like it") {
+  Bench bench("paper");
+  for (const std::string name : {"a.b", "a"}) bench.add(Role::weight, uniform(1), name, "layer of " + name);
+  for (const std::string name : {"a.b.gradient", "a.gradient"}) bench.add(Role::gradient, uniform(1), name, "", true);
+  bench.begin();
+  CHECK(std::get<PaperState>(bench.state).layer == std::vector<int64_t>{0, 1, 0, 1});
+}
+
 TEST_CASE("a layer decides when its look-back ends, and all that belongs to it switches together") {
   for (const std::string spec : {"paper:sound,lb_min=25,lb_max=100", "paper:released"}) {
     INFO(spec);
@@ -107,6 +115,9 @@ TEST_CASE("settings of paper and muppet that make no sense are errors that say w
   CHECK_THROWS_WITH(make_policy("paper:gamma=nan"), Catch::Contains("gamma=nan"));
   CHECK_THROWS_WITH(make_policy("paper:gamma=0.1,gamma=0.2"), Catch::Contains("twice"));
   CHECK_THROWS_WITH(make_policy("paper:r_min=60,r_max=50"), Catch::Contains("r_min is above r_max"));
+  CHECK_THROWS_WITH(make_policy("paper:sound,lb_min=20,lb_max=5"), Catch::Contains("lb_min is above lb_max"));
+  CHECK_THROWS_WITH(make_policy("paper:"), Catch::Contains("--precision paper:: nothing follows the colon"));
+  CHECK_THROWS_WITH(make_policy("muppet:"), Catch::Contains("nothing follows the colon"));
   CHECK_THROWS_WITH(make_policy("paper:soundly"), Catch::Contains("no setting 'soundly'"));
   CHECK_THROWS_WITH(make_policy("papers"), Catch::Contains("Did you mean 'paper'?"));
   CHECK_THROWS_WITH(make_policy("muppet:patience=0"), Catch::Contains("patience=0"));

@@ -49,6 +49,9 @@ Settings parse(std::string_view text) {
                                       {"penalty", &result.penalty, 0, 1e6, false}};
   read_settings(text, known);
   if (result.r_min > result.r_max) throw Error("r_min is above r_max");
+  // A published configuration has it so; its look-backs then go from lb_min to lb_max.
+  if (result.lb_min > result.lb_max && !result.released)
+    throw Error("lb_min is above lb_max; only paper:released, whose look-backs then go to lb_max, takes that");
   return result;
 }
 
@@ -78,7 +81,7 @@ class Sharing {
     std::optional<int64_t> result;
     for (size_t k = weights_.size(); k-- > 0;) {
       const Slot& weight = *windows_[weights_[k]].slot;
-      if (weights_[k] == i || (windows_[i].to_optimizer && slot.name.starts_with(weight.name + "."))) {
+      if (weights_[k] == i || (windows_[i].to_optimizer && slot.name == weight.name + ".gradient")) {
         return static_cast<int64_t>(k);
       }
       if (weight.layer == slot.layer) result = static_cast<int64_t>(k);
