@@ -82,7 +82,7 @@ const std::vector<std::string>& initializer_names() {
   return names;
 }
 
-void initialize(Graph& graph, const std::string& scheme, uint64_t seed) {
+void initialize(Graph& graph, const std::string& scheme, uint64_t seed, const std::vector<ValueId>& frozen) {
   if (std::ranges::find(initializer_names(), scheme) == initializer_names().end()) {
     throw Error("unknown initialization '", scheme, "'; it is one of ", join(initializer_names(), " or "), ".",
                 suggestion(scheme, initializer_names()));
@@ -91,6 +91,7 @@ void initialize(Graph& graph, const std::string& scheme, uint64_t seed) {
   Initializer initializer(graph, scheme, seed);
   for (uint32_t i = 0; i < graph.value_count(); ++i) {
     const Value& value = graph[ValueId{i}];
+    if (std::ranges::find(frozen, ValueId{i}) != frozen.end()) continue;
     if (value.kind == ValueKind::parameter && value.type.dtype == DType::f32) initializer.draw(ValueId{i});
   }
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "passes/differentiate.h"
+#include "passes/freeze.h"
 #include "runtime/data/batches.h"
 #include "runtime/train/initialize.h"
 #include "runtime/train/policy_of.h"
@@ -92,7 +93,9 @@ class Trainer::Impl {
 
   Graph imported() const {
     Graph model = import_(recipe_.batch_size, false);
-    initialize(model, recipe_.init, recipe_.seed);
+    std::vector<ValueId> frozen;
+    if (!recipe_.freeze.empty()) frozen = parameters_matching(model, recipe_.freeze);
+    initialize(model, recipe_.init, recipe_.seed, frozen);
     return model;
   }
 

@@ -38,6 +38,16 @@ TEST_CASE("he draws with variance 2 / fan in") {
   CHECK(statistics_of("he").variance == Approx(2 / kFanIn).epsilon(0.02));
 }
 
+TEST_CASE("frozen parameters keep the values that they came with") {
+  Graph graph = layer();
+  const ValueId weight = graph.find("weight");
+  const auto before = std::make_shared<const Tensor>(graph[weight].type);
+  graph[weight].data = before;
+  initialize(graph, "he", 3, {weight});
+  CHECK(graph[weight].data == before);
+  CHECK(graph[graph.find("bias")].data != nullptr);
+}
+
 TEST_CASE("xavier draws evenly within its bound") {
   const Statistics found = statistics_of("xavier");
   CHECK(found.largest <= std::sqrt(6 / (kFanIn + kFanOut)));
