@@ -9,6 +9,7 @@
 #include "runtime/cli/options.h"
 #include "runtime/cli/verbs.h"
 #include "runtime/kernels/versions.h"
+#include "runtime/report/printable.h"
 
 namespace marvin {
 namespace {
@@ -41,8 +42,11 @@ std::vector<Verb> add_verbs(CLI::App& app) {
           add_gradcheck(app), add_export(app), add_bench(app), add_report(app)};
 }
 
+// Messages quote what stands in files.
+void print_error(const std::string& text) { std::cerr << printable(text) << '\n'; }
+
 int usage_error(const std::string& command, const std::string& message) {
-  std::cerr << command << ": " << message << " See " << command << " --help.\n";
+  print_error(cat(command, ": ", message, " See ", command, " --help."));
   return kUsage;
 }
 
@@ -86,6 +90,9 @@ int run_verb(const Verb& verb) {
     return verb.run();
   } catch (const CLI::ParseError& error) {
     return usage_error(command, sentence(error.what()));
+  } catch (const std::bad_alloc&) {
+    const bool has_batch_size = verb.command->get_option_no_throw("--batch-size") != nullptr;
+    throw Error("out of memory; ", has_batch_size ? "a smaller --batch-size needs" : "fewer samples in a file need", " less");
   }
 }
 
@@ -118,16 +125,16 @@ int guarded(int argc, const char* const* argv) {
     if (!std::cout) throw Error("cannot write to standard output");
     return code;
   } catch (const Error& error) {
-    std::cerr << "marvin: " << error.what() << '\n';
+    print_error(cat("marvin: ", error.what()));
     return kFailure;
   } catch (const std::filesystem::filesystem_error& error) {
-    std::cerr << "marvin: '" << error.path1().string() << "': " << error.code().message() << '\n';
+    print_error(cat("marvin: '", error.path1().string(), "': ", error.code().message()));
     return kFailure;
   } catch (const std::bad_alloc&) {
-    std::cerr << "marvin: out of memory; a smaller --batch-size needs less\n";
+    print_error("marvin: out of memory");
     return kFailure;
   } catch (const std::exception& error) {
-    std::cerr << "marvin: internal error: " << error.what() << '\n';
+    print_error(cat("marvin: internal error: ", error.what()));
     return kDefect;
   }
 }

@@ -6,6 +6,8 @@
 #include <iostream>
 #include <sstream>
 
+#include "runtime/report/printable.h"
+
 namespace marvin {
 namespace {
 
@@ -133,7 +135,7 @@ InputShapes shapes_of(const Dataset& data) {
   return shapes;
 }
 
-void print_line(const std::string& line) { std::cout << line << '\n' << std::flush; }
+void print_line(const std::string& line) { std::cout << printable(line, "\n\t") << '\n' << std::flush; }
 
 void print_result(const CommonOptions& options, const Json& json, const std::string& text) {
   if (options.json) {

@@ -58,7 +58,7 @@ Graph import_with(const OnnxModel& model, const InputShapes& shapes, int64_t bat
 // Of the arrays that are fed as they are.
 InputShapes shapes_of(const Dataset& data);
 
-// Prints a line to standard output.
+// Prints a line, or several, to standard output, without control characters.
 void print_line(const std::string& line);
 // A verb's result: as JSON where that is asked for, else as text unless quiet.
 void print_result(const CommonOptions& options, const Json& json, const std::string& text);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "runtime/report/printable.h"
+
 namespace marvin {
 namespace {
 
@@ -26,6 +28,7 @@ std::string two_digits(int64_t number) { return (number < 10 ? "0" : "") + std::
 
 void TextTable::add(std::vector<std::string> row) {
   row.resize(header_.size());
+  for (std::string& cell : row) cell = printable(cell);
   rows_.push_back(std::move(row));
 }
 
