@@ -37,7 +37,7 @@ int gradcheck(const GradcheckOptions& options) {
   const OnnxModel model = OnnxModel::load(options.model);
   const std::vector<NamedArray> inputs = read_npz(options.inputs);
   const std::vector<GradientCheck> checks = with_context(
-      options.inputs, [&] { return check_gradients(import_for(model, inputs), inputs, options.seed); });
+      options.inputs, [&] { return check_gradients(import_for(model, inputs, /*widen=*/true), inputs, options.seed); });
   Json rows = Json::array();
   TextTable table({"value", "type", "norm", "error", "verdict"});
   int64_t wrong = 0;

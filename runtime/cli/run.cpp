@@ -1,4 +1,6 @@
 // marvin run: executes a model as it stands, on the user's arrays or on ONNX's test data.
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "runtime/cli/options.h"
@@ -17,9 +19,28 @@ struct RunOptions {
 
 // ---- On arrays ------------------------------------------------------------------------------------------------------
 
+void check_outputs_file(const RunOptions& options) {
+  for (const auto& [source, what] : {std::pair{options.inputs, "holds the inputs"}, {options.model, "is the model"}}) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(source, options.outputs, ignored))
+      throw Error("--outputs '", options.outputs, "' ", what, "; give another name");
+  }
+}
+
+// A model may list an output several times.
+std::vector<NamedArray> once_each(std::vector<NamedArray> outputs) {
+  std::vector<NamedArray> result;
+  for (NamedArray& output : outputs) {
+    if (std::ranges::find(result, output.name, &NamedArray::name) == result.end()) result.push_back(std::move(output));
+  }
+  return result;
+}
+
 int run_on_arrays(const RunOptions& options) {
+  check_outputs_file(options);
   const OnnxModel model = OnnxModel::load(options.model);
-  const std::vector<NamedArray> outputs = run_model(model, read_npz(options.inputs), options.inputs);
+  if (model.outputs().empty()) throw Error(options.model, ": the model has no outputs: there is nothing to write");
+  const std::vector<NamedArray> outputs = once_each(run_model(model, read_npz(options.inputs), options.inputs));
   write_npz(options.outputs, outputs);
   Json rows = Json::array();
   std::string text;
@@ -80,6 +101,9 @@ Verb add_run(CLI::App& app) {
       ->type_name("DIR");
   add_common_options(*command, options->common);
   command->footer(
+      "Arrays of float16, bfloat16 and float32 inputs may be of float16 or float32. Types that numpy has not are read and\n"
+      "written as arrays of others, an element to an element: bf16 as its bits in uint16, floats of 8 and 4 bits as theirs\n"
+      "in uint8, i4 as numbers in int8, u4 in uint8. An array 'labels', as training needs it, is passed over.\n\n"
       "Examples:\n"
       "  marvin run models/lenet5.onnx --inputs images.npz --outputs logits.npz\n"
       "  marvin run test_relu/model.onnx --test-data test_relu/test_data_set_0\n"

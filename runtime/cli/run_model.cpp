@@ -7,6 +7,7 @@
 
 #include "passes/pipeline.h"
 #include "passes/plan_memory.h"
+#include "runtime/data/convert.h"
 #include "runtime/exec/executor.h"
 
 namespace marvin {
@@ -21,10 +22,11 @@ int64_t batch_of(const std::vector<NamedArray>& inputs) {
   return 1;
 }
 
+// Labels, which training needs beside the inputs, may be there.
 void check_inputs(const OnnxModel& model, const std::vector<NamedArray>& arrays, const std::string& source) {
   const std::vector<std::string> names = model.inputs();
   for (const NamedArray& array : arrays) {
-    if (std::ranges::find(names, array.name) != names.end()) continue;
+    if (array.name == "labels" || std::ranges::find(names, array.name) != names.end()) continue;
     throw Error(source, ": the model has no input '", array.name, "'; its inputs are ", join(names), ".",
                 suggestion(array.name, names));
   }
@@ -45,22 +47,10 @@ std::set<std::string> inputs_read(const Graph& graph) {
   return names;
 }
 
-void feed(Executor& executor, size_t index, const NamedArray& array, const std::string& source) {
-  const Type& type = executor.input_type(index);
-  // What numpy has no type for comes as its bits: bfloat16 in u16, narrower numbers in u8, an element to a byte.
-  const bool is_bits = (type.dtype == DType::bf16 && array.values.type() == Type{DType::u16, type.shape}) ||
-                       (is_narrow(type.dtype) && array.values.type() == Type{DType::u8, type.shape});
-  if (!is_bits && type != array.values.type()) {
-    throw Error(source, ": the array '", array.name, "' is ", text_of(array.values.type()),
-                ", but the model's input is ", text_of(type));
-  }
-  std::copy_n(array.values.data(), type.bytes(), executor.input_bytes(index));
-}
-
 }  // namespace
 
-Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs) {
-  ImportOptions options{.batch = batch_of(inputs)};
+Graph import_for(const OnnxModel& model, const std::vector<NamedArray>& inputs, bool widen) {
+  ImportOptions options{.batch = batch_of(inputs), .widen = widen};
   for (const NamedArray& array : inputs) options.shapes.emplace(array.name, array.values.type().shape);
   const auto attempt = [&]() -> std::optional<Graph> {
     try {
@@ -91,7 +81,9 @@ std::vector<NamedArray> run_model(const OnnxModel& model, const std::vector<Name
   const std::set<std::string> read = inputs_read(graph);
   for (size_t i = 0; i < executor.plan().inputs.size(); ++i) {
     const std::string& name = executor.plan().inputs[i].name;
-    if (read.contains(name)) feed(executor, i, *std::ranges::find(inputs, name, &NamedArray::name), source);
+    if (!read.contains(name)) continue;
+    const NamedArray& array = *std::ranges::find(inputs, name, &NamedArray::name);
+    with_context(source, [&] { feed_array(array, executor.input_type(i), executor.input_bytes(i)); });
   }
   executor.run({});
   std::vector<NamedArray> outputs;

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <limits>
 #include <numeric>
 #include <utility>
 
+#include "runtime/data/convert.h"
 #include "runtime/data/random.h"
 #include "runtime/ir/error.h"
 
@@ -39,29 +40,6 @@ bool holds_images(std::span<const int64_t> extents, std::span<const int64_t> ima
   if (extents.size() == 1) return extents[0] == image[0] * image[1] * image[2];
   return std::equal(extents.begin(), extents.end(), image.begin(), image.end()) ||
          (image[0] == 1 && std::equal(extents.begin(), extents.end(), image.begin() + 1, image.end()));
-}
-
-// Returns whether every value fits.
-template <class From, class To>
-bool convert(const From* from, To* to, int64_t count) {
-  bool fits = true;
-  for (int64_t i = 0; i < count; ++i) {
-    fits &= std::in_range<To>(from[i]);
-    to[i] = static_cast<To>(from[i]);
-  }
-  return fits;
-}
-
-bool convert_labels(DType from_type, const std::byte* from, DType to_type, std::byte* to, int64_t count) {
-  return visit(from_type, [&](auto zero) {
-    using From = decltype(zero);
-    if constexpr (std::is_integral_v<From> && !std::is_same_v<From, bool>) {
-      const From* values = reinterpret_cast<const From*>(from);
-      return to_type == DType::i32 ? convert(values, reinterpret_cast<int32_t*>(to), count)
-                                   : convert(values, reinterpret_cast<int64_t*>(to), count);
-    }
-    return false;
-  });
 }
 
 }  // namespace
@@ -119,7 +97,8 @@ Type BatchReader::batch_type(std::string_view array) const { return source_of(ar
 void BatchReader::check(const Destination& destination) const {
   const Source& source = source_of(destination.array);
   const Type &wanted = destination.type, &batch = source.batch;
-  bool fits = wanted == batch;
+  const bool same_form = wanted.shape == batch.shape && wanted.layout == Layout::row_major;
+  bool fits = wanted == batch || (same_form && !(transform_ && destination.array == "input") && can_feed(batch.dtype, wanted.dtype));
   if (!fits && wanted.layout == Layout::row_major && wanted.rank() > 0 && wanted.shape[0] == options_.batch_size) {
     if (destination.array == "labels") {
       fits = wanted.shape == batch.shape && is_integer(batch.dtype) &&
@@ -161,18 +140,17 @@ void BatchReader::write_array(const Source& source, const Destination& destinati
   const int64_t size = source.batch.elements() / options_.batch_size;
   const int64_t from_bytes = size * bytes_of(from), to_bytes = size * bytes_of(to);
   const std::byte* values = source.array->values.data();
-  bool fits = true;
-#pragma omp parallel for schedule(static) reduction(&& : fits) if (options_.batch_size * size >= kParallelElements)
+  int64_t unfit = std::numeric_limits<int64_t>::max();  // the first element of the array that does not fit
+#pragma omp parallel for schedule(static) reduction(min : unfit) if (options_.batch_size * size >= kParallelElements)
   for (int64_t i = 0; i < options_.batch_size; ++i) {
-    const std::byte* sample = values + sample_at(begin + i) * from_bytes;
-    std::byte* target = destination.data + i * to_bytes;
-    if (from != to) {
-      fits = convert_labels(from, sample, to, target, size) && fits;
-    } else if (to_bytes > 0) {
-      std::memcpy(target, sample, static_cast<size_t>(to_bytes));
-    }
+    const int64_t sample = sample_at(begin + i);
+    const int64_t fit =
+        convert_elements(from, values + sample * from_bytes, to, destination.data + i * to_bytes, size);
+    if (fit < size) unfit = std::min(unfit, sample * size + fit);
   }
-  if (!fits) throw Error("array '", destination.array, "': a label does not fit in ", name_of(to));
+  if (unfit == std::numeric_limits<int64_t>::max()) return;
+  throw Error("array '", destination.array, "': ", integer_text(from, values, unfit), ", in sample ", unfit / size,
+              ", does not fit in ", name_of(to));
 }
 
 int64_t BatchReader::read(int64_t epoch, int64_t index, std::span<const Destination> destinations) {

@@ -48,13 +48,13 @@ class BatchReader {
 
   // The type of a batch of the array. Throws Error when there is no such array.
   Type batch_type(std::string_view array) const;
-  // Throws Error unless the array can be written to the type: the same as batch_type, or labels as i32 or i64 whatever
+  // Throws Error unless the array can be written to the type: the same as batch_type, or what can_feed it, or labels as i32 or i64 whatever
   // integers they are stored as, or images n c h w flattened to n chw or, of one channel, as n h w.
   void check(const Destination& destination) const;
 
   // Writes batch `index` of [0, batches_per_epoch()) and returns how many of its samples are valid: batch_size, or
   // fewer in a last incomplete batch, whose remainder repeats the last sample. Throws Error as `check` does, and when a
-  // label does not fit in i32.
+  // number does not fit.
   int64_t read(int64_t epoch, int64_t index, std::span<const Destination> destinations);
 
  private:

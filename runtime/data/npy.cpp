@@ -94,17 +94,24 @@ DType parse_dtype(std::string_view name) {
     const bool one_byte = row.numpy[0] == '|';
     if (name == row.numpy || (one_byte && name.size() == 3 && name.substr(1) == row.numpy.substr(1))) return row.dtype;
   }
-  throw Error("the element type '", name,
-              "' is not supported; expected little-endian f4, f8, i1, i2, i4, i8, u1 or b1");
+  std::vector<std::string> known;
+  for (const DTypeName& row : kDTypeNames) known.emplace_back(row.numpy.substr(1));
+  throw Error("the element type '", name, "' is not supported; expected little-endian ", join(known, " or "));
 }
 
 std::string_view numpy_name(DType dtype) {
   for (const DTypeName& row : kDTypeNames)
-    if (row.dtype == dtype) return row.numpy;
+    if (row.dtype == numpy_dtype(dtype)) return row.numpy;
   throw std::logic_error("no numpy name");
 }
 
 }  // namespace
+
+DType numpy_dtype(DType dtype) {
+  if (dtype == DType::bf16) return DType::u16;
+  if (dtype == DType::i4) return DType::i8;
+  return is_narrow(dtype) ? DType::u8 : dtype;
+}
 
 NpyHeader parse_npy_dictionary(std::string_view text) {
   Scanner scanner(text);

@@ -9,6 +9,7 @@
 #include "passes/fold_constants.h"
 #include "passes/plan_memory.h"
 #include "passes/select_kernels.h"
+#include "runtime/data/convert.h"
 #include "runtime/exec/executor.h"
 #include "runtime/kernels/random.h"
 
@@ -109,11 +110,7 @@ class Checker {
       const std::string& name = executor.plan().inputs[i].name;
       const auto array = std::ranges::find(inputs_, name, &NamedArray::name);
       if (array == inputs_.end()) throw Error("there is no array '", name, "', which is an input of the model");
-      if (array->values.type() != executor.input_type(i)) {
-        throw Error("the array '", name, "' is ", text_of(array->values.type()), ", but the model's input is ",
-                    text_of(executor.input_type(i)));
-      }
-      std::copy_n(array->values.data(), array->values.type().bytes(), executor.input_bytes(i));
+      feed_array(*array, executor.input_type(i), executor.input_bytes(i));
     }
   }
 

@@ -61,6 +61,105 @@ TEST_CASE("run computes a model's outputs from arrays, whatever the batch") {
   CHECK(logits[10] == logits[20]);
 }
 
+// Runs y = x on the array; the outcome, and y where there is one.
+struct IdentityRun {
+  Outcome outcome;
+  Tensor y;
+};
+IdentityRun run_identity(DType dtype, const Tensor& x, int64_t opset = 17) {
+  const TemporaryDirectory directory;
+  const std::string model = directory / "m.onnx", inputs = directory / "x.npz", outputs = directory / "y.npz";
+  ModelBuilder builder(opset, 10);
+  builder.input("x", {3}, dtype).node("Identity", {"x"}, {"y"});
+  ModelBuilder::describe(*builder.graph().add_output(), "y", {3}, dtype);
+  write_file(model, builder.model.SerializeAsString());
+  write_npz(inputs, std::vector<NamedArray>{{"x", x}, {"labels", Tensor::of<int64_t>({3}, {0, 1, 2})}});
+  IdentityRun result{run_marvin({"run", model, "--inputs", inputs, "--outputs", outputs}), {}};
+  if (result.outcome.code == 0) result.y = read_npz(outputs).at(0).values;
+  return result;
+}
+
+TEST_CASE("run writes what numpy has no type for as it is read, and a labels array may be there") {
+  const Tensor bf16 = Tensor::of<uint16_t>({3}, {0x3f80, 0xc000, 0x7fc0});
+  CHECK(run_identity(DType::bf16, bf16).y == bf16);
+  CHECK(run_identity(DType::bf16, Tensor::of<float>({3}, {1, -2, NAN})).y == bf16);
+  const Tensor bytes = Tensor::of<uint8_t>({3}, {0, 1, 15});
+  for (const DType dtype : {DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz, DType::f4e2m1, DType::u4})
+    CHECK(run_identity(dtype, bytes, 23).y == bytes);
+  const Tensor i4 = Tensor::of<int8_t>({3}, {-8, 0, 7});
+  CHECK(run_identity(DType::i4, i4, 23).y == i4);
+  CHECK(run_identity(DType::i4, Tensor::of<uint8_t>({3}, {0xf8, 0, 7}), 23).y == i4);
+}
+
+TEST_CASE("run takes 16-bit and float32 arrays for 16-bit and float32 inputs") {
+  Tensor f16(Type{DType::f16, {3}});
+  const float numbers[] = {0.5f, -2, 1.0f / 3};
+  for (size_t i = 0; i < 3; ++i) f16.as<Float16>()[i] = Float16(numbers[i]);
+  CHECK(run_identity(DType::f16, f16).y == f16);
+  CHECK(run_identity(DType::f16, Tensor::of<float>({3}, numbers)).y == f16);
+  CHECK(run_identity(DType::f32, f16).y ==
+        Tensor::of<float>({3}, {0.5f, -2, static_cast<float>(Float16(1.0f / 3))}));
+}
+
+TEST_CASE("a number that does not fit in four bits is an error that names array and number") {
+  const IdentityRun i4 = run_identity(DType::i4, Tensor::of<int8_t>({3}, {0, -9, 7}), 23);
+  CHECK(i4.outcome.code == 1);
+  CHECK(i4.outcome.says("the array 'x' holds -9 at element 1, which does not fit in i4"));
+  const IdentityRun u4 = run_identity(DType::u4, Tensor::of<uint8_t>({3}, {0, 9, 16}), 23);
+  CHECK(u4.outcome.code == 1);
+  CHECK(u4.outcome.says("the array 'x' holds 16 at element 2, which does not fit in u4"));
+}
+
+TEST_CASE("run does not overwrite what it reads, by no path") {
+  const TemporaryDirectory directory;
+  const std::string inputs = directory / "x.npz";
+  write_npz(inputs, std::vector<NamedArray>{{"input", Tensor(Type{DType::f32, {1, 1, 28, 28}})}});
+  const std::string before = file_content(inputs);
+  std::filesystem::create_symlink(inputs, directory / "link.npz");
+  for (const std::string& outputs : {inputs, directory.path() + "/./x.npz", directory / "link.npz"}) {
+    const Outcome outcome = run_marvin({"run", model_path("mlp.onnx"), "--inputs", inputs, "--outputs", outputs});
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.says("holds the inputs; give another name"));
+  }
+  CHECK(file_content(inputs) == before);
+}
+
+TEST_CASE("an output that a model lists twice is written once, and a model without outputs is an error") {
+  const TemporaryDirectory directory;
+  const std::string model = directory / "m.onnx", inputs = directory / "x.npz", outputs = directory / "y.npz";
+  write_npz(inputs, std::vector<NamedArray>{{"x", Tensor(Type{DType::f32, {3}})}});
+  ModelBuilder builder;
+  builder.input("x", {3}).node("Relu", {"x"}, {"y"});
+  write_file(model, builder.model.SerializeAsString());
+  const std::vector<std::string> command = {"run", model, "--inputs", inputs, "--outputs", outputs};
+  const Outcome none = run_marvin(command);
+  CHECK(none.code == 1);
+  CHECK(none.says("has no outputs"));
+  builder.output("y").output("y");
+  write_file(model, builder.model.SerializeAsString());
+  const Outcome twice = run_marvin(command);
+  CAPTURE(twice.err);
+  CHECK(twice.code == 0);
+  CHECK(read_npz(outputs).size() == 1);
+}
+
+TEST_CASE("control characters in names of a model reach no terminal and break no line") {
+  const TemporaryDirectory directory;
+  const std::string model = directory / "m.onnx";
+  ModelBuilder builder;
+  builder.input("x", {3}).node("No\nSuch\x1b[31mOp", {"x"}, {"y"}, {}, "a\nb\x1b]0;t").output("y");
+  write_file(model, builder.model.SerializeAsString());
+  for (const std::string verb : {"check", "inspect"}) {
+    const Outcome outcome = run_marvin({verb, model});
+    CAPTURE(outcome.out, outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(lines_of(outcome.err).size() == 1);
+    CHECK((outcome.out + outcome.err).find('\x1b') == std::string::npos);
+    CHECK((outcome.out + outcome.err).find("No\\nSuch\\x1b[31mOp") != std::string::npos);
+  }
+}
+
 TEST_CASE("run says which array does not fit the model") {
   const TemporaryDirectory directory;
   const std::string inputs = directory / "x.npz", outputs = directory / "y.npz";
