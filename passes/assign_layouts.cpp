@@ -24,8 +24,10 @@ class LayoutWriter {
   }
 
  private:
+  // Words, which products alone read, have layouts of their own.
   bool is_last(ValueId value) const {
-    return value.valid() && is_image(value) && graph_.type_of(value).layout == Layout::channels_last;
+    if (!value.valid() || graph_.type_of(value).layout != Layout::channels_last) return false;
+    return is_image(value) || graph_.type_of(value).dtype == DType::u8;
   }
   bool is_image(ValueId value) const {
     const Type& type = graph_.type_of(value);
@@ -66,14 +68,27 @@ class LayoutWriter {
     const auto last = std::ranges::find_if(inputs, [&](ValueId input) { return is_last(input); });
     if (last == inputs.end()) return;
     const Shape shape = graph_.type_of(*last).shape;
-    const bool keeps = keeps_layout(id, op, shape);
+    if (keeps_layout(id, op, shape) && try_layout(id, shape, true)) return;
+    try_layout(id, shape, false);
+  }
+
+  // Brings the images among the operands into one layout. False where the op does not take them so.
+  bool try_layout(NodeId id, const Shape& shape, bool keeps) {
+    const std::vector<ValueId> inputs = graph_[id].inputs;
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!inputs[i].valid() || !is_image(inputs[i]) || (has_one_element(inputs[i]) && !is_last(inputs[i]))) continue;
       const bool same_shape = graph_.type_of(inputs[i]).shape == shape;
       if (keeps && same_shape && !is_last(inputs[i])) graph_[id].inputs[i] = reordered(inputs[i], true);
       if (!keeps && is_last(inputs[i])) graph_[id].inputs[i] = reordered(inputs[i], false);
     }
-    infer(id);
+    try {
+      infer(id);
+    } catch (const Error&) {
+      if (!keeps) throw;
+      graph_[id].inputs = inputs;
+      return false;
+    }
+    return true;
   }
 
   bool keeps_layout(NodeId id, const OpDef& op, const Shape& shape) const {

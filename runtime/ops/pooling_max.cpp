@@ -1,6 +1,7 @@
 // Max pooling and its partial inverse.
 #include <algorithm>
 
+#include "runtime/kernels/pooling_last.h"
 #include "runtime/ops/pooling.h"
 #include "runtime/ops/windows.h"
 
@@ -14,6 +15,13 @@ void visit_taps(DType dtype, const void* taps, Body&& body) {
   body(static_cast<const int32_t*>(taps));
 }
 
+bool is_last(const Type& type) { return type.layout == Layout::channels_last; }
+
+void require_last(DType dtype, const Pool& pool) {
+  if (dtype != DType::f32 || tap_type(pool.taps()) != DType::u8)
+    throw Error("takes channels_last f32 alone, in windows of up to 255 elements");
+}
+
 std::vector<Type> infer_max_pool(const InferContext& context) {
   const DType dtype = context.type(0).dtype;
   if (dtype != DType::f32 && dtype != DType::u8 && dtype != DType::i8)
@@ -21,7 +29,9 @@ std::vector<Type> infer_max_pool(const InferContext& context) {
   require_image(context.type(0));
   const Pool pool = pool_over(context.shape(0), context.attrs);
   const Shape shape = pooled_shape(context.shape(0), pool);
-  return {Type{dtype, shape}, Type{DType::i64, shape}, Type{tap_type(pool.taps()), shape}};
+  const Layout layout = context.type(0).layout;
+  if (layout == Layout::channels_last) require_last(dtype, pool);
+  return {Type{dtype, shape, layout}, Type{DType::i64, shape}, Type{tap_type(pool.taps()), shape, layout}};
 }
 
 // Indices without taps need room for the taps that they are made from.
@@ -42,6 +52,15 @@ void run_max_pool(const KernelArgs& args) {
   int64_t* indices = args.output<int64_t>(1);
   Tap* taps = args.output<Tap>(2);
   if (indices && !taps) taps = reinterpret_cast<Tap*>(args.scratch);
+  const bool column_major = args.attrs().integer("storage_order") != 0;
+  if constexpr (std::is_same_v<Tap, uint8_t>) {
+    if (is_last(args.in_type(0))) {
+      const int64_t channels = args.in_type(0).shape[1];
+      max_pool_last(pool, channels, args.input<float>(0), args.output<float>(), taps);
+      if (indices) tap_positions_last(pool, channels, taps, column_major, indices);
+      return;
+    }
+  }
   switch (args.in_type(0).dtype) {
     case DType::u8:
       max_pool(pool, args.input<uint8_t>(0), args.output<uint8_t>(), taps);
@@ -52,7 +71,7 @@ void run_max_pool(const KernelArgs& args) {
     default:
       max_pool(pool, args.input<float>(0), args.output<float>(), taps);
   }
-  if (indices) tap_positions(pool, taps, args.attrs().integer("storage_order") != 0, indices);
+  if (indices) tap_positions(pool, taps, column_major, indices);
 }
 
 std::vector<ValueId> max_pool_gradient(GradContext& context) {
@@ -65,10 +84,11 @@ std::vector<Type> infer_max_pool_grad(const InferContext& context) {
   const Type input = recorded_input(context);
   const Pool pool = pool_over(input.shape, context.attrs);
   require_gradient_shape(context, pooled_shape(input.shape, pool));
-  if (context.type(1) != Type{tap_type(pool.taps()), context.shape(0)}) {
+  const Layout layout = context.type(0).layout;
+  if (context.type(1) != Type{tap_type(pool.taps()), context.shape(0), layout}) {
     throw Error("the taps are ", text_of(context.type(1)), ", not those of these windows");
   }
-  return {input};
+  return {Type{input.dtype, input.shape, layout}};
 }
 
 // ---- MaxUnpool ------------------------------------------------------------------------------------------------------
@@ -135,6 +155,7 @@ extern const OpDef kMaxPool = {
                        if (tap_type(pool_of(args).taps()) == DType::u8) return run_max_pool<uint8_t>(args);
                        run_max_pool<int32_t>(args);
                      }}},
+    .layouts = LayoutRule::own,
 };
 
 extern const OpDef kMaxPoolGrad = {
@@ -155,10 +176,15 @@ extern const OpDef kMaxPoolGrad = {
                  .prepare = prepare_pool_gradient,
                  .run =
                      [](const KernelArgs& args) {
+                       if (is_last(args.in_type(0))) {
+                         return max_pool_last_grad(pool_of(args), args.in_type(0).shape[1], args.input<float>(0),
+                                                   args.input<uint8_t>(1), args.output<float>());
+                       }
                        visit_taps(args.in_type(1).dtype, args.in[1], [&](const auto* taps) {
                          max_pool_grad(pool_of(args), args.input<float>(0), taps, args.output<float>());
                        });
                      }}},
+    .layouts = LayoutRule::own,
 };
 
 extern const OpDef kMaxUnpool = {
