@@ -36,6 +36,11 @@ void export_trained(const OnnxModel& model, const TensorMap& weights, const Expo
 void export_qdq(const OnnxModel& model, const TensorMap& weights, const Formats& formats, const Metadata& metadata,
                 const std::string& path);
 
+// The outputs of the nodes whose product export_qdq so writes: products of the model's own graph whose operands all have a
+// format. Those inside of functions, branches and loops, and of ops that are made of several (Einsum, LSTM, Attention),
+// stay in float32.
+std::vector<std::string> qdq_products(const OnnxModel& model, const Formats& formats);
+
 // Writes any graph, training graphs included, for graph viewers. marvin's own ops are in the domain "marvin";
 // fixed-point values have the type of their container; a node's phase, kernel, slot and its format are in its
 // metadata_props, and updates are shown as outputs. Parameters without data are inputs.

@@ -39,6 +39,20 @@ class QdqWriter {
     std::erase_if(formats_, [](const auto& slot) { return slot.second.is_float(); });
   }
 
+  // Outputs of nodes.
+  std::vector<std::string> products() {
+    give_views_formats();
+    std::vector<std::string> outputs;
+    for (const onnx::NodeProto& node : graph_.node()) {
+      const OpDef* op = product_of(node);
+      const auto has_format = [&](size_t i) {
+        return static_cast<int>(i) < node.input_size() && formats_.contains(node.input(static_cast<int>(i)));
+      };
+      if (op && std::ranges::all_of(*op->product, has_format)) outputs.push_back(node.output(0));
+    }
+    return outputs;
+  }
+
   void run() {
     const Names read_before = names_read(graph_);
     give_views_formats();
@@ -70,6 +84,12 @@ class QdqWriter {
     std::string dequantized;  // what they read instead
   };
 
+  // The op of a node that is a product; null otherwise.
+  static const OpDef* product_of(const onnx::NodeProto& node) {
+    const OpDef* op = is_default_domain(node.domain()) ? find_op(node.op_type()) : nullptr;
+    return op && op->product && node.output_size() > 0 ? op : nullptr;
+  }
+
   // A view of a value with a format has the same.
   void give_views_formats() {
     for (const onnx::NodeProto& node : graph_.node()) {
@@ -82,8 +102,8 @@ class QdqWriter {
 
   void redirect_products() {
     for (onnx::NodeProto& node : *graph_.mutable_node()) {
-      const OpDef* op = find_op(node.op_type());
-      if (!op || !op->product) continue;
+      const OpDef* op = product_of(node);
+      if (!op) continue;
       for (const size_t operand : *op->product) {
         if (static_cast<int>(operand) < node.input_size()) redirect(*node.mutable_input(static_cast<int>(operand)));
       }
@@ -219,6 +239,11 @@ class QdqWriter {
 };
 
 }  // namespace
+
+std::vector<std::string> qdq_products(const OnnxModel& model, const Formats& formats) {
+  onnx::GraphProto graph = model.file().proto.graph();
+  return QdqWriter(graph, model.opset(), formats).products();
+}
 
 void export_qdq(const OnnxModel& model, const TensorMap& weights, const Formats& formats, const Metadata& metadata,
                 const std::string& path) {

@@ -39,12 +39,7 @@ std::string label_of(const onnx::NodeProto& node) {
   return node.op_type();
 }
 
-namespace {
-
-// What is computed and trained as float32: 16-bit floats, and the powers of two that scales are made of.
 bool is_widened(DType dtype) { return is_half(dtype) || dtype == DType::f8e8m0; }
-
-}  // namespace
 
 const Item& GraphReader::item_named(const Frame& frame, const std::string& name) const {
   const Item* item = frame.find(name);

@@ -59,6 +59,9 @@ class GraphReader {
   std::vector<const onnx::FunctionProto*> called_;  // whose bodies are being read
 };
 
+// What is computed and trained as float32: 16-bit floats, and the powers of two that scales are made of.
+bool is_widened(DType dtype);
+
 // "node 'conv1' (Conv)", or by its first output; as a part of paths.
 std::string label_of(const onnx::NodeProto& node);
 

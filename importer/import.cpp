@@ -76,6 +76,7 @@ class Importer {
   Importer(const OnnxModel::File& file, const ImportOptions& options, const NodeProtos& nodes)
       : file_(file),
         options_(options),
+        nodes_(nodes),
         wiring_(file.proto.graph(), nodes),
         batch_(file.proto.graph(), options.batch),
         reader_(file, batch_, options.form, graph_),
@@ -83,11 +84,29 @@ class Importer {
 
   Graph run() {
     if (!batch_.is_rebound()) return read();
-    return with_context(cat("with a batch of ", batch_.wanted(), " where the file fixes ", batch_.found()),
-                        [&] { return read(); });
+    const std::string where = cat("with a batch of ", batch_.wanted(), " where the file fixes ", batch_.found());
+    try {
+      return with_context(where, [&] { return read(); });
+    } catch (const Error& error) {
+      if (!reads_as_found()) throw;
+      throw Error(error.what(), "; the file has its batch in its nodes as well: use --batch-size ", batch_.found(),
+                  ", or export the model with dynamic axes");
+    }
   }
 
  private:
+  // Whether it is the batch that is in the way.
+  bool reads_as_found() const {
+    ImportOptions options = options_;
+    options.batch = batch_.found();
+    try {
+      Importer(file_, options, nodes_).run();
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   Graph read() {
     const onnx::GraphProto& proto = file_.proto.graph();
     if (proto.sparse_initializer_size() > 0) throw Error("sparse initializers are not supported");
@@ -177,14 +196,14 @@ class Importer {
     reader_.add_tensor(frame_, proto.name(), std::move(tensor), trained);
   }
 
-  // 16-bit floats are computed as float32, and come out as what the file declares.
+  // What is computed as float32 in place of a narrower type comes out as what the file declares.
   ValueId output_of(const onnx::ValueInfoProto& output) {
     const ValueId value = reader_.value_named(frame_, output.name());
     batch_.check_output(output, graph_.type_of(value));
     const int32_t declared = output.type().tensor_type().elem_type();
-    if (options_.widen || declared == 0 || !is_half(dtype_of_onnx(declared))) return value;
+    if (options_.widen || declared == 0 || !is_widened(dtype_of_onnx(declared))) return value;
     const ValueId given = graph_.find(output.name());
-    if (graph_.type_of(given).dtype == dtype_of_onnx(declared)) return given;
+    if (given.valid() && graph_.type_of(given).dtype == dtype_of_onnx(declared)) return given;
     if (graph_[value].name == output.name()) graph_.rename(value, graph_.unused_name(output.name() + ".f32"));
     Node cast{.op = "Cast", .inputs = {value}, .attrs = {{"to", int64_t{declared}}}};
     return emit(graph_, std::move(cast), {output.name()})[0];
@@ -192,6 +211,7 @@ class Importer {
 
   const OnnxModel::File& file_;
   const ImportOptions& options_;
+  const NodeProtos& nodes_;
   Wiring wiring_;
   FixedBatch batch_;
   Graph graph_;

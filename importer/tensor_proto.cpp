@@ -148,7 +148,14 @@ std::filesystem::path path_below(const std::filesystem::path& directory, const s
   if (relative.is_absolute() || relative.begin() == relative.end() || *relative.begin() == "..") {
     throw Error("external data: '", location, "' is not below the model's directory");
   }
-  return directory / relative;
+  const std::filesystem::path path = directory / relative;
+  std::error_code unresolved;  // of what is not there, which its reader says
+  const std::filesystem::path inside = std::filesystem::weakly_canonical(path, unresolved)
+                                           .lexically_relative(std::filesystem::weakly_canonical(
+                                               directory.empty() ? std::filesystem::path(".") : directory, unresolved));
+  if (unresolved || inside.empty() || *inside.begin() == "..")
+    throw Error("external data: '", location, "' is a link that leads out of the model's directory");
+  return path;
 }
 
 Tensor from_external(const Proto& proto, const Type& type, const std::filesystem::path& directory) {

@@ -14,7 +14,7 @@ Type type_of(const onnx::TensorProto& proto);
 
 // The elements, wherever they are: raw_data, the typed field, or a file below `directory`. Their number is checked
 // against the shape before memory is claimed. Throws Error on sizes that disagree and on external data that is missing,
-// cut short, or outside `directory` (by its path; a link below it may lead elsewhere).
+// cut short, or outside `directory`, links resolved.
 Tensor tensor_from(const onnx::TensorProto& proto, const std::filesystem::path& directory);
 
 // Replaces dims, type and elements; elements go into raw_data.

@@ -5,6 +5,7 @@
 
 #include "importer/node_list.h"
 #include "passes/differentiate.h"
+#include "runtime/cli/node_origin.h"
 #include "runtime/cli/options.h"
 #include "runtime/cli/training_graph.h"
 #include "runtime/cli/verbs.h"
@@ -31,6 +32,7 @@ struct Report {
   std::string cannot_run, cannot_train;  // "" where it can
   std::string loss;
   int64_t parameters = 0;              // elements that are trained
+  int64_t products = 0, slots = 0;     // that are quantized, and the values that they read
   std::vector<std::string> untrained;  // parameters that no gradient reaches
 };
 
@@ -79,12 +81,23 @@ void judge_training(const Graph& graph, NodeId id, const GradientPath* path, Ver
     verdict.why = "no derivative passes " + graph[id].op + ": what reaches the loss through it alone stays as it is";
 }
 
-void judge_quantization(const Graph& graph, NodeId id, Verdict& verdict) {
-  if (!op_named(graph[id].op).product) return;
-  const Type& type = graph.type_of(graph[id].outputs[0]);
-  verdict.quantizes = type.dtype == DType::f32 ? "yes" : "no";
-  if (verdict.quantizes == "no")
-    verdict.why = cat("a product of ", name_of(type.dtype), "; products of f32 are quantized");
+// Of every node the products that it stands for.
+void judge_quantization(const Graph& graph, const std::vector<ListedNode>& listed, Report& report) {
+  for (const NodeId id : live_nodes(graph)) {
+    if (!op_named(graph[id].op).product) continue;
+    const DType dtype = graph.type_of(graph[id].outputs[0]).dtype;
+    report.products += dtype == DType::f32;
+    const ListedNode* origin = origin_of(graph, id, listed);
+    if (!origin) continue;
+    Verdict& verdict = report.nodes[static_cast<size_t>(origin - listed.data())];
+    if (dtype == DType::f32) {
+      verdict.quantizes = "yes";
+    } else if (verdict.quantizes != "yes") {
+      verdict.quantizes = "no";
+      verdict.why = cat("a product of ", name_of(dtype), "; products of f32 are quantized");
+    }
+  }
+  report.slots = static_cast<int64_t>(find_slots(graph).size());
 }
 
 Verdict judge(const ListedNode& listed, const Graph& graph, const GradientPath* path) {
@@ -101,7 +114,6 @@ Verdict judge(const ListedNode& listed, const Graph& graph, const GradientPath* 
     return verdict;
   }
   judge_training(graph, value.producer, path, verdict);
-  judge_quantization(graph, value.producer, verdict);
   return verdict;
 }
 
@@ -163,6 +175,7 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
     for (const std::string& name : report.untrained) report.parameters -= with_loss.type_of(with_loss.find(name)).elements();
   });
   for (const ListedNode& node : listed) report.nodes.push_back(judge(node, with_loss, path ? &*path : nullptr));
+  judge_quantization(with_loss, listed, report);
   return report;
 }
 
@@ -188,7 +201,8 @@ Json to_json(const Report& report) {
           {"loss", report.loss},
           {"parameters", report.parameters},
           {"untrained", report.untrained},
-          {"quantized_products", count(report.nodes, &Verdict::quantizes, "yes")},
+          {"quantized_products", report.products},
+          {"slots", report.slots},
           {"nodes", nodes}};
 }
 
@@ -197,7 +211,6 @@ std::string to_text(const Report& report) {
   for (const Verdict& node : report.nodes) {
     table.add({node.name, node.op, node.runs, node.trains, node.quantizes, node.why});
   }
-  const int64_t products = count(report.nodes, &Verdict::quantizes, "yes");
   return cat(table.text(), "\nruns       ",
              report.cannot_run.empty() ? "yes: " : "no: ", count(report.nodes, &Verdict::runs, "yes"), " of ",
              report.nodes.size(), " nodes\ntrains     ",
@@ -205,7 +218,8 @@ std::string to_text(const Report& report) {
                  ? cat("yes: ", grouped_text(report.parameters), " parameters, loss ", report.loss)
                  : cat("no: ", report.cannot_train),
              report.untrained.empty() ? "" : cat("; no gradient reaches ", join(report.untrained)),
-             "\nquantizes  ", products, products == 1 ? " product" : " products", " and their gradients");
+             "\nquantizes  ", report.products, report.products == 1 ? " product" : " products", " of ", report.slots,
+             report.slots == 1 ? " value" : " values", ", and their gradients");
 }
 
 int check(const CheckOptions& options) {

@@ -31,7 +31,11 @@ int eval(EvalOptions options) {
   options.evaluation.float32 = !options.precision.empty();
   options.evaluation.backend = backend_named(options.backend);
   const OnnxModel model = OnnxModel::load(options.model);
-  const bool fixed_point = !options.evaluation.float32 && !stored_formats(model).empty();
+  const bool in_nodes = has_fixed_point_nodes(model);
+  if (in_nodes && options.evaluation.float32)
+    throw Error("--precision float32: '", options.model, "' is in fixed point by its nodes, which cannot be left aside; ",
+                "evaluate the model that it was exported from");
+  const bool fixed_point = in_nodes || (!options.evaluation.float32 && !stored_formats(model).empty());
   const Evaluation result = evaluate_model(model, load_data(options.data), options.evaluation);
   if (!options.predictions.empty()) write_predictions(result, options.predictions);
   Json json = to_json(result);
@@ -69,7 +73,8 @@ Verb add_eval(CLI::App& app) {
   add_common_options(*command, options->common);
   command->footer(
       "The model is evaluated in inference form, with the preprocessing and in the fixed point that its metadata "
-      "name.\n\n"
+      "name;\n"
+      "what export --format qdq wrote, by the nodes of the file as they stand.\n\n"
       "Examples:\n"
       "  marvin eval runs/a/trained.onnx --data fashion-mnist\n"
       "  marvin eval runs/a/trained.onnx --data fashion-mnist --precision float32 --json");

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "runtime/cli/evaluate_model.h"
+#include "runtime/cli/float_products.h"
 #include "runtime/cli/model_metadata.h"
 #include "runtime/cli/training_graph.h"
 #include "runtime/cli/verbs.h"
@@ -35,13 +36,31 @@ std::string model_of(const std::string& source) {
 
 void export_float(const OnnxModel& model, const std::string& output) { export_trained(model, {}, {}, output); }
 
-void export_fixed_point(const OnnxModel& model, const ExportVerbOptions& options) {
+// "lstm (LSTM) and y (Einsum)"
+std::string text_of(const std::vector<FloatProducts::Layer>& layers) {
+  std::vector<std::string> words;
+  for (const FloatProducts::Layer& layer : layers) words.push_back(cat(layer.name, " (", layer.op, ")"));
+  return join(words);
+}
+
+// Returns what stays in float32 in the file.
+FloatProducts export_fixed_point(const OnnxModel& model, const ExportVerbOptions& options) {
+  if (has_fixed_point_nodes(model))
+    throw Error("'", options.source, "' computes in fixed point by its nodes already; export the model it was made of");
   const Formats formats = stored_formats(model);
   if (formats.empty()) {
     throw Error("'", options.source, "' carries no fixed-point formats, which --format qdq writes; train it with ",
                 "--precision adaptive or fixed:8");
   }
-  export_qdq(model, {}, formats, {}, options.output);
+  const InputShapes shapes =
+      options.verify.empty() ? InputShapes{} : shapes_of(load_data(options.verify).train);
+  FloatProducts in_float = float_products(model, formats, shapes);
+  if (in_float.all)
+    throw Error("--format qdq would leave all products in float32", in_float.layers.empty() ? "" : ", those of ",
+                text_of(in_float.layers), ": it writes fixed point for products that are nodes of the model's own graph, not inside of other ops, ",
+                "functions, branches or loops; use --format float");
+  export_qdq(model, {}, formats, fixed_point_nodes_metadata(), options.output);
+  return in_float;
 }
 
 // ---- The training graph ---------------------------------------------------------------------------------------------
@@ -91,7 +110,7 @@ void export_training(const OnnxModel& model, const ExportVerbOptions& options) {
 
 // ---- Verification ---------------------------------------------------------------------------------------------------
 
-// float: what was written, in float32. qdq: the model in the fixed point that was written, and beside it in float32.
+// What was written, as its nodes stand; of qdq the model in float32 beside it.
 Json verify(const OnnxModel& model, const ExportVerbOptions& options) {
   const DataSplits data = load_data(options.verify);
   Json result;
@@ -100,7 +119,7 @@ Json verify(const OnnxModel& model, const ExportVerbOptions& options) {
   result["float32"] = to_json(float32);
   if (options.common.prints_text()) print_line(cat("float32: ", text_of(float32)));
   if (options.format == "float") return result;
-  const Evaluation fixed_point = evaluate_model(model, data, {});
+  const Evaluation fixed_point = evaluate_model(OnnxModel::load(options.output), data, {});
   result["fixed_point"] = to_json(fixed_point);
   if (options.common.prints_text()) print_line(cat("fixed point: ", text_of(fixed_point)));
   return result;
@@ -121,14 +140,24 @@ int export_model(const CLI::App& command, const ExportVerbOptions& options) {
     throw Error("--output '", options.output, "' is the model that is exported; give another name");
   const OnnxModel model = OnnxModel::load(source);
   if (options.format == "float") export_float(model, options.output);
-  if (options.format == "qdq") export_fixed_point(model, options);
+  FloatProducts in_float;
+  if (options.format == "qdq") in_float = export_fixed_point(model, options);
   if (options.format == "training") export_training(model, options);
 
   const auto bytes = static_cast<int64_t>(fs::file_size(options.output));
   if (options.common.prints_text()) {
     print_line(cat("wrote ", options.output, " (", options.format, ", ", bytes_text(bytes), ")"));
+    if (!in_float.layers.empty())
+      print_line(cat("in float32 in this file: ", text_of(in_float.layers),
+                     ", whose products are inside of an op, a function, a branch or a loop"));
+    if (!in_float.unknown.empty())
+      print_line(cat("layers in float32 in this file are not known without shapes, which --verify DATA has: ", in_float.unknown));
   }
   Json result = {{"output", options.output}, {"format", options.format}, {"bytes", bytes}};
+  if (options.format == "qdq") {
+    result["in_float32"] = Json::array();
+    for (const FloatProducts::Layer& layer : in_float.layers) result["in_float32"].push_back({{"name", layer.name}, {"op", layer.op}});
+  }
   if (!options.verify.empty()) result["verify"] = verify(model, options);
   if (options.common.json) print_line(json_text(result));
   return kSuccess;
@@ -154,7 +183,9 @@ Verb add_export(CLI::App& app) {
   add_graph_options(*command, options->graph);
   add_common_options(*command, options->common);
   command->footer(
-      "--batch-size, --shape, --loss, --optimizer, --precision and --backend are of --format training alone.\n\n"
+      "--batch-size, --shape, --loss, --optimizer, --precision and --backend are of --format training alone.\n"
+      "qdq reaches products that are nodes of the model's own graph (Conv, Gemm, MatMul ...). Those inside of an Einsum,\n"
+      "LSTM, GRU, RNN or Attention, of a function, branch or loop stay in float32 in that file, and export names them.\n\n"
       "Examples:\n"
       "  marvin export runs/a --format qdq --output lenet5_int8.onnx --verify fashion-mnist\n"
       "  marvin export runs/a --format float --output lenet5.onnx\n"

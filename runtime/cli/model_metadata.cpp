@@ -8,6 +8,7 @@ namespace {
 constexpr const char* kPreprocess = "marvin.preprocess";
 constexpr const char *kLoss = "marvin.loss", *kSmoothing = "marvin.label-smoothing", *kIgnored = "marvin.ignore-index";
 constexpr std::string_view kFormat = "marvin.format.";
+constexpr const char *kFixedPoint = "marvin.fixed-point", *kInNodes = "nodes", *kInFormats = "formats";
 
 // "8,5"
 FixedPoint parse_format(const std::string& key, const std::string& text) {
@@ -46,6 +47,7 @@ Metadata training_metadata(const Preprocess& preprocess, const LossOptions& loss
   Metadata metadata = {{kPreprocess, json_text(to_json(preprocess))}, {kLoss, loss.name}};
   if (loss.label_smoothing != 0) metadata[kSmoothing] = json_text(json_number(loss.label_smoothing));
   if (loss.ignore_index) metadata[kIgnored] = std::to_string(*loss.ignore_index);
+  if (!formats.empty()) metadata[kFixedPoint] = kInFormats;
   for (const auto& [slot, format] : formats) {
     metadata[std::string(kFormat) + slot] = cat(int{format.wl}, ",", int{format.fl});
   }
@@ -66,8 +68,13 @@ std::optional<Preprocess> stored_preprocess(const OnnxModel& model) {
   }
 }
 
+bool has_fixed_point_nodes(const OnnxModel& model) { return model.metadata(kFixedPoint) == kInNodes; }
+
+Metadata fixed_point_nodes_metadata() { return {{kFixedPoint, kInNodes}}; }
+
 Formats stored_formats(const OnnxModel& model) {
   Formats formats;
+  if (has_fixed_point_nodes(model)) return formats;
   for (const auto& [key, value] : model.metadata())
     if (key.starts_with(kFormat)) formats[key.substr(kFormat.size())] = parse_format(key, value);
   return formats;

@@ -2,6 +2,7 @@
 //   marvin.preprocess     {"scale":true,"mean":[..],"std":[..],"pad":2}: what images are put through
 //   marvin.loss           as --loss takes it; marvin.label-smoothing and marvin.ignore-index where they were given
 //   marvin.format.<slot>  "wl,fl": the fixed-point format of the value <slot>
+//   marvin.fixed-point    "nodes" where nodes of the file compute in these formats (export --format qdq), else "formats"
 #pragma once
 
 #include <optional>
@@ -19,6 +20,11 @@ Metadata training_metadata(const Preprocess& preprocess, const LossOptions& loss
 
 // Throw Error, naming the entry, where one is damaged.
 std::optional<Preprocess> stored_preprocess(const OnnxModel& model);
+// Whether the file computes in fixed point by its own nodes, as other runtimes do: its formats only document them.
+bool has_fixed_point_nodes(const OnnxModel& model);
+// Of a file that such nodes are added to.
+Metadata fixed_point_nodes_metadata();
+// Those to compute in: none where the file's nodes do so already.
 Formats stored_formats(const OnnxModel& model);
 LossOptions stored_loss(const OnnxModel& model);  // without a name where there is none
 

@@ -173,6 +173,13 @@ TEST_CASE("external data is read below the model's directory, by offset and leng
     describe({{"location", outside}});
     CHECK_THAT(error(), Contains("is not below the model's directory"));
   }
+  std::filesystem::create_symlink("w.bin", directory / "inside");
+  describe({{"location", "inside"}});
+  CHECK(tensor_from(proto, directory / "") == Tensor::of<float>({2}, {1, 2}));
+  const TemporaryDirectory elsewhere;
+  std::filesystem::create_symlink(write_file(elsewhere / "w.bin", "12345678"), directory / "outside");
+  describe({{"location", "outside"}});
+  CHECK_THAT(error(), Contains("a link that leads out of the model's directory"));
 }
 
 TEST_CASE("malformed bytes are an error or a model, never anything else") {

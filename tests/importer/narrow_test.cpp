@@ -73,3 +73,12 @@ TEST_CASE("scales that are powers of two are float32 in the graph") {
   const Tensor y = interpret(model.import(), {{"x", Tensor::of<float>({2}, {1.06f, 1000})}}).at("y");
   CHECK(y == Tensor::of<float>({2}, {1, 112}));
 }
+
+TEST_CASE("an output that is declared as powers of two comes out as these") {
+  ModelBuilder model(24, 13);
+  model.input("x", {2}).node("Cast", {"x"}, {"y"}, {attribute("to", onnx_number_of(DType::f8e8m0))});
+  ModelBuilder::describe(*model.graph().add_output(), "y", {2}, DType::f8e8m0);
+  const Tensor y = interpret(model.import(), {{"x", Tensor::of<float>({2}, {0.25f, 8})}}).at("y");
+  CHECK(y.type().dtype == DType::f8e8m0);
+  CHECK(converted(y, DType::f32) == Tensor::of<float>({2}, {0.25f, 8}));
+}
