@@ -5,6 +5,7 @@
 
 #include "importer/node_attributes.h"
 #include "importer/tensor_proto.h"
+#include "importer/writable_tensors.h"
 
 namespace marvin {
 namespace {
@@ -37,7 +38,7 @@ struct Context {
 
   Items read(const onnx::GraphProto& body, std::span<const Item> inputs, const std::string& part) {
     const std::string prefix = frame.inner_prefix(cat(label_of(node), "/", part));
-    return reader.read_body(body, inputs, &frame, prefix, frame.opset());
+    return reader.read_body(body, inputs, {&frame, prefix, path_of(frame.path(), node, body), frame.opset()});
   }
   ValueId scalar(ValueId value) { return builder.reshape(value, {}); }
 };

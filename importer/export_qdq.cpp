@@ -6,6 +6,7 @@
 #include "importer/inference_form.h"
 #include "importer/model_patch.h"
 #include "importer/tensor_proto.h"
+#include "importer/writable_tensors.h"
 #include "runtime/ops/op.h"
 
 namespace marvin {

@@ -12,9 +12,10 @@ namespace marvin {
 class Frame {
  public:
   // `outer`: whose names can be read too, null for the model's graph and for functions. `prefix` goes before the names
-  // of values and nodes. `opset`: of the default domain.
-  Frame(const Frame* outer, std::string prefix, int64_t opset)
-      : outer_(outer), prefix_(std::move(prefix)), opset_(opset) {}
+  // of values and nodes, `path` before those of weights: it is the same for all iterations of a loop and calls of a
+  // function, which share them. `opset`: of the default domain.
+  Frame(const Frame* outer, std::string prefix, std::string path, int64_t opset)
+      : outer_(outer), prefix_(std::move(prefix)), path_(std::move(path)), opset_(opset) {}
 
   int64_t opset() const { return opset_; }
   // Null when the name is not defined here or further out. A function's operand that its caller leaves out is defined
@@ -32,13 +33,14 @@ class Frame {
   std::string value_name(const Graph& graph, const std::string& name) const {
     return prefix_.empty() || name.empty() ? name : graph.unused_name(prefix_ + name);
   }
+  const std::string& path() const { return path_; }
   std::string node_name(const std::string& name) const { return name.empty() ? name : prefix_ + name; }
   // Before the names of what `node` holds: a subgraph, a function's body.
   std::string inner_prefix(const std::string& label) const { return prefix_ + label + "/"; }
 
  private:
   const Frame* outer_;
-  std::string prefix_;
+  std::string prefix_, path_;
   int64_t opset_;
   std::unordered_map<std::string, Item> items_;
 };

@@ -11,6 +11,7 @@
 #include "importer/sequences.h"
 #include "importer/tensor_proto.h"
 #include "importer/weights.h"
+#include "importer/writable_tensors.h"
 
 namespace marvin {
 namespace {
@@ -41,6 +42,14 @@ std::string label_of(const onnx::NodeProto& node) {
 
 bool is_widened(DType dtype) { return is_half(dtype) || dtype == DType::f8e8m0; }
 
+GraphReader::GraphReader(const OnnxModel::File& file, const FixedBatch& batch, ImportOptions::Form form, Graph& graph)
+    : file_(file), batch_(batch), functions_(file.proto), form_(form), graph_(graph) {
+  for (const WritableTensor& each : writable_tensors(file.proto)) {
+    graph.reserve_name(each.name);
+    writable_.insert(each.name);
+  }
+}
+
 const Item& GraphReader::item_named(const Frame& frame, const std::string& name) const {
   const Item* item = frame.find(name);
   if (!item) throw Error("'", name, "' is not supported, or nothing produces it");
@@ -65,7 +74,8 @@ void GraphReader::define(Frame& frame, const std::string& name, const Item& item
 
 void GraphReader::add_tensor(Frame& frame, const std::string& name, Tensor tensor, bool trained) {
   if (is_widened(tensor.type().dtype)) tensor = converted(tensor, DType::f32);
-  const std::string in_graph = frame.value_name(graph_, name);
+  const std::string in_graph = trained ? frame.path() + name : frame.value_name(graph_, name);
+  if (const ValueId known = graph_.find(in_graph); known.valid() && !frame.path().empty()) return frame.define(name, known);
   const Type type = tensor.type();
   frame.define(name, trained ? graph_.add_parameter(in_graph, type, std::make_shared<const Tensor>(std::move(tensor)))
                              : graph_.add_constant(in_graph, std::move(tensor)));
@@ -131,8 +141,8 @@ void GraphReader::read_constant(const onnx::NodeProto& proto, const Wiring& wiri
   ModelNode node;
   for (const onnx::AttributeProto& attribute : proto.attribute()) add_attribute(node, attribute, file_.directory);
   Tensor tensor = constant_value(node);
-  // `value` is the form that export can write weights back to, in the model's graph.
-  const bool is_writable = node.tensors.contains("value") && depth_ == 0;
+  // `value` is the form that export can write weights back to, where it is not a caller's.
+  const bool is_writable = node.tensors.contains("value") && writable_.contains(frame.path() + proto.output(0));
   const bool trained = is_writable && constant_is_parameter(tensor, wiring.uses(proto.output(0)));
   add_tensor(frame, proto.output(0), std::move(tensor), trained);
 }
@@ -163,13 +173,13 @@ Items GraphReader::call_function(const onnx::NodeProto& node, Items operands, co
   called_.push_back(function);
   const FunctionCall call = functions_.call(node, frame.opset());
   operands.resize(static_cast<size_t>(call.body.input_size()));
-  Items results = read_body(call.body, operands, nullptr, frame.inner_prefix(label_of(node)), call.opset);
+  Items results =
+      read_body(call.body, operands, {nullptr, frame.inner_prefix(label_of(node)), path_of(*function), call.opset});
   called_.pop_back();
   return results;
 }
 
-Items GraphReader::read_body(const onnx::GraphProto& body, std::span<const Item> inputs, const Frame* outer,
-                             const std::string& prefix, int64_t opset) {
+Items GraphReader::read_body(const onnx::GraphProto& body, std::span<const Item> inputs, Frame frame) {
   if (static_cast<size_t>(body.input_size()) != inputs.size())
     throw Error("the graph '", body.name(), "' has ", body.input_size(), " inputs, not ", inputs.size());
   if (depth_ == kMaxDepth) throw Error("graphs are nested more than ", kMaxDepth, " deep");
@@ -177,14 +187,18 @@ Items GraphReader::read_body(const onnx::GraphProto& body, std::span<const Item>
   written_ += 1 + body.node_size();
   if (written_ > kMostWritten)
     throw Error("functions, loops and branches come to more than ", kMostWritten, " nodes when they are written out");
-  Frame frame(outer, prefix, opset);
   for (int i = 0; i < body.input_size(); ++i) frame.define(body.input(i).name(), inputs[static_cast<size_t>(i)]);
-  for (const onnx::TensorProto& tensor : body.initializer())
-    if (!frame.defines(tensor.name())) add_tensor(frame, tensor.name(), tensor_from(tensor, file_.directory), false);
   const bool as_found = form_ == ImportOptions::Form::as_found;
-  const NodeProtos changed = as_found ? NodeProtos() : inference_nodes(body, opset);
+  const NodeProtos changed = as_found ? NodeProtos() : inference_nodes(body, frame.opset());
   const NodeProtos& nodes = as_found ? body.node() : changed;
   const Wiring wiring(body, nodes, [&](const std::string& name) { return frame.find(name) != nullptr; });
+  for (const onnx::TensorProto& proto : body.initializer()) {
+    if (frame.defines(proto.name())) continue;
+    Tensor tensor = tensor_from(proto, file_.directory);
+    const bool trained = writable_.contains(frame.path() + proto.name()) &&
+                         initializer_is_parameter(tensor.type(), wiring.uses(proto.name()));
+    add_tensor(frame, proto.name(), std::move(tensor), trained);
+  }
   read(wiring, frame);
   Items outputs;
   for (const onnx::ValueInfoProto& output : body.output())

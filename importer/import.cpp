@@ -80,7 +80,7 @@ class Importer {
         wiring_(file.proto.graph(), nodes),
         batch_(file.proto.graph(), options.batch),
         reader_(file, batch_, options.form, graph_),
-        frame_(nullptr, "", file.opset) {}
+        frame_(nullptr, "", "", file.opset) {}
 
   Graph run() {
     if (!batch_.is_rebound()) return read();

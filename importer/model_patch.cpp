@@ -1,21 +1,16 @@
 #include "importer/model_patch.h"
 
 #include <filesystem>
+#include <map>
 
 #include "importer/inference_form.h"
 #include "importer/tensor_proto.h"
+#include "importer/writable_tensors.h"
 #include "runtime/ir/error.h"
 #include "runtime/ir/file.h"
 
 namespace marvin {
 namespace {
-
-void replace(onnx::TensorProto& proto, const std::string& name, const TensorMap& weights,
-             const std::filesystem::path& directory) {
-  const auto weight = weights.find(name);
-  if (weight == weights.end()) return embed_external(proto, directory);
-  with_context(cat("the weight '", name, "'"), [&] { overwrite(proto, weight->second); });
-}
 
 // Those that nodes hold, in attributes and in subgraphs.
 template <class Body>
@@ -57,22 +52,18 @@ void move_tensors_out(onnx::ModelProto& proto, const std::string& location, Atom
 
 }  // namespace
 
-onnx::TensorProto* tensor_of_constant(onnx::NodeProto& node) {
-  if (node.op_type() != "Constant" || !is_default_domain(node.domain()) || node.output_size() != 1) return nullptr;
-  for (onnx::AttributeProto& attribute : *node.mutable_attribute())
-    if (attribute.name() == "value" && attribute.has_t()) return attribute.mutable_t();
-  return nullptr;
-}
-
 onnx::ModelProto with_weights(const OnnxModel& model, const TensorMap& weights) {
   const std::filesystem::path& directory = model.file().directory;
   onnx::ModelProto proto = model.file().proto;
-  for (onnx::TensorProto& tensor : *proto.mutable_graph()->mutable_initializer()) {
-    replace(tensor, tensor.name(), weights, directory);
-  }
-  for (onnx::NodeProto& node : *proto.mutable_graph()->mutable_node())
-    if (onnx::TensorProto* tensor = tensor_of_constant(node)) replace(*tensor, node.output(0), weights, directory);
-  for_each_tensor(proto, [&](onnx::TensorProto& tensor) { embed_external(tensor, directory); });
+  std::map<const onnx::TensorProto*, const TensorMap::value_type*> replaced;
+  for (const auto& [name, tensor] : writable_tensors(proto))
+    if (const auto weight = weights.find(name); weight != weights.end()) replaced[tensor] = &*weight;
+  for_each_tensor(proto, [&](onnx::TensorProto& tensor) {
+    const auto entry = replaced.find(&tensor);
+    if (entry == replaced.end()) return embed_external(tensor, directory);
+    const auto& [name, weight] = *entry->second;
+    with_context(cat("the weight '", name, "'"), [&] { overwrite(tensor, weight); });
+  });
   return proto;
 }
 

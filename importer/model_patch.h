@@ -11,9 +11,6 @@ namespace marvin {
 // The model as it came in, all data inside, with weights replaced by name.
 onnx::ModelProto with_weights(const OnnxModel& model, const TensorMap& weights);
 
-// The tensor that a Constant node holds as attribute `value`; null when the node is another one.
-onnx::TensorProto* tensor_of_constant(onnx::NodeProto& node);
-
 void set_metadata(onnx::ModelProto& proto, const std::string& key, const std::string& value);
 
 // "8,5"
