@@ -46,23 +46,20 @@ class LayoutWriter {
   bool takes(NodeId id, ValueId value) const {
     const Node& node = graph_[id];
     const OpDef& op = op_named(node.op);
-    if (op.layouts == LayoutRule::row_major || op.product) return false;
+    if (op.layouts == LayoutRule::row_major) return false;
     if (op.layouts == LayoutRule::own) return node.op != "Quantize" || node.attrs.integer("channels_last") != 0;
     const ValueId output = node.outputs[0];
     return wanted_[output.index] && graph_.type_of(value).shape == graph_.type_of(output).shape;
   }
 
-  // Of a product of words that may write its images in either order.
-  bool may_write_last(const Node& node, const OpDef& op) const {
-    return op.product && op.defaults.has("channels_last") && !is_image(node.inputs[(*op.product)[0]]);
-  }
+  // Of products that may write their images in either order.
+  static bool may_write_last(const OpDef& op) { return op.product && op.defaults.has("channels_last"); }
 
   void assign(NodeId id) {
     const OpDef& op = op_named(graph_[id].op);
-    if (may_write_last(graph_[id], op)) {
-      if (!wanted_[graph_[id].outputs[0].index]) return;
+    if (may_write_last(op) && wanted_[graph_[id].outputs[0].index]) {
       graph_[id].attrs.set("channels_last", int64_t{1});
-      return infer(id);
+      infer(id);
     }
     const std::vector<ValueId> inputs = graph_[id].inputs;
     const auto last = std::ranges::find_if(inputs, [&](ValueId input) { return is_last(input); });

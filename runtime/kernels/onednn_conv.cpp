@@ -17,16 +17,24 @@ constexpr int64_t kPartialBytes = int64_t{1} << 26;  // of a weight gradient's p
 constexpr int64_t kManyThreads = 16;
 constexpr dnnl::algorithm kDirect = dnnl::algorithm::convolution_direct;
 
-// What every descriptor of a convolution repeats. Images have the layouts that oneDNN chooses.
+using Layouts = ConvF32Onednn::Layouts;
+
+// Of images: channels-last as they are, else what oneDNN chooses.
+memory::format_tag tag_of(const ConvShape& s, bool last) {
+  if (!last) return memory::format_tag::any;
+  return s.spatial().size() == 2 ? memory::format_tag::nhwc : memory::format_tag::ndhwc;
+}
+
+// What every descriptor of a convolution repeats.
 struct Descriptors {
   memory::desc x, w, bias, y;
   Dims strides, dilates, pad_begin, pad_end;
 
-  explicit Descriptors(const ConvShape& s)
-      : x(dims({s.n, s.c}, s, &ConvAxis::in), memory::data_type::f32, memory::format_tag::any),
+  Descriptors(const ConvShape& s, Layouts layouts)
+      : x(dims({s.n, s.c}, s, &ConvAxis::in), memory::data_type::f32, tag_of(s, layouts.x_last)),
         w(weight_dims(s), memory::data_type::f32, memory::format_tag::any),
         bias({s.o}, memory::data_type::f32, memory::format_tag::x),
-        y(dims({s.n, s.o}, s, &ConvAxis::out), memory::data_type::f32, memory::format_tag::any),
+        y(dims({s.n, s.o}, s, &ConvAxis::out), memory::data_type::f32, tag_of(s, layouts.y_last)),
         strides(dims({}, s, &ConvAxis::stride)) {
     for (const ConvAxis& axis : s.spatial()) {
       dilates.push_back(axis.dilation - 1);
@@ -36,7 +44,7 @@ struct Descriptors {
   }
 
   // `first`, then a member of every spatial axis.
-  static Dims dims(Dims first, const ConvShape& s, int64_t ConvAxis::*member) {
+  static Dims dims(Dims first, const ConvShape& s, int64_t ConvAxis::* member) {
     for (const ConvAxis& axis : s.spatial()) first.push_back(axis.*member);
     return first;
   }
@@ -97,12 +105,12 @@ Made make(const Descriptors& d, ConvPass pass, bool with_bias) {
           desc.scratchpad_desc()};
 }
 
-StagedCall staged(const Made& made, const Descriptors& d, ConvPass pass, bool with_bias) {
+StagedCall staged(const Made& made, const Descriptors& d, ConvPass pass, Layouts layouts, bool with_bias) {
   const bool forward = pass == ConvPass::forward, input_grad = pass == ConvPass::input_grad;
   std::vector<StagedCall::Argument> arguments = {
-      {input_grad ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, made.x, row_major(d.x), input_grad},
+      {input_grad ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, made.x, layouts.x_last ? d.x : row_major(d.x), input_grad},
       {forward || input_grad ? DNNL_ARG_WEIGHTS : DNNL_ARG_DIFF_WEIGHTS, made.w, made.w},
-      {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, made.y, row_major(d.y), forward}};
+      {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, made.y, layouts.y_last ? d.y : row_major(d.y), forward}};
   if (with_bias) arguments.push_back({DNNL_ARG_BIAS, d.bias, d.bias});
   return StagedCall(made.primitive, arguments, made.scratchpad);
 }
@@ -120,12 +128,12 @@ ImageBlocks blocks_of(const ConvShape& s, ConvPass pass) {
 
 }  // namespace
 
-bool ConvF32Onednn::admits(const ConvShape& shape, ConvPass pass) try {
+bool ConvF32Onednn::admits(const ConvShape& shape, ConvPass pass, Layouts layouts) try {
   // oneDNN cannot express an input whose last positions a whole stride of no window reads.
   for (const ConvAxis& axis : shape.axes)
     if (axis.pad_end() <= -axis.stride) return false;
   for (const int64_t images : blocks_of(shape, pass).sizes()) {
-    const Descriptors d(of_images(shape, images));
+    const Descriptors d(of_images(shape, images), layouts);
     if (!forward_of(d, false)) return false;
     if (pass == ConvPass::forward && !is_compiled(forward_of(d, true))) return false;
     if (pass == ConvPass::input_grad && !is_compiled(input_grad_of(d))) return false;
@@ -136,18 +144,18 @@ bool ConvF32Onednn::admits(const ConvShape& shape, ConvPass pass) try {
   return false;  // extents beyond its own
 }
 
-ConvF32Onednn::ConvF32Onednn(const ConvShape& shape, ConvPass pass, bool with_bias)
+ConvF32Onednn::ConvF32Onednn(const ConvShape& shape, ConvPass pass, Layouts layouts, bool with_bias)
     : shape_(shape), pass_(pass), blocks_(blocks_of(shape, pass)), threads_(omp_get_max_threads()) {
   calls_.resize(static_cast<size_t>(threads_));
   memory::desc weights(Descriptors::weight_dims(shape), memory::data_type::f32, memory::format_tag::any);
   {
     const SerialPrimitives serial;
     for (const int64_t images : blocks_.sizes()) {
-      Descriptors d(of_images(shape, images));
+      Descriptors d(of_images(shape, images), layouts);
       d.w = weights;
       const Made made = make(d, pass, with_bias);
       weights = made.w;
-      for (std::vector<StagedCall>& calls : calls_) calls.push_back(staged(made, d, pass, with_bias));
+      for (std::vector<StagedCall>& calls : calls_) calls.push_back(staged(made, d, pass, layouts, with_bias));
       thread_bytes_ = std::max(thread_bytes_, calls_[0].back().scratch_bytes());
     }
   }

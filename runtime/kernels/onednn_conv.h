@@ -1,4 +1,5 @@
-// Float32 convolutions of oneDNN, in the layouts that it likes best, with reorders from and to row-major around it.
+// Float32 convolutions of oneDNN, in the layouts that it likes best, with reorders from and to row-major around it, or
+// channels-last as the images are.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +15,14 @@ namespace marvin {
 // each block of images, then over the blocks in order.
 class ConvF32Onednn {
  public:
+  // Which of the images x and y, or of their gradients, are channels-last.
+  struct Layouts {
+    bool x_last = false, y_last = false;
+  };
   // Whether oneDNN has a compiled kernel for the shape.
-  static bool admits(const ConvShape& shape, ConvPass pass);
+  static bool admits(const ConvShape& shape, ConvPass pass, Layouts layouts);
   // Plans for the threads that OpenMP would use now.
-  ConvF32Onednn(const ConvShape& shape, ConvPass pass, bool with_bias);
+  ConvF32Onednn(const ConvShape& shape, ConvPass pass, Layouts layouts, bool with_bias);
   int64_t scratch_bytes() const { return scratch_bytes_; }
   // The product's operands in the order above; bias is null unless made with one.
   void run(const float* a, const float* b, const float* bias, float* out, std::byte* scratch);

@@ -63,28 +63,31 @@ bool is_word(const Type& type) {
          (type.dtype == DType::i8 || type.dtype == DType::i16 || type.dtype == DType::i32);
 }
 
-bool is_f32(const Type& type) { return type.layout == Layout::row_major && type.dtype == DType::f32; }
+bool is_last(const Type& type) { return type.layout == Layout::channels_last; }
 
+// Images may be in either order where they are f32; weights are row_major.
+template <ConvPass kPass>
 void check_operands(const Type& a, const Type& b) {
-  if ((is_f32(a) && is_f32(b)) || (is_word(a) && is_word(b))) return;
+  const bool floats = a.dtype == DType::f32 && b.dtype == DType::f32;
+  if (floats && (kPass == ConvPass::weight_grad || !is_last(b))) return;
+  if (is_word(a) && is_word(b)) return;
   throw Error("cannot convolve ", text_of(a), " and ", text_of(b),
-              "; both must be f32 and row_major, or both quantized and channels_last");
+              "; both must be f32, with row_major weights, or both quantized and channels_last");
 }
 
 // Of y or dx, in the order that the attributes ask for.
-Type image_type(const Shape& shape, const Type& operand, const Attrs& attrs) {
+Type image_type(const Shape& shape, const Attrs& attrs) {
   const bool last = attrs.integer("channels_last") != 0;
-  if (last && !is_word(operand)) throw Error("gives channels_last results of quantized operands alone");
   return {DType::f32, shape, last ? Layout::channels_last : Layout::row_major};
 }
 
 std::vector<Type> infer_conv(const InferContext& context) {
-  check_operands(context.type(0), context.type(1));
+  check_operands<ConvPass::forward>(context.type(0), context.type(1));
   const ConvShape s = conv_shape(context.shape(0), context.shape(1), context.attrs);
   if (context.has(2) && context.type(2) != Type{DType::f32, {s.o}}) {
     throw Error("the bias must be f32[", s.o, "], not ", text_of(context.type(2)));
   }
-  return {image_type(y_shape(s, context.shape(0).size()), context.type(0), context.attrs)};
+  return {image_type(y_shape(s, context.shape(0).size()), context.attrs)};
 }
 
 void check_dy(const Type& dy, const ConvShape& s, size_t rank) {
@@ -93,14 +96,14 @@ void check_dy(const Type& dy, const ConvShape& s, size_t rank) {
 }
 
 std::vector<Type> infer_input_grad(const InferContext& context) {
-  check_operands(context.type(0), context.type(1));
+  check_operands<ConvPass::input_grad>(context.type(0), context.type(1));
   const Shape& x = context.attrs.integers("input_shape");
   check_dy(context.type(0), conv_shape(x, context.shape(1), context.attrs), x.size());
-  return {image_type(x, context.type(0), context.attrs)};
+  return {image_type(x, context.attrs)};
 }
 
 std::vector<Type> infer_weight_grad(const InferContext& context) {
-  check_operands(context.type(0), context.type(1));
+  check_operands<ConvPass::weight_grad>(context.type(0), context.type(1));
   const Shape& w = context.attrs.integers("weight_shape");
   check_dy(context.type(1), conv_shape(context.shape(0), w, context.attrs), w.size());
   return {{DType::f32, w}};
@@ -184,7 +187,7 @@ int64_t conv_macs(const KernelQuery& query) {
   return s.y_elements() * s.group_c() * s.taps();
 }
 
-bool has_f32(const KernelQuery& query) { return is_f32(*query.in[0]); }
+bool has_f32(const KernelQuery& query) { return query.in[0]->dtype == DType::f32; }
 bool has_words(const KernelQuery& query) { return is_word(*query.in[0]); }
 bool has_bytes(const KernelQuery& query) {
   return has_words(query) && query.in[0]->dtype == DType::i8 && query.in[1]->dtype == DType::i8;
@@ -195,8 +198,6 @@ Words words(const KernelArgs& args, size_t i) {
 }
 
 // What a product of words counts in.
-bool is_last(const KernelQuery& query) { return query.out[0]->layout == Layout::channels_last; }
-
 float scale_of(const KernelArgs& args) { return power_of_two(-(args.in_formats[0].fl + args.in_formats[1].fl)); }
 
 // Wraps a kernel object and the scratch memory that it asks for.
@@ -211,17 +212,27 @@ Object& state_of(const KernelArgs& args) {
   return *static_cast<Object*>(args.state);
 }
 
+// Of x and y, or of their gradients.
+template <ConvPass kPass>
+ConvF32Onednn::Layouts layouts_of(const KernelQuery& query) {
+  const bool first = is_last(*query.in[0]);
+  if (kPass == ConvPass::weight_grad) return {first, is_last(*query.in[1])};
+  const bool out = is_last(*query.out[0]);
+  return kPass == ConvPass::forward ? ConvF32Onednn::Layouts{first, out} : ConvF32Onednn::Layouts{out, first};
+}
+
 template <ConvPass kPass>
 Kernel f32_onednn(std::string_view name) {
   return {.name = name,
           .backend = Backend::onednn,
           .admits =
               [](const KernelQuery& query) {
-                return has_f32(query) && ConvF32Onednn::admits(shape_of<kPass>(query), kPass);
+                return has_f32(query) && ConvF32Onednn::admits(shape_of<kPass>(query), kPass, layouts_of<kPass>(query));
               },
           .prepare =
               [](const KernelQuery& query) {
-                return prepared(ConvF32Onednn(shape_of<kPass>(query), kPass, query.in.size() > 2 && query.in[2]));
+                return prepared(ConvF32Onednn(shape_of<kPass>(query), kPass, layouts_of<kPass>(query),
+                                              query.in.size() > 2 && query.in[2]));
               },
           .run =
               [](const KernelArgs& args) {
@@ -240,7 +251,7 @@ Kernel s8_onednn(std::string_view name) {
               },
           .prepare =
               [](const KernelQuery& query) {
-                return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_k_i), is_last(query)));
+                return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_k_i), is_last(*query.out[0])));
               },
           .run =
               [](const KernelArgs& args) {
@@ -371,33 +382,55 @@ Attrs image_defaults() {
 
 // ---- Results in either order ----------------------------------------------------------------------------------------
 
-// A kernel that writes row-major results alone, made to write any: they are made in scratch memory first.
+// Float32 images that a kernel for row-major ones has to be given in another order, and scratch memory for them.
+bool needs_copy(const Type& type) { return type.dtype == DType::f32 && is_last(type); }
+int64_t copy_bytes(const KernelQuery& query) {
+  int64_t bytes = 0;
+  for (const Type* type : query.in) bytes += type && needs_copy(*type) ? Carver::bytes_of<float>(type->elements()) : 0;
+  return bytes + (needs_copy(*query.out[0]) ? Carver::bytes_of<float>(query.out[0]->elements()) : 0);
+}
+
+void to_row_major(const Type& type, const float* from, float* to) {
+  const int64_t n = type.shape[0], channels = type.shape[1];
+  transpose_images(n, type.elements() / (n * channels), channels, from, to);
+}
+
+void to_channels_last(const Type& type, const float* from, float* to) {
+  const int64_t n = type.shape[0], channels = type.shape[1];
+  transpose_images(n, channels, type.elements() / (n * channels), from, to);
+}
+
+// A kernel for row-major float32 images alone, made to take and give any.
 template <auto kMake>
 Kernel in_any_layout(std::string_view name) {
   Kernel kernel = kMake(name);
   kernel.prepare = [](const KernelQuery& query) {
     const Kernel plain = kMake({});
     Prepared prepared = plain.prepare ? plain.prepare(query) : Prepared{};
-    if (is_last(query)) prepared.scratch_bytes += Carver::bytes_of<float>(query.out[0]->elements());
+    prepared.scratch_bytes += copy_bytes(query);
     return prepared;
   };
   kernel.run = [](const KernelArgs& args) {
-    const Kernel plain = kMake({});
-    if (!is_last(args.query)) return plain.run(args);
-    const Type& type = args.out_type();
     Carver carver(args.scratch);
-    float* rows = carver.take<float>(type.elements());
-    void* const out[] = {rows};
-    plain.run({.in = args.in,
-               .out = out,
-               .query = args.query,
-               .in_formats = args.in_formats,
-               .out_format = args.out_format,
-               .random = args.random,
-               .state = args.state,
-               .scratch = carver.rest()});
-    const int64_t channels = type.shape[1], pixels = type.elements() / (type.shape[0] * channels);
-    transpose_images(type.shape[0], channels, pixels, rows, args.output<float>());
+    std::array<const void*, 3> in = {};
+    for (size_t i = 0; i < args.in.size(); ++i) {
+      in[i] = args.in[i];
+      if (!args.in[i] || !needs_copy(args.in_type(i))) continue;
+      float* rows = carver.take<float>(args.in_type(i).elements());
+      to_row_major(args.in_type(i), args.input<float>(i), rows);
+      in[i] = rows;
+    }
+    const bool copies = needs_copy(args.out_type());
+    void* const out[] = {copies ? carver.take<float>(args.out_type().elements()) : args.out[0]};
+    kMake({}).run({.in = std::span(in).first(args.in.size()),
+                   .out = out,
+                   .query = args.query,
+                   .in_formats = args.in_formats,
+                   .out_format = args.out_format,
+                   .random = args.random,
+                   .state = args.state,
+                   .scratch = carver.rest()});
+    if (copies) to_channels_last(args.out_type(), static_cast<const float*>(out[0]), args.output<float>());
   };
   return kernel;
 }
@@ -420,7 +453,7 @@ extern const OpDef kConv = {
     .infer = infer_conv,
     .gradient = conv_gradient,
     .kernels = {f32_onednn<ConvPass::forward>("conv_f32_onednn"),
-                f32_openblas<ConvPass::forward>("conv_f32_openblas"),
+                in_any_layout<f32_openblas<ConvPass::forward>>("conv_f32_openblas"),
                 s8_onednn<ConvPass::forward>("conv_s8_onednn"),
                 in_any_layout<s16_vnni<ConvPass::forward>>("conv_s16_vnni"),
                 in_any_layout<exact_openblas<ConvPass::forward, FloatContainer::f32>>("conv_exact_f32_openblas"),
@@ -444,7 +477,7 @@ extern const OpDef kConvInputGrad = {
     .infer = infer_input_grad,
     .gradient = input_grad_gradient,
     .kernels = {f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
-                f32_openblas<ConvPass::input_grad>("conv_input_grad_f32_openblas"),
+                in_any_layout<f32_openblas<ConvPass::input_grad>>("conv_input_grad_f32_openblas"),
                 s8_onednn<ConvPass::input_grad>("conv_input_grad_s8_onednn"),
                 in_any_layout<s16_vnni<ConvPass::input_grad>>("conv_input_grad_s16_vnni"),
                 in_any_layout<exact_openblas<ConvPass::input_grad, FloatContainer::f32>>("conv_input_grad_exact_f32_openblas"),
@@ -468,11 +501,11 @@ extern const OpDef kConvWeightGrad = {
     .infer = infer_weight_grad,
     .gradient = weight_grad_gradient,
     .kernels = {f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
-                f32_openblas<ConvPass::weight_grad>("conv_weight_grad_f32_openblas"),
+                in_any_layout<f32_openblas<ConvPass::weight_grad>>("conv_weight_grad_f32_openblas"),
                 weight_grad_words(),
                 exact_openblas<ConvPass::weight_grad, FloatContainer::f32>("conv_weight_grad_exact_f32_openblas"),
                 exact_openblas<ConvPass::weight_grad, FloatContainer::f64>("conv_weight_grad_exact_f64_openblas"),
-                reference<ConvPass::weight_grad>("conv_weight_grad_reference")},
+                in_any_layout<reference<ConvPass::weight_grad>>("conv_weight_grad_reference")},
     .product = {{0, 1}},
     .product_layout = Layout::channels_last,
     .macs = conv_macs<ConvPass::weight_grad>,

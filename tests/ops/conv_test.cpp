@@ -116,6 +116,20 @@ Tensor operand(DType dtype, const Shape& shape, Fill fill, unsigned seed) {
   return tensor;
 }
 
+// The same images with channels innermost.
+Tensor channels_last(const Tensor& rows) {
+  Type type = rows.type();
+  type.layout = Layout::channels_last;
+  Tensor result(type);
+  const int64_t n = type.shape[0], channels = type.shape[1], pixels = type.elements() / n / channels;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < channels; ++k)
+      for (int64_t p = 0; p < pixels; ++p)
+        result.as<float>()[static_cast<size_t>((i * pixels + p) * channels + k)] =
+            rows.as<float>()[static_cast<size_t>((i * channels + k) * pixels + p)];
+  return result;
+}
+
 // Everything a kernel needs, and the kernels that take it.
 struct Run {
   const OpDef& op;
@@ -137,6 +151,8 @@ struct Run {
     out_types.push_back(&out_type);
   }
   Run(const Run&) = delete;
+
+  void to_channels_last(size_t operand) { operands[operand] = channels_last(operands[operand]); }
 
   KernelQuery query() const { return {in_types, out_types, attrs}; }
   bool admits(const Kernel& kernel) const { return !kernel.admits || kernel.admits(query()); }
@@ -178,20 +194,6 @@ bool same_bits(const Tensor& got, const Tensor& want, std::string& why) {
     return false;
   }
   return true;
-}
-
-// The same images with channels innermost.
-Tensor channels_last(const Tensor& rows) {
-  Type type = rows.type();
-  type.layout = Layout::channels_last;
-  Tensor result(type);
-  const int64_t n = type.shape[0], channels = type.shape[1], pixels = type.elements() / n / channels;
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t k = 0; k < channels; ++k)
-      for (int64_t p = 0; p < pixels; ++p)
-        result.as<float>()[static_cast<size_t>((i * pixels + p) * channels + k)] =
-            rows.as<float>()[static_cast<size_t>((i * channels + k) * pixels + p)];
-  return result;
 }
 
 void check_kernels(const Run& run, const Tensor& expected, std::string_view what) {
@@ -266,20 +268,30 @@ TEST_CASE("float convolution kernels agree with the reference and are equal to t
       const Tensor expected = run.result(run.op.kernels.back());
       double largest = 0;
       for (const float value : expected.as<float>()) largest = std::max(largest, std::abs(static_cast<double>(value)));
-      for (const Kernel& kernel : run.op.kernels) {
-        if (!run.admits(kernel)) continue;
-        const Threads one(1);
-        const Tensor single = run.result(kernel);
-        double error = 0;
-        for (size_t i = 0; i < single.as<float>().size(); ++i)
-          error = std::max(error, std::abs(static_cast<double>(single.as<float>()[i]) - expected.as<float>()[i]));
-        INFO(c.name << ", " << kernel.name);
-        CHECK(error <= 1e-5 * largest);
-        const Threads two(2);
-        std::string why;
-        const bool same = same_bits(run.result(kernel), single, why);
-        INFO(why);
-        CHECK(same);
+      // Images, which weights are not, and what becomes of images are in either order.
+      for (const bool last : {false, true}) {
+        const bool image_out = product.attrs.has("channels_last");
+        Product reordered = product;
+        if (image_out) reordered.attrs.set("channels_last", int64_t{last});
+        Run other(reordered, DType::f32, DType::f32, Fill::random);
+        if (last) other.to_channels_last(0);
+        if (last && !image_out) other.to_channels_last(1);
+        const Tensor wanted = last && image_out ? channels_last(expected) : expected;
+        for (const Kernel& kernel : other.op.kernels) {
+          if (!other.admits(kernel)) continue;
+          const Threads one(1);
+          const Tensor single = other.result(kernel);
+          double error = 0;
+          for (size_t i = 0; i < single.as<float>().size(); ++i)
+            error = std::max(error, std::abs(static_cast<double>(single.as<float>()[i]) - wanted.as<float>()[i]));
+          INFO(c.name << ", " << kernel.name << (last ? ", channels last" : ""));
+          CHECK(error <= 1e-5 * largest);
+          const Threads two(2);
+          std::string why;
+          const bool same = same_bits(other.result(kernel), single, why);
+          INFO(why);
+          CHECK(same);
+        }
       }
     }
   }
