@@ -6,9 +6,16 @@
 namespace marvin {
 namespace {
 
+// Eight sums side by side, which vectorise.
 double norm(std::span<const float> values) {
+  constexpr size_t kLanes = 8;
+  double sums[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes)
+    for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += static_cast<double>(values[i + lane]) * values[i + lane];
+  for (; i < values.size(); ++i) sums[0] += static_cast<double>(values[i]) * values[i];
   double sum = 0;
-  for (const float value : values) sum += static_cast<double>(value) * value;
+  for (const double each : sums) sum += each;
   return std::sqrt(sum);
 }
 
