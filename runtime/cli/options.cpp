@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <sstream>
 
@@ -11,7 +12,7 @@
 namespace marvin {
 namespace {
 
-constexpr int kMostThreads = 1024;
+constexpr uint64_t kMostThreads = 1024;
 
 }  // namespace
 
@@ -20,7 +21,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--quiet,-q", options.quiet, "Print errors alone, and what --json asks for");
   command.add_option("--threads", options.threads, "Threads to compute with; all cores when not given")
       ->type_name("N")
-      ->check(CLI::Range(1, kMostThreads).description(""));
+      ->check(within("--threads", 1, kMostThreads));
   command.callback([&options] { use_threads(options); });
 }
 
@@ -42,6 +43,21 @@ void add_backend(CLI::App& command, std::string& backend) {
   command.add_option("--backend", backend, "Whose kernels are preferred for products: auto, openblas or onednn")
       ->type_name("LIBRARY")
       ->capture_default_str();
+}
+
+CLI::Validator within(const std::string& flag, int64_t lowest, uint64_t highest) {
+  const auto check = [flag, lowest, highest](const std::string& text) {
+    const bool negative = text.starts_with('-');
+    const std::string digits = text.substr(negative ? 1 : 0);
+    const bool whole = !digits.empty() && digits.find_first_not_of("0123456789") == std::string::npos;
+    uint64_t size = 0;
+    const bool overflows = std::from_chars(digits.data(), digits.data() + digits.size(), size).ec != std::errc();
+    const bool fits = !overflows && (negative ? lowest < 0 && size <= 0 - static_cast<uint64_t>(lowest)
+                                              : size <= highest && (lowest < 0 || size >= static_cast<uint64_t>(lowest)));
+    if (whole && !fits) throw Error(flag, " ", text, " makes no sense; it is from ", lowest, " to ", highest);
+    return std::string();
+  };
+  return CLI::Validator(check, "");
 }
 
 void check_word(const std::string& flag, const std::string& word, std::span<const std::string> known) {

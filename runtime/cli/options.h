@@ -31,6 +31,10 @@ CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& 
 CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size);
 void add_backend(CLI::App& command, std::string& backend);
 
+// Checks whole numbers given for `flag`. One out of range is an error in a value (Error); text that is none is left to
+// the option, which finds the command line wrong.
+CLI::Validator within(const std::string& flag, int64_t lowest, uint64_t highest);
+
 // Throws Error with a suggestion when `word`, given for `flag`, is not one of the known ones.
 void check_word(const std::string& flag, const std::string& word, std::span<const std::string> known);
 

@@ -17,6 +17,7 @@
 #include "runtime/cli/train_summary.h"
 #include "runtime/cli/verbs.h"
 #include "runtime/cli/write_report.h"
+#include "runtime/data/batches.h"
 #include "runtime/data/load.h"
 #include "runtime/kernels/versions.h"
 #include "runtime/report/machine.h"
@@ -77,6 +78,19 @@ RunData load(const TrainOptions& options) {
   RunData data{load_data(options.data), std::nullopt};
   if (!options.eval_data.empty()) data.other = load_data(options.eval_data);
   return data;
+}
+
+// Where nobody said how many samples make a batch, fewer than usual are one.
+void fit_batch_size(const CLI::App& command, TrainOptions& options, const Dataset& train) {
+  if (command.get_option("--batch-size")->count() > 0) return;
+  int64_t samples = train.samples();
+  if (const double share = options.recipe.validation_split; share > 0)
+    samples = static_cast<int64_t>(split(train, share, options.recipe.seed).train.size());
+  const int64_t usual = options.recipe.batch_size;
+  if (samples >= usual) return;
+  options.recipe.batch_size = samples;
+  if (options.common.prints_text())
+    print_line(cat("a batch is the ", samples, " samples that there are to train on: fewer than the usual ", usual));
 }
 
 // ---- What is written ------------------------------------------------------------------------------------------------
@@ -142,6 +156,7 @@ int train(TrainOptions& options, CLI::App& command) {
   OnnxModel model = OnnxModel::load(options.model);
   if (options.replace_head) model = with_head(model, *options.replace_head, options.recipe.seed);
   const RunData data = load(options);
+  fit_batch_size(command, options, data.splits.train);
   Recipe recipe = resolve(options, data.splits.train);
   recipe.profile = true;
   Trainer trainer(importer_of(model, shapes_of(data.splits.train)), data.splits.train, data.evaluation(), recipe);

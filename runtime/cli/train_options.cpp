@@ -1,5 +1,7 @@
 #include "runtime/cli/train_options.h"
 
+#include <limits>
+
 #include "runtime/cli/recipe_file.h"
 #include "runtime/train/initialize.h"
 #include "runtime/train/policy_of.h"
@@ -96,7 +98,7 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
       .add_option("--replace-head", o.replace_head,
                   "A new last layer of so many outputs, for other classes than the model was exported for")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 24).description(""))
+      ->check(within("--replace-head", 1, 1 << 24))
       ->group(kGroup);
   command
       .add_option("--freeze", o.recipe.freeze,
@@ -151,7 +153,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
   command.add_flag("--shuffle,!--no-shuffle", o.recipe.shuffle, "A new order of the samples each epoch (default)")
       ->group(kGroup);
   command.add_option("--seed", o.recipe.seed, "Of shuffling, augmentation, rounding and dropout")
-      ->check([](const std::string& text) { return text.starts_with('-') ? text + " is negative" : std::string(); })
+      ->check(within("--seed", 0, std::numeric_limits<uint64_t>::max()))
       ->type_name("N")
       ->group(kGroup)
       ->capture_default_str();

@@ -7,8 +7,8 @@
 namespace marvin {
 
 constexpr int kSuccess = 0;
-constexpr int kFailure = 1;        // the user's files, data or values are wrong
-constexpr int kUsage = 2;          // the command line is
+constexpr int kFailure = 1;        // the user's files, data or values (numbers out of range, unknown words) are wrong
+constexpr int kUsage = 2;          // the command line is: flags, or numbers that are none
 constexpr int kNotApplicable = 3;  // of run --test-data
 constexpr int kDefect = 70;        // marvin itself is wrong: EX_SOFTWARE of sysexits.h
 

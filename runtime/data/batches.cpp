@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/data/convert.h"
+#include "runtime/data/npy.h"
 #include "runtime/data/random.h"
 #include "runtime/ir/error.h"
 
@@ -46,10 +47,14 @@ bool holds_images(std::span<const int64_t> extents, std::span<const int64_t> ima
 
 SampleSplit split(const Dataset& dataset, double fraction, uint64_t seed) {
   std::vector<int64_t> samples = all_samples(dataset);
+  if (!(fraction > 0 && fraction < 1)) throw Error("--val-split ", fraction, " makes no sense; it is between 0 and 1");
   const double count = std::round(fraction * static_cast<double>(samples.size()));
-  if (!(count >= 1 && count < static_cast<double>(samples.size()))) {
-    throw Error("a fraction of ", fraction, " of ", samples.size(),
-                " samples leaves none to validate with or none to train on; expected a fraction between 0 and 1");
+  if (count < 1) {
+    throw Error("--val-split ", fraction, " of ", samples.size(), " samples is none; give ",
+                1 / static_cast<double>(samples.size()), " for one, or more");
+  }
+  if (count >= static_cast<double>(samples.size())) {
+    throw Error("--val-split ", fraction, " of ", samples.size(), " samples is all, which leaves none to train on; give less");
   }
   shuffle_in_place(samples, random_bits(seed, Purpose::split));
   const std::vector<int64_t>::iterator middle = samples.begin() + static_cast<int64_t>(count);
@@ -61,9 +66,11 @@ SampleSplit split(const Dataset& dataset, double fraction, uint64_t seed) {
 BatchReader::BatchReader(const Dataset& dataset, const Preprocess& preprocess, BatchOptions options)
     : options_(std::move(options)), samples_(options_.samples ? *options_.samples : all_samples(dataset)) {
   order_ = samples_;
+  file_ = dataset.source;
   if (options_.batch_size < 1) throw Error("a batch size of ", options_.batch_size, "; expected at least 1");
   if (batches_per_epoch() == 0) {
-    throw Error("a batch size of ", options_.batch_size, " for ", samples(), " samples; expected at most as many");
+    throw Error("--batch-size ", options_.batch_size, " is more than the ", samples(), " samples to train on; give at most ",
+                samples());
   }
   if (dataset.kind == DataKind::arrays && preprocess != Preprocess{}) {
     throw Error("preprocess: arrays are fed as they are; only image data sets can be preprocessed");
@@ -108,9 +115,29 @@ void BatchReader::check(const Destination& destination) const {
     }
   }
   if (!fits) {
-    throw Error("array '", destination.array, "': the data set gives ", text_of(batch), " but the graph expects ",
-                text_of(wanted));
+    throw Error(file_, file_.empty() ? "" : ": ", "array '", destination.array, "': the data set gives ", text_of(batch),
+                " but the graph expects ", text_of(wanted), remedy(source, destination));
   }
+}
+
+// "; what to do", or "" where that is not known.
+std::string BatchReader::remedy(const Source& source, const Destination& destination) const {
+  const Type &wanted = destination.type, &batch = source.batch;
+  if (transform_ && destination.array == "input") return "";
+  const bool is_label = destination.array == "labels";
+  if (is_label && is_integer(batch.dtype) && is_float(wanted.dtype))
+    return "; class labels need --loss cross-entropy or nll, and this loss numbers for every score";
+  if (is_label && !is_integer(batch.dtype) && is_integer(wanted.dtype))
+    return "; class labels are integers, and numbers to compare scores with need --loss mse, say";
+  if (wanted.rank() == 0 || wanted.elements() != batch.elements()) return "";
+  std::string calls;
+  if (wanted.shape != batch.shape) {
+    const Shape sample(wanted.shape.begin() + 1, wanted.shape.end());
+    calls = cat(".reshape(-1", sample.empty() ? "" : ",", text_of(sample), ")");
+  }
+  if (wanted.dtype != batch.dtype && !(is_label && is_integer(batch.dtype)) && !can_feed(batch.dtype, wanted.dtype))
+    calls += cat(".astype('", numpy_code(wanted.dtype), "')");
+  return calls.empty() ? "" : cat("; save it with numpy's ", calls);
 }
 
 void BatchReader::shuffle(int64_t epoch) {

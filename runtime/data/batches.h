@@ -48,7 +48,7 @@ class BatchReader {
 
   // The type of a batch of the array. Throws Error when there is no such array.
   Type batch_type(std::string_view array) const;
-  // Throws Error unless the array can be written to the type: the same as batch_type, or what can_feed it, or labels as i32 or i64 whatever
+  // Throws Error, saying how to mend the array, unless it can be written to the type: the same as batch_type, or what can_feed it, or labels as i32 or i64 whatever
   // integers they are stored as, or images n c h w flattened to n chw or, of one channel, as n h w.
   void check(const Destination& destination) const;
 
@@ -63,6 +63,7 @@ class BatchReader {
     Type batch;
   };
   const Source& source_of(std::string_view array) const;
+  std::string remedy(const Source& source, const Destination& destination) const;
   void shuffle(int64_t epoch);
   void write_images(const Source& source, int64_t epoch, int64_t begin, std::byte* out) const;
   void write_array(const Source& source, const Destination& destination, int64_t begin) const;
@@ -73,6 +74,7 @@ class BatchReader {
   int64_t epoch_ = -1;  // that order_ is of
   std::vector<Source> sources_;
   std::optional<ImageTransform> transform_;
+  std::string file_;  // of the data set
 };
 
 }  // namespace marvin

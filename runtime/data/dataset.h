@@ -26,6 +26,7 @@ struct Dataset {
   DataKind kind = DataKind::arrays;
   std::vector<NamedArray> arrays;  // at least one; equal first extents of at least 1
   int64_t classes = 0;             // labels are in [0, classes); 0 where unknown
+  std::string source;              // the file, for messages; empty where there is none
 
   int64_t samples() const { return arrays.front().values.type().shape[0]; }
   // None when there is no such array.

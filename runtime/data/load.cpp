@@ -88,7 +88,7 @@ DataSplits load_directory(const std::string& directory) {
 }
 
 DataSplits load_npz(const std::string& path) {
-  Dataset dataset{DataKind::arrays, read_npz(path), 0};
+  Dataset dataset{DataKind::arrays, read_npz(path), 0, path};
   check_samples(dataset, path);
   const NamedArray* labels = dataset.find("labels");
   if (labels && is_integer(labels->values.type().dtype)) dataset.classes = count_classes(labels->values);

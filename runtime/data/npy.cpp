@@ -113,6 +113,8 @@ DType numpy_dtype(DType dtype) {
   return is_narrow(dtype) ? DType::u8 : dtype;
 }
 
+std::string numpy_code(DType dtype) { return std::string(numpy_name(dtype).substr(1)); }
+
 NpyHeader parse_npy_dictionary(std::string_view text) {
   Scanner scanner(text);
   std::optional<DType> dtype;

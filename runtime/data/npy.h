@@ -23,6 +23,9 @@ NpyHeader parse_npy_dictionary(std::string_view text);
 // element to an element: bf16 in u16, floats of 8 and 4 bits in u8.
 DType numpy_dtype(DType dtype);
 
+// What numpy's astype() takes for the type: "f4" for f32.
+std::string numpy_code(DType dtype);
+
 // What stands in front of the elements of a row-major array, of its numpy_dtype: version 1, a multiple of 64 bytes.
 std::string npy_header(const Type& type);
 

@@ -45,6 +45,22 @@ std::vector<Weighted> attach_weighting(Graph& graph, uint64_t seed) {
   return weighted;
 }
 
+// By value: whether a FakeQuantize reads it, or what is computed from it.
+std::vector<bool> quantized_later(const Graph& graph) {
+  std::vector<bool> result(graph.value_count());
+  const std::vector<NodeId> nodes = live_nodes(graph);
+  for (size_t i = nodes.size(); i-- > 0;) {
+    const Node& node = graph[nodes[i]];
+    const bool later = node.op == "FakeQuantize" || std::ranges::any_of(node.outputs, [&](ValueId output) {
+                         return output.valid() && result[output.index];
+                       });
+    if (!later) continue;
+    for (const ValueId input : node.inputs)
+      if (input.valid()) result[input.index] = true;
+  }
+  return result;
+}
+
 class Checker {
  public:
   Checker(const Graph& model, const std::vector<NamedArray>& inputs, uint64_t seed) : inputs_(inputs), seed_(seed) {
@@ -69,19 +85,20 @@ class Checker {
  private:
   struct Source {
     std::string name;
-    bool is_input = false;
+    bool is_input = false, straight_through = false;
   };
 
   void find_sources(const Graph& graph) {
+    const std::vector<bool> straight_through = quantized_later(graph);
     for (const ValueId value : trainable_parameters(graph)) {
       if (graph.type_of(value).dtype != DType::f32) continue;
       wanted_.push_back(value);
-      sources_.push_back({graph[value].name, false});
+      sources_.push_back({graph[value].name, false, straight_through[value.index]});
     }
     for (const ValueId value : graph.inputs) {
       if (graph.type_of(value).dtype != DType::f32) continue;
       wanted_.push_back(value);
-      sources_.push_back({graph[value].name, true});
+      sources_.push_back({graph[value].name, true, straight_through[value.index]});
     }
   }
 
@@ -149,7 +166,8 @@ class Checker {
 
   GradientCheck check(const Source& source, const std::optional<Tensor>& gradient) {
     const std::span<float> elements = elements_of(source);
-    GradientCheck result{.name = source.name, .reached = gradient.has_value()};
+    GradientCheck result{
+        .name = source.name, .reached = gradient.has_value(), .straight_through = source.straight_through};
     result.type = source.is_input ? forward_->input_type(forward_->input_index(source.name))
                                   : parameters_.at(source.name).type();
     if (!gradient || elements.empty()) return result;

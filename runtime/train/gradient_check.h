@@ -13,6 +13,7 @@ struct GradientCheck {
   std::string name;    // the parameter's or input's
   Type type;
   bool reached = true;  // whether any gradient gets there
+  bool straight_through = false;  // whether it passed a FakeQuantize, where it is no derivative
   double norm = 0;      // of the symbolic gradient
   double error = 0;     // the largest difference of directional derivatives, beyond rounding, relative to the norm
 };

@@ -185,11 +185,25 @@ class Trainer::Impl {
                         .seed = recipe_.seed,
                         .step = static_cast<uint64_t>(step_ * recipe_.accumulate + part + 1),
                         .step_ns = plan.step_ns});
-    report.loss += plan.executor->output<float>(plan.loss)[0];
+    const float loss = plan.executor->output<float>(plan.loss)[0];
+    if (std::isnan(loss)) refuse_unlabelled(plan, report);
+    report.loss += loss;
     const Clock::time_point looked = Clock::now();
     if (is_last) formats_.look(plan, (step_ + 1) % per_epoch == 0);
     result_.policy_ns += ns_since(looked);
     report.ns += ns_since(start);
+  }
+
+  // The mean over no label is not a number.
+  static void refuse_unlabelled(StepPlan& plan, const StepReport& report) {
+    const LossInputs& loss = plan.compiled.loss;
+    if (!loss.ignore_index || !loss.labels.valid()) return;
+    const std::string& name = plan.compiled.graph[loss.labels].name;
+    const std::span<const int64_t> labels = plan.executor->input<int64_t>(plan.executor->input_index(name));
+    if (std::ranges::any_of(labels, [&](int64_t label) { return label != *loss.ignore_index; })) return;
+    throw Error("the batch of step ", report.step, " (epoch ", report.epoch, ") has no label that counts: all are ",
+                *loss.ignore_index, ", which --ignore-index leaves out, and the loss is the mean of nothing. Give a ",
+                "larger --batch-size, or take samples without labels that count out of the data");
   }
 
   void switch_formats(const StepReport& report, bool epoch_ends, const TrainingEvents& events) {

@@ -64,15 +64,40 @@ TEST_CASE("gradcheck checks a convolutional network") {
 
 TEST_CASE("gradcheck fails where a gradient is farther off than the tolerance") {
   const Fixture fixture;
-  ModelBuilder rounding;  // whose gradient is straight-through, and no derivative
-  rounding.input("x", {"n", 3}).initializer("one", Tensor::scalar(1.0f)).node("QuantizeLinear", {"x", "one"}, {"q"});
-  rounding.node("DequantizeLinear", {"q", "one"}, {"y"}).output("y");
-  write_file(fixture.model, rounding.model.SerializeAsString());
+  ModelBuilder kink;  // whose gradient at 0 is 0, while differences there are a half
+  kink.input("x", {"n", 3}).node("Relu", {"x"}, {"y"}).output("y");
+  write_file(fixture.model, kink.model.SerializeAsString());
+  fixture.give("x", Tensor(Type{DType::f32, {1, 3}}));
   const Outcome outcome = fixture.run({"--json"});
   CHECK(outcome.code == 1);
   CHECK(outcome.json().at("wrong") == 1);
   CHECK(outcome.json().at("gradients")[0].at("verdict") == "WRONG");
   CHECK(outcome.says("1 of 1 gradients differ by more than --tolerance 0.05"));
+}
+
+TEST_CASE("gradcheck does not call a straight-through gradient wrong") {
+  const Fixture fixture;
+  ModelBuilder rounding;
+  rounding.input("x", {"n", 3}).initializer("one", Tensor::scalar(1.0f)).node("QuantizeLinear", {"x", "one"}, {"q"});
+  rounding.node("DequantizeLinear", {"q", "one"}, {"y"}).output("y");
+  write_file(fixture.model, rounding.model.SerializeAsString());
+  const Outcome outcome = fixture.run({"--json"});
+  CHECK(outcome.code == 0);
+  CHECK(outcome.json().at("wrong") == 0);
+  CHECK(outcome.json().at("straight_through") == 1);
+  CHECK(outcome.json().at("gradients")[0].at("verdict") == "straight-through");
+  CHECK(fixture.run().out.find("1 passed straight through FakeQuantize") != std::string::npos);
+}
+
+TEST_CASE("gradcheck checks models of 16-bit floats in float32") {
+  const Fixture fixture;
+  ModelBuilder half;
+  half.input("x", {"n", 3}, DType::f16).node("Tanh", {"x"}, {"y"});
+  ModelBuilder::describe(*half.graph().add_output(), "y", {"n", 3}, DType::f16);
+  write_file(fixture.model, half.model.SerializeAsString());
+  const Outcome outcome = fixture.run();
+  CAPTURE(outcome.err);
+  CHECK(outcome.code == 0);
 }
 
 TEST_CASE("gradcheck's directions are those of its seed") {

@@ -97,6 +97,32 @@ TEST_CASE("what is said about the loss goes into recipe and model, and eval foll
   CHECK(run_marvin(plain).json().at("accuracy") == summary.at("accuracy"));
 }
 
+TEST_CASE("a batch without a label that counts is an error that says so") {
+  const Workshop workshop;
+  const std::string data = workshop.directory / "unlabelled.npz";
+  std::vector<NamedArray> arrays = read_npz(workshop.data);
+  for (NamedArray& array : arrays)
+    if (array.name == "labels") std::ranges::fill(array.values.as<int64_t>().subspan(16, 16), int64_t{-1});
+  write_npz(data, arrays);
+  const Outcome outcome = run_marvin({"train", model_path("mlp.onnx"), "--data", data, "--out", workshop.out, "--quiet",
+                                      "--batch-size", "16", "--no-shuffle", "--ignore-index", "-1"});
+  CHECK(outcome.code == 1);
+  CHECK(outcome.says("the batch of step 2 (epoch 1) has no label that counts: all are -1"));
+  CHECK_FALSE(outcome.says("Lower --lr"));
+}
+
+TEST_CASE("fewer samples than the usual batch are one batch, unless --batch-size says otherwise") {
+  const Workshop workshop;  // of 64 samples
+  const Outcome usual = run_marvin(workshop.train(workshop.out, {"--steps", "1"}));
+  CAPTURE(usual.err);
+  CHECK(usual.code == 0);
+  CHECK(usual.out.find("a batch is the 64 samples that there are to train on") != std::string::npos);
+  CHECK(workshop.recipe_of(workshop.out).at("batch-size") == 64);
+  const Outcome chosen = run_marvin(workshop.train(workshop.directory / "b", {"--batch-size", "65"}));
+  CHECK(chosen.code == 1);
+  CHECK(chosen.says("--batch-size 65 is more than the 64 samples to train on"));
+}
+
 TEST_CASE("settings of a loss that has not got them are refused") {
   const Workshop workshop;
   const Outcome named = run_marvin(workshop.train(workshop.out, {"--loss", "nll", "--label-smoothing", "0.1"}));

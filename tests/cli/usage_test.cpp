@@ -43,7 +43,6 @@ TEST_CASE("a wrong command line exits with 2, in one line that suggests what was
       {{"train", model_path("mlp.onnx"), "--data", "x.npz"}, "--out is required"},
       {{"train", model_path("mlp.onnx"), "--epochs", "many"}, "--epochs"},
       {{"train", model_path("mlp.onnx"), "--epochs", "1", "--steps", "1"}, "excludes"},
-      {{"check", model_path("mlp.onnx"), "--threads", "0"}, "--threads"},
       {{"check", model_path("mlp.onnx"), "--threads", "two"}, "--threads"},
       {{"check", model_path("mlp.onnx"), "another.onnx"}, "unexpected argument 'another.onnx'"},
       {{"run", model_path("mlp.onnx")}, "--test-data"},
@@ -52,6 +51,10 @@ TEST_CASE("a wrong command line exits with 2, in one line that suggests what was
       {{"inspect", model_path("mlp.onnx"), "--after", "plan_memory", "--format", "dot"}, "text or json"},
       {{"inspect", model_path("mlp.onnx"), "--timings", "--format", "svg"}, "text or json"},
       {{"bench", model_path("mlp.onnx")}, "--batch-size is required"},
+      {{"train", model_path("mlp.onnx"), "--seed", "1e3"}, "--seed"},
+      {{"train", model_path("mlp.onnx"), "--accumulate", "1e3"}, "--accumulate"},
+      {{"train", model_path("mlp.onnx"), "--replace-head", "ten"}, "--replace-head"},
+      {{"train", model_path("mlp.onnx"), "--lr", "fast"}, "--lr"},
       {{"train", model_path("mlp.onnx"), "--val-split", "0.1", "--eval-data", "x.npz"}, "excludes"},
   };
   for (const Case& c : cases) {
@@ -127,6 +130,15 @@ TEST_CASE("wrong files, data and values exit with 1, in one line that says what 
       {{"check", mlp, "--shape", "input="}, "the model's input is f32[1,1,28,28]"},
       {{"inspect", mlp, "--batch-size", "4", "--shape", "input=2,1,28,28"}, "the model's input is f32[4,1,28,28]"},
       {{"gradcheck", mlp, "--inputs", directory / "x.npz", "--tolerance", "nan"}, "--tolerance nan"},
+      {{"gradcheck", mlp, "--inputs", directory / "x.npz", "--seed", "-1"}, "--seed -1 makes no sense"},
+      {{"check", mlp, "--threads", "0"}, "--threads 0 makes no sense; it is from 1 to 1024"},
+      {{"check", mlp, "--threads", "99999999999999999999"}, "--threads 99999999999999999999 makes no sense"},
+      {{"train", mlp, "--replace-head", "0"}, "--replace-head 0 makes no sense; it is from 1 to 16777216"},
+      {{"train", mlp, "--seed", "-1"}, "--seed -1 makes no sense; it is from 0 to 18446744073709551615"},
+      {{"train", mlp, "--accumulate", "0"}, "--accumulate 0 makes no sense"},
+      {{"train", mlp, "--lr", "-1"}, "--lr -1 makes no sense"},
+      {{"train", mlp, "--optimizer", "foo"}, "--optimizer 'foo' is not known"},
+      {{"train", mlp, "--precision", "fixed:1"}, "--precision fixed:1"},
   };
   for (const Case& c : cases) {
     const Outcome outcome = run_marvin(c.arguments);

@@ -92,7 +92,7 @@ TEST_CASE("A last incomplete batch repeats its last sample, or is left out") {
   CHECK(BatchReader(dataset, {}, {.batch_size = 5, .drop_last = true}).batches_per_epoch() == 1);
   CHECK(BatchReader(dataset, {}, {.batch_size = 8}).batches_per_epoch() == 1);
   CHECK_THAT(error_of([&] { BatchReader(dataset, {}, {.batch_size = 6, .drop_last = true}); }),
-             Contains("a batch size of 6 for 5 samples"));
+             Contains("--batch-size 6 is more than the 5 samples to train on; give at most 5"));
   CHECK_THAT(error_of([&] { BatchReader(dataset, {}, {.batch_size = 0}); }), Contains("expected at least 1"));
 }
 
@@ -172,8 +172,10 @@ TEST_CASE("A split divides the samples at random and repeats by seed") {
   CHECK(sorted(all) == counting(50));
   CHECK(split(dataset, 0.2, 5).validation == parts.validation);
   CHECK(split(dataset, 0.2, 6).validation != parts.validation);
-  for (const double fraction : {0.0, 1.0, -0.5, 0.001, 0.999, double(NAN), 1e300}) {
-    CHECK_THAT(error_of([&] { split(dataset, fraction, 5); }), Contains("expected a fraction between 0 and 1"));
+  CHECK_THAT(error_of([&] { split(dataset, 0.001, 5); }), Contains("--val-split 0.001 of ") && Contains("is none; give"));
+  CHECK_THAT(error_of([&] { split(dataset, 0.999, 5); }), Contains("leaves none to train on"));
+  for (const double fraction : {0.0, 1.0, -0.5, double(NAN), 1e300}) {
+    CHECK_THAT(error_of([&] { split(dataset, fraction, 5); }), Contains("it is between 0 and 1"));
   }
   BatchReader reader(dataset, {}, {.batch_size = 4, .samples = parts.validation});
   CHECK(order(reader, 1) == parts.validation);
@@ -211,6 +213,36 @@ TEST_CASE("A destination of the wrong name, type or shape is an error that says 
   CHECK(!error("labels", {DType::f32, {2}}).empty());
   CHECK(!error("labels", {DType::i64, {2, 1}}).empty());
   CHECK_THAT(error("x", {DType::f32, {2}}), Contains("no array 'x'; it has 'input' and 'labels'"));
+}
+
+TEST_CASE("A destination that an array does not fit is an error that says how to mend the array") {
+  Dataset dataset{.kind = DataKind::arrays, .arrays = {}, .classes = 0, .source = "d.npz"};
+  dataset.arrays.push_back({"x", Tensor::of<uint8_t>({2, 4}, {1, 2, 3, 4, 5, 6, 7, 8})});
+  dataset.arrays.push_back({"labels", Tensor::of<int64_t>({2, 1}, {1, 0})});
+  dataset.arrays.push_back({"numbers", Tensor::of<double>({2}, {1, 0})});
+  const BatchReader reader(dataset, {}, {.batch_size = 2});
+  const auto error = [&](std::string_view name, Type type) {
+    return error_of([&] { reader.check({name, std::move(type), nullptr}); });
+  };
+  CHECK_THAT(error("x", {DType::f32, {2, 4}}), Contains("d.npz: array 'x': the data set gives u8[2,4]") &&
+                                                   Contains("save it with numpy's .astype('f4')"));
+  CHECK_THAT(error("x", {DType::f32, {2, 2, 2}}), Contains(".reshape(-1,2,2).astype('f4')"));
+  CHECK_THAT(error("labels", {DType::i64, {2}}), Contains("save it with numpy's .reshape(-1)"));
+  CHECK_THAT(error("labels", {DType::f32, {2, 3}}), Contains("class labels need --loss cross-entropy"));
+  CHECK_THAT(error("numbers", {DType::f32, {2}}), Contains(".astype('f4')"));
+}
+
+TEST_CASE("Arrays feed inputs of like types, rounded or checked") {
+  Dataset dataset;
+  dataset.arrays.push_back({"x", Tensor::of<float>({2}, {1.0f / 3, 2})});
+  dataset.arrays.push_back({"n", Tensor::of<int8_t>({2}, {-8, 9})});
+  BatchReader reader(dataset, {}, {.batch_size = 1});
+  Tensor half(Type{DType::f16, {1}}), four(Type{DType::i4, {1}});
+  const Destination to_half[] = {{"x", half.type(), half.data()}}, to_four[] = {{"n", four.type(), four.data()}};
+  reader.read(0, 0, to_half);
+  CHECK(half.as<Float16>()[0].bits == Float16(1.0f / 3).bits);
+  reader.read(0, 0, to_four);
+  CHECK_THAT(error_of([&] { reader.read(0, 1, to_four); }), Contains("array 'n': 9, in sample 1, does not fit in i4"));
 }
 
 TEST_CASE("Arrays are fed as they are") {
