@@ -52,9 +52,11 @@ CLI::Validator within(const std::string& flag, int64_t lowest, uint64_t highest)
     const bool whole = !digits.empty() && digits.find_first_not_of("0123456789") == std::string::npos;
     uint64_t size = 0;
     const bool overflows = std::from_chars(digits.data(), digits.data() + digits.size(), size).ec != std::errc();
-    const bool fits = !overflows && (negative ? lowest < 0 && size <= 0 - static_cast<uint64_t>(lowest)
-                                              : size <= highest && (lowest < 0 || size >= static_cast<uint64_t>(lowest)));
-    if (whole && !fits) throw Error(flag, " ", text, " makes no sense; it is from ", lowest, " to ", highest);
+    const bool below = negative ? lowest >= 0 || size > 0 - static_cast<uint64_t>(lowest)
+                                : lowest > 0 && size < static_cast<uint64_t>(lowest);
+    const bool above = !negative && size > highest;
+    if (whole && (overflows || below || above))
+      throw Error(flag, " ", text, " makes no sense; it is from ", lowest, " to ", highest);
     return std::string();
   };
   return CLI::Validator(check, "");

@@ -54,7 +54,8 @@ SampleSplit split(const Dataset& dataset, double fraction, uint64_t seed) {
                 1 / static_cast<double>(samples.size()), " for one, or more");
   }
   if (count >= static_cast<double>(samples.size())) {
-    throw Error("--val-split ", fraction, " of ", samples.size(), " samples is all, which leaves none to train on; give less");
+    throw Error("--val-split ", fraction, " of ", samples.size(), " samples is all, which leaves none to ",
+                "train on; give less");
   }
   shuffle_in_place(samples, random_bits(seed, Purpose::split));
   const std::vector<int64_t>::iterator middle = samples.begin() + static_cast<int64_t>(count);
@@ -69,8 +70,8 @@ BatchReader::BatchReader(const Dataset& dataset, const Preprocess& preprocess, B
   file_ = dataset.source;
   if (options_.batch_size < 1) throw Error("a batch size of ", options_.batch_size, "; expected at least 1");
   if (batches_per_epoch() == 0) {
-    throw Error("--batch-size ", options_.batch_size, " is more than the ", samples(), " samples to train on; give at most ",
-                samples());
+    throw Error("--batch-size ", options_.batch_size, " is more than the ", samples(), " samples to train on; give at ",
+                "most ", samples());
   }
   if (dataset.kind == DataKind::arrays && preprocess != Preprocess{}) {
     throw Error("preprocess: arrays are fed as they are; only image data sets can be preprocessed");
@@ -115,8 +116,8 @@ void BatchReader::check(const Destination& destination) const {
     }
   }
   if (!fits) {
-    throw Error(file_, file_.empty() ? "" : ": ", "array '", destination.array, "': the data set gives ", text_of(batch),
-                " but the graph expects ", text_of(wanted), remedy(source, destination));
+    throw Error(file_, file_.empty() ? "" : ": ", "array '", destination.array, "': the data set gives ",
+                text_of(batch), " but the graph expects ", text_of(wanted), remedy(source, destination));
   }
 }
 

@@ -48,8 +48,9 @@ class BatchReader {
 
   // The type of a batch of the array. Throws Error when there is no such array.
   Type batch_type(std::string_view array) const;
-  // Throws Error, saying how to mend the array, unless it can be written to the type: the same as batch_type, or what can_feed it, or labels as i32 or i64 whatever
-  // integers they are stored as, or images n c h w flattened to n chw or, of one channel, as n h w.
+  // Throws Error, saying how to mend the array, unless it can be written to the type: the same as batch_type, or what
+  // can_feed it, or labels as i32 or i64 whatever integers they are stored as, or images n c h w flattened to n chw or,
+  // of one channel, as n h w.
   void check(const Destination& destination) const;
 
   // Writes batch `index` of [0, batches_per_epoch()) and returns how many of its samples are valid: batch_size, or

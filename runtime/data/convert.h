@@ -7,8 +7,8 @@
 
 namespace marvin {
 
-// Whether elements of `from` can be read where `to` is expected: the same type; floats of 16 and 32 bits for each other;
-// and for what numpy has no type for what stands in its place (numpy_dtype), which for i4 may be its byte in u8 as well.
+// Whether elements of `from` can be read where `to` is expected: the same type; floats of 16 and 32 bits for each
+// other; and for what numpy has no type for what stands in its place (numpy_dtype), which for i4 may be its byte in u8.
 bool can_feed(DType from, DType to);
 
 // Writes `count` elements as `to`: floats of 16 bits rounded to nearest, halves to even; other pairs of can_feed, and

@@ -172,7 +172,8 @@ TEST_CASE("A split divides the samples at random and repeats by seed") {
   CHECK(sorted(all) == counting(50));
   CHECK(split(dataset, 0.2, 5).validation == parts.validation);
   CHECK(split(dataset, 0.2, 6).validation != parts.validation);
-  CHECK_THAT(error_of([&] { split(dataset, 0.001, 5); }), Contains("--val-split 0.001 of ") && Contains("is none; give"));
+  CHECK_THAT(error_of([&] { split(dataset, 0.001, 5); }),
+             Contains("--val-split 0.001 of ") && Contains("is none; give"));
   CHECK_THAT(error_of([&] { split(dataset, 0.999, 5); }), Contains("leaves none to train on"));
   for (const double fraction : {0.0, 1.0, -0.5, double(NAN), 1e300}) {
     CHECK_THAT(error_of([&] { split(dataset, fraction, 5); }), Contains("it is between 0 and 1"));
