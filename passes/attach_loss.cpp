@@ -78,6 +78,8 @@ const std::vector<LossRule>& rules() {
 }
 
 void check_options(const LossOptions& options, const LossRule* rule) {
+  if (!options.output.empty() && !rule)
+    throw Error("the loss ", options.name, " is an output itself; an output to compute a loss from is for the others");
   if (options.label_smoothing != 0 && options.name != "cross-entropy")
     throw Error("label smoothing is for cross-entropy, not for ", options.name);
   if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
@@ -88,10 +90,20 @@ void check_options(const LossOptions& options, const LossRule* rule) {
 
 bool is_scalar_float(const Type& type) { return is_float(type.dtype) && type.elements() == 1 && type.rank() == 0; }
 
-ValueId first_float_output(const Graph& graph) {
+std::vector<std::string> float_outputs(const Graph& graph) {
+  std::vector<std::string> names;
   for (const ValueId output : graph.outputs)
-    if (is_float(graph.type_of(output).dtype)) return output;
-  throw Error("the model has no float output that a loss could be computed from");
+    if (is_float(graph.type_of(output).dtype)) names.push_back(graph[output].name);
+  return names;
+}
+
+ValueId compared_output(const Graph& graph, const LossOptions& options) {
+  const std::vector<std::string> names = float_outputs(graph);
+  if (names.empty()) throw Error("the model has no float output that a loss could be computed from");
+  if (options.output.empty()) return graph.find(names[0]);
+  if (std::ranges::find(names, options.output) == names.end())
+    throw Error("the model has no float output '", options.output, "' to compute the loss from; there are ", join(names));
+  return graph.find(options.output);
 }
 
 // The operand of a Softmax that ends the model, else the value itself.
@@ -153,6 +165,12 @@ std::string default_loss(const Graph& graph, bool integer_labels) {
   return integer_labels ? "cross-entropy" : "mse";
 }
 
+std::string loss_output(const Graph& graph, const LossOptions& options) {
+  const std::vector<std::string> names = float_outputs(graph);
+  if (!options.output.empty() || options.name.starts_with("output:") || names.size() < 2) return options.output;
+  return names[0];
+}
+
 LossInputs attach_loss(Graph& graph, const LossOptions& options) {
   const std::string& name = options.name;
   if (name.starts_with("output:")) {
@@ -165,7 +183,7 @@ LossInputs attach_loss(Graph& graph, const LossOptions& options) {
                 suggestion(name, loss_names()));
   }
   check_options(options, &*rule);
-  ValueId scores = first_float_output(graph);
+  ValueId scores = compared_output(graph, options);
   if (name == "cross-entropy") scores = logits_of(graph, scores);
   const bool classifies = !rule->classification.empty();
   const ValueId labels = graph.add_input(graph.unused_name("labels"), label_type(graph.type_of(scores), classifies));

@@ -10,6 +10,7 @@ namespace marvin {
 
 struct LossOptions {
   std::string name;                     // of loss_names(), or "output:NAME"
+  std::string output;                   // what is compared with the labels; "": the first float output
   double label_smoothing = 0;           // of cross-entropy: the share of every label that is spread over all classes
   std::optional<int64_t> ignore_index;  // of cross-entropy and nll: the label that counts for nothing
   bool operator==(const LossOptions&) const = default;
@@ -22,6 +23,9 @@ const std::vector<std::string>& loss_names();
 // else cross-entropy for integer labels and mse for real ones.
 std::string default_loss(const Graph& graph, bool integer_labels);
 
+// The output that this loss is computed from; "" for output:NAME, and where the graph has one float output alone.
+std::string loss_output(const Graph& graph, const LossOptions& options);
+
 // What the loss was built from; neither is known of a loss in the model that does not compare scores with an input.
 struct LossInputs {
   ValueId
@@ -30,7 +34,7 @@ struct LossInputs {
   std::optional<int64_t> ignore_index;  // the class label that counts for nothing
 };
 
-// Gives the graph a scalar loss over its first float output and an input `labels` (i64 of the scores' shape without the
+// Gives the graph a scalar loss over one of its float outputs and an input `labels` (i64 of the scores' shape without the
 // class axis for cross-entropy and nll, floats of the scores' shape otherwise), or makes "output:NAME" the loss. The
 // mean over the batch is taken, as PyTorch's losses do. A Softmax in front of cross-entropy is looked through: its
 // operand holds the logits. kl takes log-probabilities. Throws Error on an unknown name, options that the loss has not,

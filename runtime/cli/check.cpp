@@ -17,7 +17,7 @@ namespace {
 
 struct CheckOptions {
   CommonOptions common;
-  std::string model, loss;
+  std::string model, loss, loss_output;
   int64_t batch_size = 0;  // as the file says
   InputShapes shapes;
 };
@@ -30,7 +30,7 @@ struct Verdict {
 struct Report {
   std::vector<Verdict> nodes;
   std::string cannot_run, cannot_train;  // "" where it can
-  std::string loss;
+  std::string loss, loss_output;       // the output is "" where there is but one
   int64_t parameters = 0;              // elements that are trained
   int64_t products = 0, slots = 0;     // that are quantized, and the values that they read
   std::vector<std::string> untrained;  // parameters that no gradient reaches
@@ -164,8 +164,10 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
   std::optional<GradientPath> path;
   Graph with_loss = graph;
   report.cannot_train = error_of([&] {
-    const LossOptions loss{.name = options.loss.empty() ? usual_loss(graph) : options.loss};
+    const LossOptions loss{.name = options.loss.empty() ? usual_loss(graph) : options.loss,
+                           .output = options.loss_output};
     report.loss = loss.name;
+    report.loss_output = loss_output(graph, loss);
     attach_loss(with_loss, loss);
     const std::vector<ValueId> parameters = trainable_parameters(with_loss);
     for (const ValueId parameter : parameters) report.parameters += with_loss.type_of(parameter).elements();
@@ -199,6 +201,7 @@ Json to_json(const Report& report) {
           {"trains", report.cannot_train.empty()},
           {"why_not", report.cannot_run.empty() ? report.cannot_train : report.cannot_run},
           {"loss", report.loss},
+          {"loss_output", report.loss_output},
           {"parameters", report.parameters},
           {"untrained", report.untrained},
           {"quantized_products", report.products},
@@ -215,7 +218,8 @@ std::string to_text(const Report& report) {
              report.cannot_run.empty() ? "yes: " : "no: ", count(report.nodes, &Verdict::runs, "yes"), " of ",
              report.nodes.size(), " nodes\ntrains     ",
              report.cannot_train.empty()
-                 ? cat("yes: ", grouped_text(report.parameters), " parameters, loss ", report.loss)
+                 ? cat("yes: ", grouped_text(report.parameters), " parameters, loss ", report.loss,
+                       report.loss_output.empty() ? "" : " of the output " + report.loss_output)
                  : cat("no: ", report.cannot_train),
              report.untrained.empty() ? "" : cat("; no gradient reaches ", join(report.untrained)),
              "\nquantizes  ", report.products, report.products == 1 ? " product" : " products", " of ", report.slots,
@@ -238,6 +242,7 @@ Verb add_check(CLI::App& app) {
   add_model(*command, options->model);
   command->add_option("--loss", options->loss, "As train takes it; chosen by the model's outputs when not given")
       ->type_name("LOSS");
+  command->add_option("--loss-output", options->loss_output, "As train takes it")->type_name("NAME");
   add_batch_size(*command, options->batch_size);
   add_shapes(*command, options->shapes);
   add_common_options(*command, options->common);

@@ -61,6 +61,10 @@ Verb add_eval(CLI::App& app) {
   command->add_option("--loss", options->evaluation.loss, "As train takes it; the one trained with when not given")
       ->type_name("LOSS");
   command
+      ->add_option("--loss-output", options->evaluation.loss_output,
+                   "The output that is compared with the labels; the one trained with when not given")
+      ->type_name("NAME");
+  command
       ->add_option("--ignore-index", options->evaluation.ignore_index,
                    "The class label that counts for nothing, of cross-entropy and nll")
       ->type_name("N");

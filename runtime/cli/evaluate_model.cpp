@@ -17,6 +17,8 @@ Preprocess preprocess_for(const OnnxModel& model, const Dataset& train) {
 LossOptions loss_for(const OnnxModel& model, const ImportModel& import, const Dataset& data,
                      const EvaluationOptions& options) {
   LossOptions loss = options.loss.empty() ? stored_loss(model) : LossOptions{.name = options.loss};
+  if (!loss.name.starts_with("output:")) loss.output = stored_loss(model).output;
+  if (!options.loss_output.empty()) loss.output = options.loss_output;
   if (options.ignore_index) loss.ignore_index = options.ignore_index;
   if (!loss.name.empty()) return loss;
   const NamedArray* labels = data.find("labels");

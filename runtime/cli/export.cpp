@@ -97,7 +97,10 @@ void add_final_formats(const std::string& source, Formats& formats) {
 
 void export_training(const OnnxModel& model, const ExportVerbOptions& options) {
   GraphOptions graph_options = options.graph;
-  if (graph_options.loss.empty()) graph_options.loss = stored_loss(model).name;
+  if (graph_options.loss.empty()) {
+    graph_options.loss = stored_loss(model).name;
+    if (graph_options.loss_output.empty()) graph_options.loss_output = stored_loss(model).output;
+  }
   const Graph graph = training_model(model, options.source, graph_options);
   Formats formats = assumed_formats(training_slots(graph, graph_options), graph_options.precision);
   if (graph_options.precision != "float32") {
@@ -183,7 +186,7 @@ Verb add_export(CLI::App& app) {
   add_graph_options(*command, options->graph);
   add_common_options(*command, options->common);
   command->footer(
-      "--batch-size, --shape, --loss, --optimizer, --precision and --backend are of --format training alone.\n"
+      "--batch-size, --shape, --loss, --loss-output, --optimizer, --precision and --backend are of --format training alone.\n"
       "qdq reaches products that are nodes of the model's own graph (Conv, Gemm, MatMul ...). Those inside of an Einsum,\n"
       "LSTM, GRU, RNN or Attention, of a function, branch or loop stay in float32 in that file, and export names them.\n\n"
       "Examples:\n"

@@ -6,7 +6,8 @@ namespace marvin {
 namespace {
 
 constexpr const char* kPreprocess = "marvin.preprocess";
-constexpr const char *kLoss = "marvin.loss", *kSmoothing = "marvin.label-smoothing", *kIgnored = "marvin.ignore-index";
+constexpr const char *kLoss = "marvin.loss", *kLossOutput = "marvin.loss-output";
+constexpr const char *kSmoothing = "marvin.label-smoothing", *kIgnored = "marvin.ignore-index";
 constexpr std::string_view kFormat = "marvin.format.";
 constexpr const char *kFixedPoint = "marvin.fixed-point", *kInNodes = "nodes", *kInFormats = "formats";
 
@@ -45,6 +46,7 @@ Json to_json(const Preprocess& preprocess) {
 
 Metadata training_metadata(const Preprocess& preprocess, const LossOptions& loss, const Formats& formats) {
   Metadata metadata = {{kPreprocess, json_text(to_json(preprocess))}, {kLoss, loss.name}};
+  metadata[kLossOutput] = loss.output;
   if (loss.label_smoothing != 0) metadata[kSmoothing] = json_text(json_number(loss.label_smoothing));
   if (loss.ignore_index) metadata[kIgnored] = std::to_string(*loss.ignore_index);
   if (!formats.empty()) metadata[kFixedPoint] = kInFormats;
@@ -81,7 +83,7 @@ Formats stored_formats(const OnnxModel& model) {
 }
 
 LossOptions stored_loss(const OnnxModel& model) {
-  LossOptions loss{.name = model.metadata(kLoss)};
+  LossOptions loss{.name = model.metadata(kLoss), .output = model.metadata(kLossOutput)};
   if (const std::string text = model.metadata(kSmoothing); !text.empty())
     loss.label_smoothing = parse_number<double>(kSmoothing, text);
   if (const std::string text = model.metadata(kIgnored); !text.empty())

@@ -129,7 +129,8 @@ void write_model(const OnnxModel& model, const Trainer& trainer, const TrainOpti
 
 void print_begin(const TrainOptions& options, const RunData& data, const Trainer& trainer) {
   if (!options.common.prints_text()) return;
-  print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss().name, ", precision ",
+  print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss().name,
+                 trainer.loss().output.empty() ? "" : cat(" of the output ", trainer.loss().output), ", precision ",
                  options.recipe.precision));
   if (!trainer.untrained().empty())
     print_line(cat("no gradient reaches ", join(trainer.untrained()), ": these stay as they are (marvin check says why)"));

@@ -55,6 +55,12 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
       ->type_name("LOSS")
       ->group(kGroup);
   command
+      .add_option("--loss-output", o.recipe.loss.output,
+                  "The output that is compared with the labels, of losses other than output:NAME; the first of real "
+                  "numbers when not given")
+      ->type_name("NAME")
+      ->group(kGroup);
+  command
       .add_option("--label-smoothing", o.recipe.loss.label_smoothing,
                   "Share of every label that is spread over all classes, of cross-entropy")
       ->type_name("X")
@@ -221,6 +227,7 @@ const std::vector<Dependence>& dependences() {
   const auto ignores = [](const Recipe& recipe) {
     return recipe.loss.name.empty() || recipe.loss.name == "cross-entropy" || recipe.loss.name == "nll";
   };
+  const auto compares = [](const Recipe& recipe) { return !recipe.loss.name.starts_with("output:"); };
   // Formats of float32 and fixed:WL.FL stay as they are, those of a recording change when they did.
   const auto switches = [](const Recipe& recipe) {
     const std::unique_ptr<SwitchPolicy> policy = policy_of(recipe.precision);
@@ -228,6 +235,7 @@ const std::vector<Dependence>& dependences() {
   };
   static const std::vector<Dependence> list = {{"momentum", "optimizer", has_momentum},
                                                {"nesterov", "optimizer", sgd},
+                                               {"loss-output", "loss", compares},
                                                {"label-smoothing", "loss", smooths},
                                                {"ignore-index", "loss", ignores},
                                                {"step-epochs", "lr-schedule", step},
@@ -319,6 +327,7 @@ Json recipe_json(const TrainOptions& options, const Recipe& recipe, const LossOp
   for (const Dependence& dependence : dependences())
     if (!dependence.holds(recipe)) json.erase(dependence.setting);
   if (options.replace_head) json["replace-head"] = *options.replace_head;
+  if (!loss.output.empty()) json["loss-output"] = loss.output;
   if (loss.label_smoothing > 0) json["label-smoothing"] = loss.label_smoothing;
   if (loss.ignore_index) json["ignore-index"] = *loss.ignore_index;
   if (recipe.validation_split > 0) json["val-split"] = recipe.validation_split;

@@ -12,7 +12,7 @@ CompileOptions compile_options(const Graph& model, const GraphOptions& options, 
   check_word("--optimizer", options.optimizer, optimizer_names());
   OptimizerOptions optimizer{.name = options.optimizer};
   const std::unique_ptr<SwitchPolicy> policy = policy_of(options.precision);
-  return {.loss = {.name = options.loss.empty() ? usual_loss(model) : options.loss},
+  return {.loss = {.name = options.loss.empty() ? usual_loss(model) : options.loss, .output = options.loss_output},
           .optimizer = optimizer,
           .formats = formats,
           .treatment = policy ? policy->treatment() : Treatment{},
@@ -26,6 +26,7 @@ void add_graph_options(CLI::App& command, GraphOptions& options) {
   add_shapes(command, options.shapes);
   command.add_option("--loss", options.loss, "As train takes it; chosen by the model's outputs when not given")
       ->type_name("LOSS");
+  command.add_option("--loss-output", options.loss_output, "As train takes it")->type_name("NAME");
   command.add_option("--optimizer", options.optimizer, join(optimizer_names(), " or "))
       ->type_name("NAME")
       ->capture_default_str();
@@ -42,6 +43,7 @@ std::span<const GraphFlag> graph_flags() {
   static constexpr GraphFlag kFlags[] = {{"--batch-size", "import"},
                                          {"--shape", "import"},
                                          {"--loss", "attach_loss"},
+                                         {"--loss-output", "attach_loss"},
                                          {"--optimizer", "append_optimizer"},
                                          {"--precision", "insert_quantization"},
                                          {"--backend", "select_kernels"}};

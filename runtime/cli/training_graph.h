@@ -13,7 +13,8 @@ namespace marvin {
 struct GraphOptions {
   int64_t batch_size = 0;  // as the file says
   InputShapes shapes;
-  std::string loss;  // empty: the default one
+  std::string loss;         // empty: the default one
+  std::string loss_output;  // empty: the first
   std::string optimizer = "sgd";
   std::string precision = "adaptive";
   std::string backend = "auto";

@@ -107,6 +107,7 @@ class Trainer::Impl {
   LossOptions chosen_loss() const {
     LossOptions loss = recipe_.loss;
     if (loss.name.empty()) loss.name = default_loss(model_, has_integer_labels(train_));
+    loss.output = loss_output(model_, loss);
     return loss;
   }
 

@@ -45,6 +45,21 @@ std::string refusal_of(const LossOptions& options) {
 
 }  // namespace
 
+TEST_CASE("a loss is computed from the first float output, or from the one that is named") {
+  const Graph model = from_text("graph g { input %x: f32[4,3] %a = Relu(%x) %b = Abs(%x) output %a output %b }");
+  const auto compared = [&](const LossOptions& options) {
+    Graph graph = model;
+    return graph[attach_loss(graph, options).scores].name;
+  };
+  CHECK(compared({.name = "mse"}) == "a");
+  CHECK(compared({.name = "mse", .output = "b"}) == "b");
+  CHECK(loss_output(model, {.name = "mse"}) == "a");
+  CHECK(loss_output(model, {.name = "mse", .output = "b"}) == "b");
+  CHECK(loss_output(model, {.name = "output:a"}).empty());
+  CHECK_THROWS_AS(compared({.name = "mse", .output = "x"}), Error);
+  CHECK_THROWS_AS(compared({.name = "output:a", .output = "b"}), Error);
+}
+
 TEST_CASE("losses of classes are PyTorch's") {
   check({.name = "cross-entropy"}, kClasses, 1.0405769f,
         {0.043822598f, 0.0097781429f, -0.053600743f, -0.070389912f, 0.051459149f, 0.018930765f, 0.06487412f,
