@@ -11,24 +11,23 @@ namespace {
 
 // ---- Blocks of rows -------------------------------------------------------------------------------------------------
 
-constexpr int64_t kBlockElements = 4096;
+constexpr int64_t kBlockRows = 32;  // few, since float32 sums of more lose what ten steps of a deep network show
 
 struct RowBlocks {
   explicit RowBlocks(const ChannelShape& shape)
       : channels(shape.channels),
         rows(shape.batch * shape.inner),
-        block(std::clamp<int64_t>(kBlockElements / std::max<int64_t>(1, channels), 16, 256)),
-        count(ceil_div(rows, block)) {}
-  int64_t rows_of(int64_t i) const { return std::min(block, rows - i * block); }
+        count(ceil_div(rows, kBlockRows)) {}
+  int64_t rows_of(int64_t i) const { return std::min(kBlockRows, rows - i * kBlockRows); }
 
   // Calls body(index, rows, first element) for all blocks, in parallel.
   template <class Body>
   void each(Body&& body) const {
 #pragma omp parallel for schedule(static) if (rows * channels >= kParallelElements)
-    for (int64_t i = 0; i < count; ++i) body(i, rows_of(i), i * block * channels);
+    for (int64_t i = 0; i < count; ++i) body(i, rows_of(i), i * kBlockRows * channels);
   }
 
-  int64_t channels, rows, block, count;
+  int64_t channels, rows, count;
 };
 
 // By block and channel, and vectors by channel.
