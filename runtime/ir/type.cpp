@@ -85,6 +85,9 @@ int64_t elements(const Shape& shape) {
     if (count > kLimit / extent) throw Error("the shape [", text_of(shape), "] is absurdly large");
     count *= extent;
   }
+  // Loops over the other extents of nothing end soon.
+  constexpr int64_t kEmptyLimit = int64_t{1} << 28;
+  if (is_empty && count > kEmptyLimit) throw Error("the shape [", text_of(shape), "] is absurdly large");
   return is_empty ? 0 : count;
 }
 

@@ -273,6 +273,7 @@ TEST_CASE("what the basic ops cannot compute is refused with a reason") {
       {"input %a: f32[2] constant %s: i64[4] = {4294967296, -1, 4294967296, 2} %y = Reshape(%a, %s)", "absurdly large"},
       {"input %a: f32[0,16777216,16777216,16777216] %y = Flatten(%a)", "absurdly large"},
       {"input %a: f32[5,4611686018427387904,0] %y = Flatten(%a)", "absurdly large"},
+      {"input %a: i32[1099511627776,0] %y = EyeLike(%a)", "absurdly large"},
       {"input %a: f32[2] constant %s: i64[1] = {0} %y = Squeeze(%a, %s)", "not 1"},
       {"input %a: f32[2] constant %s: i64[2] = {0, 0} %y = Unsqueeze(%a, %s)", "listed twice"},
       {"input %a: f32[2] constant %s: i64[1] = {1} %y = ReduceSum(%a, %s)", "axis 1"},
