@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/kernels/layouts.h"
 #include "runtime/kernels/scratch.h"
 
 namespace marvin {
@@ -171,15 +172,18 @@ void ConvWords::copy_slab(const Part& part, Words source, const Task& task, std:
 
 // tile[pixel][kTileLanes of channels] to the output, from pixel `first` of a row on.
 void ConvWords::write(const Part& part, const Task& task, int64_t row, int64_t first, int64_t pixels, int64_t channel,
-                      int64_t channels, const float* tile, const Shared& shared) {
+                      int64_t channels, float* tile, const Shared& shared) {
   const TapConv& conv = part.conv;
   const auto& [depth, height, width] = conv.axes;
   const int64_t line =
       (depth.first + task.plane * depth.out_step) * height.extent + height.first + row * height.out_step;
   const int64_t begin = line * width.extent + width.first + first * width.out_step;
   float* to = shared.out + (task.image * conv.groups * conv.out + channel) * conv.plane() + begin;
-  const float* bias = shared.bias ? shared.bias + channel : nullptr;
-  transpose_add(tile, pixels, channels, kTileLanes, bias, to, width.out_step, conv.plane());
+  for (int64_t p = 0; shared.bias && p < pixels; ++p)
+    for (int64_t c = 0; c < channels; ++c) tile[p * kTileLanes + c] += shared.bias[channel + c];
+  if (width.out_step == 1) return transpose_tile(tile, kTileLanes, pixels, channels, to, conv.plane());
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t p = 0; p < pixels; ++p) to[c * conv.plane() + p * width.out_step] = tile[p * kTileLanes + c];
 }
 
 void ConvWords::multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared) {

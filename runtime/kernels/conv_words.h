@@ -66,7 +66,7 @@ class ConvWords {
   static void copy_slab(const Part& part, Words source, const Task& task, std::byte* slab);
   static void multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared);
   static void write(const Part& part, const Task& task, int64_t row, int64_t first, int64_t pixels, int64_t channel,
-                    int64_t channels, const float* tile, const Shared& shared);
+                    int64_t channels, float* tile, const Shared& shared);
 
   std::vector<Part> parts_;
   int weight_bytes_;

@@ -227,36 +227,6 @@ MARVIN_VNNI void round_totals(const int32_t* totals, int64_t count, float scale,
     _mm512_storeu_ps(y + i, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(totals + i)), _mm512_set1_ps(scale)));
 }
 
-MARVIN_VNNI void transpose_add(const float* tile, int64_t rows, int64_t columns, int64_t tile_pitch, const float* bias,
-                               float* y, int64_t row_step, int64_t column_pitch) {
-  const int64_t whole_rows = row_step == 1 ? rows / 4 * 4 : 0;
-  int64_t c = 0;
-  for (; c + 4 <= columns && whole_rows > 0; c += 4) {
-    const __m128 shift = bias ? _mm_loadu_ps(bias + c) : _mm_setzero_ps();
-    for (int64_t r = 0; r < whole_rows; r += 4) {
-      const float* from = tile + r * tile_pitch + c;
-      __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + tile_pitch), d = _mm_loadu_ps(from + 2 * tile_pitch);
-      __m128 e = _mm_loadu_ps(from + 3 * tile_pitch);
-      if (bias) {
-        a = _mm_add_ps(a, shift);
-        b = _mm_add_ps(b, shift);
-        d = _mm_add_ps(d, shift);
-        e = _mm_add_ps(e, shift);
-      }
-      _MM_TRANSPOSE4_PS(a, b, d, e);
-      float* to = y + c * column_pitch + r;
-      _mm_storeu_ps(to, a);
-      _mm_storeu_ps(to + column_pitch, b);
-      _mm_storeu_ps(to + 2 * column_pitch, d);
-      _mm_storeu_ps(to + 3 * column_pitch, e);
-    }
-  }
-  // What no square of four by four covers.
-  for (int64_t i = 0; i < columns; ++i)
-    for (int64_t r = i < c ? whole_rows : 0; r < rows; ++r)
-      y[i * column_pitch + r * row_step] = bias ? tile[r * tile_pitch + i] + bias[i] : tile[r * tile_pitch + i];
-}
-
 #else
 
 // Nothing calls these where dot_is_available() says no.
@@ -272,7 +242,6 @@ void dot_words(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void add_sums(const int32_t*, int64_t, int32_t, int64_t*) {}
 void round_totals(const int64_t*, int64_t, float, float*) {}
 void round_totals(const int32_t*, int64_t, float, float*) {}
-void transpose_add(const float*, int64_t, int64_t, int64_t, const float*, float*, int64_t, int64_t) {}
 
 #endif
 

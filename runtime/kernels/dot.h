@@ -78,8 +78,5 @@ void add_sums(const int32_t* sums, int64_t count, int32_t factor, int64_t* total
 // y[i] = float32(totals[i]) * scale. The scale is a power of two.
 void round_totals(const int64_t* totals, int64_t count, float scale, float* y);
 void round_totals(const int32_t* totals, int64_t count, float scale, float* y);
-// y[c * column_pitch + r * row_step] = tile[r * tile_pitch + c] + bias[c], no bias where it is null.
-void transpose_add(const float* tile, int64_t rows, int64_t columns, int64_t tile_pitch, const float* bias, float* y,
-                   int64_t row_step, int64_t column_pitch);
 
 }  // namespace marvin

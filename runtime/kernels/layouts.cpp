@@ -31,6 +31,8 @@ inline void transpose_square(const float* from, int64_t from_pitch, float* to, i
 }
 #endif
 
+}  // namespace
+
 void transpose_tile(const float* from, int64_t from_pitch, int64_t rows, int64_t columns, float* to, int64_t to_pitch) {
   const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
   for (int64_t column = 0; column < whole_columns; column += 4)
@@ -40,8 +42,6 @@ void transpose_tile(const float* from, int64_t from_pitch, int64_t rows, int64_t
     for (int64_t row = column < whole_columns ? whole_rows : 0; row < rows; ++row)
       to[column * to_pitch + row] = from[row * from_pitch + column];
 }
-
-}  // namespace
 
 void transpose_images(int64_t n, int64_t rows, int64_t columns, const float* from, float* to) {
   const int64_t tiles = (columns + kTile - 1) / kTile, image = rows * columns;

@@ -9,4 +9,7 @@ namespace marvin {
 // rows are pixels.
 void transpose_images(int64_t n, int64_t rows, int64_t columns, const float* from, float* to);
 
+// to[column * to_pitch + row] = from[row * from_pitch + column], on the calling thread.
+void transpose_tile(const float* from, int64_t from_pitch, int64_t rows, int64_t columns, float* to, int64_t to_pitch);
+
 }  // namespace marvin

@@ -14,18 +14,6 @@ const dnnl::stream& onednn_stream() {
   return stream;
 }
 
-bool onednn_int8_is_exact() {
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::avx2_vnni:
-    case dnnl::cpu_isa::avx512_core_vnni:
-    case dnnl::cpu_isa::avx512_core_bf16:
-    case dnnl::cpu_isa::avx512_core_amx:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool onednn_has_avx512() {
   switch (dnnl::get_effective_cpu_isa()) {
     case dnnl::cpu_isa::avx512_core:
@@ -36,6 +24,11 @@ bool onednn_has_avx512() {
     default:
       return false;
   }
+}
+
+bool onednn_int8_is_exact() {
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  return isa == dnnl::cpu_isa::avx2_vnni || (onednn_has_avx512() && isa != dnnl::cpu_isa::avx512_core);
 }
 
 dnnl::primitive_attr onednn_user_scratchpad() {
