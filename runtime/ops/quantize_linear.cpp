@@ -299,13 +299,19 @@ ValueId fake_quantize(ExpandContext& c, ValueId scale, ValueId zero, Attrs attrs
   return c.build("FakeQuantize", {c.in(0), scale, zero}, attrs);
 }
 
+// Bounds of 25 bits and more are float32 numbers next to them, as in QONNX.
+float bit_width(const Builder& c, ValueId value) {
+  const Tensor* width = c.constant(value);
+  const DType dtype = c.type(value).dtype;
+  if (!width || width->type().elements() != 1 || (dtype != DType::f32 && !is_integer(dtype)))
+    throw Error("the bit width must be one constant, of f32 or an integer type");
+  const float bits = dtype == DType::f32 ? width->as<float>()[0] : static_cast<float>(c.integers(value, "the bit width")[0]);
+  if (!(bits >= 1 && bits <= 32) || bits != std::floor(bits)) throw Error("a bit width of ", bits, "; it is 1 to 32");
+  return bits;
+}
+
 std::vector<ValueId> expand_int_quant(ExpandContext& c) {
-  const Tensor* width = c.constant(c.in(3));
-  if (!width || width->type().dtype != DType::f32 || width->type().elements() != 1) {
-    throw Error("the bit width must be one constant f32");
-  }
-  const float bits = width->as<float>()[0];
-  if (!(bits >= 1 && bits <= 24) || bits != std::floor(bits)) throw Error("a bit width of ", bits, "; it is 1 to 24");
+  const float bits = bit_width(c, c.in(3));
   const bool is_signed = c.attrs().integer("signed") != 0, narrow = c.attrs().integer("narrow") != 0;
   if (is_signed && bits == 1) {
     return {fake_quantize(

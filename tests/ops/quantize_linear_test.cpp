@@ -1,4 +1,5 @@
 #include "passes/differentiate.h"
+#include "tests/data/files.h"
 #include "tests/ops/interpret.h"
 #include "tests/ops/run_op.h"
 
@@ -98,6 +99,21 @@ TEST_CASE("QONNX's Quant clamps to its bits, narrow or not, signed or not") {
   check_close(quantized(3, 0, 0), {0, 0, 0.5f, 3.5f}, 0);
   check_close(quantized(3, 0, 1), {0, 0, 0.5f, 3}, 0);
   check_close(quantized(1, 1, 0), {-0.5f, -0.5f, 0.5f, 0.5f}, 0);
+}
+
+TEST_CASE("IntQuant takes a bit width of 1 to 32, a float or an integer") {
+  const auto quantized = [](const std::string& bits) {
+    const std::string text =
+        cat("graph g { input %x: f32[4] constant %scale: f32[] = {1} constant %zero: f32[] = {0} constant %bits: ", bits,
+            " %y = IntQuant(%x, %scale, %zero, %bits) output %y }");
+    return interpret(from_text(text), {{"x", floats({4}, {-3e9f, -40, 40, 3e9f})}}).at("y");
+  };
+  check_close(quantized("f32[] = {6}"), {-32, -32, 31, 31}, 0);
+  check_close(quantized("i32[] = {6}"), {-32, -32, 31, 31}, 0);
+  check_close(quantized("i64[1] = {32}"), {-0x1p31f, -40, 40, 0x1p31f}, 0);
+  for (const char* bits : {"f32[] = {0}", "f32[] = {33}", "f32[] = {2.5}", "i8[] = {-1}"})
+    CHECK_THAT(error_of([&] { quantized(bits); }), Catch::Matchers::Contains("it is 1 to 32"));
+  CHECK_THAT(error_of([&] { quantized("bool[] = {1}"); }), Catch::Matchers::Contains("one constant"));
 }
 
 TEST_CASE("sums of integer products are exact beyond 24 bits, and wrap around at 32") {
