@@ -23,23 +23,30 @@ struct ExportOptions {
 void export_trained(const OnnxModel& model, const TensorMap& weights, const ExportOptions& options,
                     const std::string& path);
 
-// Writes the trained model in inference form with the fixed-point arithmetic of its slots spelled out in ONNX's own ops. An operand
-// of a product whose value has a format (q * 2^-fl, q of wl bits, rounded half to even, saturating) becomes
-//  * a weight: integers and DequantizeLinear. int8 up to 8 bits, else int32 (int16 from opset 21 on, up to 16 bits);
-//  * another value, up to 8 bits (16 from opset 21 on): QuantizeLinear and DequantizeLinear, after a Clip where the
-//    word is narrower than its container;
-//  * another value, wider: Mul, Round, Clip, Mul.
-// The operands of one value share it, and views of it are in its format; other readers, biases among them, and values in
-// float32 stay as they are. All formats are also in metadata_props: "marvin.format.<slot>" = "wl,fl". Throws Error when
-// the model's opset has not the ops needed: 10 for QuantizeLinear and DequantizeLinear, 11 for Round; and when a weight
-// with a format is not float32.
-void export_qdq(const OnnxModel& model, const TensorMap& weights, const Formats& formats, const Metadata& metadata,
-                const std::string& path);
+// The nodes that round a value to its format: to q * 2^-fl, q of wl bits, half to even, saturating. All forms give the same
+// numbers.
+//  * Values that are computed or fed. qdq and qcdq have q in int8 up to 8 bits, in int16 up to 16 bits from opset 21 on;
+//    wider words are real numbers, made by Mul, Round, Clip, Mul.
+//  * Weights. qdq and qcdq hold q itself, in these types or else int32, and dequantize it.
+enum class QuantizerForm {
+  qdq,       // QuantizeLinear and DequantizeLinear as neighbours; where wl is below 8 (16) real numbers are clipped before
+  qcdq,      // where wl is below 8 int8 is clipped between the two; all else, and all before opset 12, as qdq
+  intquant,  // QONNX's IntQuant, for any wl and opset; of weights too, which stay float32
+};
 
-// The outputs of the nodes whose product export_qdq so writes: products of the model's own graph whose operands all have a
-// format. Those inside of functions, branches and loops, and of ops that are made of several (Einsum, LSTM, Attention),
-// stay in float32.
-std::vector<std::string> qdq_products(const OnnxModel& model, const Formats& formats);
+// Writes the trained model in inference form with the fixed-point arithmetic of its slots spelled out in nodes: a value that
+// has a format and is an operand of a product is rounded to it. All such operands share the nodes, and views of the value
+// are in its format; other readers, biases among them, and values in float32 stay as they are. All formats are also in
+// metadata_props: "marvin.format.<slot>" = "wl,fl". The products themselves are float32 ones in the file, exact while sums of
+// integer products are below 2^24. Throws Error when the model's opset has not the ops needed (10 for QuantizeLinear and
+// DequantizeLinear, 11 for Round), and when a weight with a format is not float32.
+void export_fixed_point(const OnnxModel& model, QuantizerForm form, const TensorMap& weights, const Formats& formats,
+                        const Metadata& metadata, const std::string& path);
+
+// The outputs of the nodes whose product export_fixed_point so writes: products of the model's own graph whose operands
+// all have a format. Those inside of functions, branches and loops, and of ops that are made of several (Einsum, LSTM,
+// Attention), stay in float32.
+std::vector<std::string> fixed_point_products(const OnnxModel& model, const Formats& formats);
 
 // Writes any graph, training graphs included, for graph viewers. marvin's own ops are in the domain "marvin";
 // fixed-point values have the type of their container; a node's phase, kernel, slot and its format are in its

@@ -78,7 +78,7 @@ Verb add_eval(CLI::App& app) {
   command->footer(
       "The model is evaluated in inference form, with the preprocessing and in the fixed point that its metadata "
       "name;\n"
-      "what export --format qdq wrote, by the nodes of the file as they stand.\n\n"
+      "what export --format qdq, qcdq or intquant wrote, by the nodes of the file as they stand.\n\n"
       "Examples:\n"
       "  marvin eval runs/a/trained.onnx --data fashion-mnist\n"
       "  marvin eval runs/a/trained.onnx --data fashion-mnist --precision float32 --json");

@@ -1,6 +1,7 @@
 // marvin export: a trained model for other runtimes, and training graphs for viewers.
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "runtime/cli/evaluate_model.h"
 #include "runtime/cli/float_products.h"
@@ -43,23 +44,31 @@ std::string text_of(const std::vector<FloatProducts::Layer>& layers) {
   return join(words);
 }
 
+// The quantizers of --format; none where it writes no fixed point.
+std::optional<QuantizerForm> form_of(const std::string& format) {
+  if (format == "qdq") return QuantizerForm::qdq;
+  if (format == "qcdq") return QuantizerForm::qcdq;
+  if (format == "intquant") return QuantizerForm::intquant;
+  return std::nullopt;
+}
+
 // Returns what stays in float32 in the file.
-FloatProducts export_fixed_point(const OnnxModel& model, const ExportVerbOptions& options) {
+FloatProducts export_quantized(const OnnxModel& model, QuantizerForm form, const ExportVerbOptions& options) {
   if (has_fixed_point_nodes(model))
     throw Error("'", options.source, "' computes in fixed point by its nodes already; export the model it was made of");
   const Formats formats = stored_formats(model);
   if (formats.empty()) {
-    throw Error("'", options.source, "' carries no fixed-point formats, which --format qdq writes; train it with ",
-                "--precision adaptive or fixed:8");
+    throw Error("'", options.source, "' carries no fixed-point formats, which --format ", options.format,
+                " writes; train it with --precision adaptive or fixed:8");
   }
   const InputShapes shapes =
       options.verify.empty() ? InputShapes{} : shapes_of(load_data(options.verify).train);
   FloatProducts in_float = float_products(model, formats, shapes);
   if (in_float.all)
-    throw Error("--format qdq would leave all products in float32", in_float.layers.empty() ? "" : ", those of ",
-                text_of(in_float.layers), ": it writes fixed point for products that are nodes of the model's own graph, not inside of other ops, ",
+    throw Error("--format ", options.format, " would leave all products in float32",
+                in_float.layers.empty() ? "" : ", those of ", text_of(in_float.layers), ": it writes fixed point for products that are nodes of the model's own graph, not inside of other ops, ",
                 "functions, branches or loops; use --format float");
-  export_qdq(model, {}, formats, fixed_point_nodes_metadata(), options.output);
+  export_fixed_point(model, form, {}, formats, fixed_point_nodes_metadata(), options.output);
   return in_float;
 }
 
@@ -113,7 +122,7 @@ void export_training(const OnnxModel& model, const ExportVerbOptions& options) {
 
 // ---- Verification ---------------------------------------------------------------------------------------------------
 
-// What was written, as its nodes stand; of qdq the model in float32 beside it.
+// What was written, as its nodes stand; of fixed point the model in float32 beside it.
 Json verify(const OnnxModel& model, const ExportVerbOptions& options) {
   const DataSplits data = load_data(options.verify);
   Json result;
@@ -129,7 +138,7 @@ Json verify(const OnnxModel& model, const ExportVerbOptions& options) {
 }
 
 void check_options(const CLI::App& command, const ExportVerbOptions& options) {
-  static const std::vector<std::string> kFormats = {"float", "qdq", "training"};
+  static const std::vector<std::string> kFormats = {"float", "qdq", "qcdq", "intquant", "training"};
   check_word("--format", options.format, kFormats);
   if (options.format == "training") return refuse_idle(command, "--verify", "--format training");
   for (const GraphFlag& flag : graph_flags()) refuse_idle(command, flag.name, "--format " + options.format);
@@ -144,7 +153,8 @@ int export_model(const CLI::App& command, const ExportVerbOptions& options) {
   const OnnxModel model = OnnxModel::load(source);
   if (options.format == "float") export_float(model, options.output);
   FloatProducts in_float;
-  if (options.format == "qdq") in_float = export_fixed_point(model, options);
+  const std::optional<QuantizerForm> form = form_of(options.format);
+  if (form) in_float = export_quantized(model, *form, options);
   if (options.format == "training") export_training(model, options);
 
   const auto bytes = static_cast<int64_t>(fs::file_size(options.output));
@@ -157,7 +167,7 @@ int export_model(const CLI::App& command, const ExportVerbOptions& options) {
       print_line(cat("layers in float32 in this file are not known without shapes, which --verify DATA has: ", in_float.unknown));
   }
   Json result = {{"output", options.output}, {"format", options.format}, {"bytes", bytes}};
-  if (options.format == "qdq") {
+  if (form) {
     result["in_float32"] = Json::array();
     for (const FloatProducts::Layer& layer : in_float.layers) result["in_float32"].push_back({{"name", layer.name}, {"op", layer.op}});
   }
@@ -176,21 +186,33 @@ Verb add_export(CLI::App& app) {
       ->required();
   command
       ->add_option("--format", options->format,
-                   "float: inference form in float32; qdq: fixed point as QuantizeLinear and DequantizeLinear; "
+                   "float: inference form in float32; qdq, qcdq, intquant: fixed point as QuantizeLinear and "
+                   "DequantizeLinear, the same with integer Clips between them, or QONNX's IntQuant; "
                    "training: the training graph, for viewers")
-      ->type_name("float|qdq|training")
+      ->type_name("float|qdq|qcdq|intquant|training")
       ->required();
   command->add_option("--output,-o", options->output, "The file to write")->type_name("FILE")->required();
-  command->add_option("--verify", options->verify, "Evaluate what was written on these data (float, qdq)")
+  command->add_option("--verify", options->verify, "Evaluate what was written on these data (not training)")
       ->type_name("DATA");
   add_graph_options(*command, options->graph);
   add_common_options(*command, options->common);
   command->footer(
       "--batch-size, --shape, --loss, --loss-output, --optimizer, --precision and --backend are of --format training alone.\n"
-      "qdq reaches products that are nodes of the model's own graph (Conv, Gemm, MatMul ...). Those inside of an Einsum,\n"
-      "LSTM, GRU, RNN or Attention, of a function, branch or loop stay in float32 in that file, and export names them.\n\n"
+      "qdq, qcdq and intquant round to the same numbers, q * 2^-FL with q of WL bits, and differ in who reads the file:\n"
+      "  qdq       runtimes that make integer products of neighbouring QuantizeLinear and DequantizeLinear. Where WL is below\n"
+      "            8 (above 8: below 16) a Clip of real numbers stands before the two. Opset 10\n"
+      "  qcdq      tools that read the word length from the nodes, such as QONNX: where WL is below 8, a Clip of int8 stands\n"
+      "            between the two. Opset 12; before, and above 8 bits, it is qdq\n"
+      "  intquant  QONNX's IntQuant with scale 2^-FL and bit width WL: any WL, any opset; weights stay float32\n"
+      "In qdq and qcdq words of up to 8 bits are int8, of up to 16 bits int16 in models of opset 21 and more; others are\n"
+      "rounded by Mul, Round, Clip, Mul (opset 11), and weights of them are int32.\n"
+      "All reach products that are nodes of the model's own graph (Conv, Gemm, MatMul ...). Those inside of an Einsum, LSTM,\n"
+      "GRU, RNN or Attention, of a function, branch or loop stay in float32 in that file, and export names them.\n"
+      "The file's products are float32 ones: while sums of integer products stay below 2^24 (8-bit words, up to 1024 to a\n"
+      "sum), eval gives to the bit what it gives of the trained model; beyond, up to float32's rounding.\n\n"
       "Examples:\n"
       "  marvin export runs/a --format qdq --output lenet5_int8.onnx --verify fashion-mnist\n"
+      "  marvin export runs/a --format intquant --output lenet5_qonnx.onnx\n"
       "  marvin export runs/a --format float --output lenet5.onnx\n"
       "  marvin export models/mlp.onnx --format training --output mlp_training.onnx --batch-size 32");
   return {command, [options, command] { return export_model(*command, *options); }};

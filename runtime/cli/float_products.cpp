@@ -43,7 +43,7 @@ Layers layers_in_float(const OnnxModel& model, const Graph& graph, const std::ve
 }  // namespace
 
 FloatProducts float_products(const OnnxModel& model, const Formats& formats, const InputShapes& shapes) {
-  const std::vector<std::string> written = qdq_products(model, formats);
+  const std::vector<std::string> written = fixed_point_products(model, formats);
   FloatProducts result{.layers = {}, .all = written.empty(), .unknown = ""};
   try {
     result.layers = layers_in_float(model, quantized(model, formats, shapes), written);

@@ -8,7 +8,7 @@
 namespace marvin {
 
 // Nodes of a file whose products, all or some, are computed in fixed point by `formats`, but stay in float32 where
-// export --format qdq writes the file.
+// export writes the fixed point as nodes.
 struct FloatProducts {
   struct Layer {
     std::string name, op;

@@ -2,7 +2,7 @@
 //   marvin.preprocess     {"scale":true,"mean":[..],"std":[..],"pad":2}: what images are put through
 //   marvin.loss           as --loss takes it; marvin.loss-output, marvin.label-smoothing and marvin.ignore-index where they were given
 //   marvin.format.<slot>  "wl,fl": the fixed-point format of the value <slot>
-//   marvin.fixed-point    "nodes" where nodes of the file compute in these formats (export --format qdq), else "formats"
+//   marvin.fixed-point    "nodes" where nodes of the file compute in these formats (export --format qdq, qcdq, intquant), else "formats"
 #pragma once
 
 #include <optional>

@@ -1,4 +1,9 @@
-// What export --format qdq reaches, what it says of the rest, and that eval takes such files as they stand.
+// What export reaches in fixed point, what it says of the rest, and that such files compute what the model does.
+#include "importer/export.h"
+#include "passes/pipeline.h"
+#include "passes/plan_memory.h"
+#include "runtime/cli/run_model.h"
+#include "runtime/exec/executor.h"
 #include "tests/cli/workshop.h"
 #include "tests/importer/model_builder.h"
 
@@ -43,7 +48,87 @@ struct Files {
   const std::string model = directory / "model.onnx", qdq = directory / "qdq.onnx", data = directory / "data.npz";
 };
 
+// Four inputs, two layers, three classes: sums of four products, which float32 holds to the bit where the words of both
+// operands have 24 bits together.
+ModelBuilder classifier(int64_t opset) {
+  ModelBuilder model(opset);
+  model.input("x", {"n", 4}).initializer("w", Tensor::of<float>({4, 4}, {0.3f, -0.7f, 0.2f, 0.9f, -0.4f, 0.5f, 0.8f, -0.1f,
+                                                                         0.6f, 0.1f, -0.9f, 0.4f, -0.2f, 0.7f, 0.3f, -0.5f}));
+  model.initializer("v", Tensor::of<float>({4, 3}, {0.5f, -0.3f, 0.2f, 0.1f, 0.7f, -0.6f, -0.8f, 0.4f, 0.9f, 0.3f, -0.2f, 0.6f}));
+  model.initializer("b", Tensor::of<float>({4}, {0.1f, -0.03f, 0.07f, 0.02f}));
+  model.node("Gemm", {"x", "w", "b"}, {"h"}, {}, "first").node("Relu", {"h"}, {"r"});
+  model.node("MatMul", {"r", "v"}, {"y"}, {}, "last").output("y");
+  return model;
+}
+
+Tensor samples() {
+  Tensor x(Type{DType::f32, {24, 4}});
+  for (size_t i = 0; i < 96; ++i) x.as<float>()[i] = static_cast<float>((i * 37 % 101) / 31.0 - 1.6);
+  return x;
+}
+
+// The outputs of a model whose slots are in `formats`.
+Tensor output_in(const Formats& formats, const OnnxModel& model, const NamedArray& x) {
+  PassRunner runner;
+  const Graph graph = compile(import_for(model, {x}), {.formats = formats}, runner).graph;
+  ParameterStore parameters;
+  parameters.adopt(graph);
+  Arena arena;
+  Executor executor(std::make_shared<Plan>(plan_memory(graph)), parameters, arena);
+  std::ranges::copy(x.values.as<float>(), executor.input<float>(0).begin());
+  std::vector<FixedPoint> by_slot;
+  for (const Slot& slot : executor.plan().slots) by_slot.push_back(formats.at(slot.name));
+  executor.run({.formats = by_slot});
+  return executor.output_tensor(0);
+}
+
 }  // namespace
+
+TEST_CASE("what a model computes in fixed point, every form of file computes to the bit, of any word length") {
+  const TemporaryDirectory directory;
+  struct Case {
+    int64_t opset;
+    int8_t activations, weights;
+  };
+  for (const auto& [opset, activations, weights] :
+       {Case{17, 4, 4}, {17, 6, 6}, {12, 8, 8}, {17, 12, 12}, {21, 12, 12}, {17, 16, 4}, {21, 4, 16}, {17, 20, 4}, {21, 4, 20}}) {
+    CAPTURE(opset, int{activations}, int{weights});
+    const OnnxModel model = classifier(opset).load();
+    const Formats formats = {{"x", {activations, fitted_fl(activations, 1)}}, {"r", {activations, fitted_fl(activations, 1)}},
+                             {"w", {weights, fitted_fl(weights, 1)}},         {"v", {weights, fitted_fl(weights, 0.5f)}}};
+    const NamedArray x = {"x", samples()};
+    const Tensor expected = output_in(formats, model, x);
+    CHECK_FALSE(run_model(model, {x}, "")[0].values == expected);
+    for (const QuantizerForm form : {QuantizerForm::qdq, QuantizerForm::qcdq, QuantizerForm::intquant}) {
+      CAPTURE(static_cast<int>(form));
+      export_fixed_point(model, form, {}, formats, {}, directory / "out.onnx");
+      CHECK(run_model(OnnxModel::load(directory / "out.onnx"), {x}, "")[0].values == expected);
+    }
+  }
+}
+
+TEST_CASE("export --verify evaluates each form of fixed point as eval does the run") {
+  const TemporaryDirectory directory;
+  const std::string data = directory / "x.npz", run = directory / "run";
+  Tensor labels(Type{DType::i64, {24}});
+  for (size_t i = 0; i < 24; ++i) labels.as<int64_t>()[i] = static_cast<int64_t>(i % 3);
+  write_npz(data, std::vector<NamedArray>{{"x", samples()}, {"labels", std::move(labels)}});
+  const std::string model = write_file(directory / "model.onnx", classifier(17).model.SerializeAsString());
+  REQUIRE(run_marvin({"train", model, "--data", data, "--out", run, "--steps", "6", "--batch-size", "8", "--lr", "0.1",
+                      "--precision", "fixed:6", "--quiet"})
+              .code == 0);
+  const json evaluated = run_marvin({"eval", run + "/trained.onnx", "--data", data, "--json"}).json();
+  for (const std::string format : {"qdq", "qcdq", "intquant"}) {
+    const std::string file = directory / (format + ".onnx");
+    const Outcome outcome = run_marvin({"export", run, "--format", format, "--output", file, "--verify", data, "--json"});
+    CAPTURE(format, outcome.err);
+    REQUIRE(outcome.code == 0);
+    const json verified = outcome.json().at("verify");
+    CHECK(verified.at("fixed_point").at("loss") == evaluated.at("loss"));
+    CHECK(verified.at("float32").at("loss") != evaluated.at("loss"));
+    CHECK(run_marvin({"export", file, "--format", format, "--output", model}).says("by its nodes already"));
+  }
+}
 
 TEST_CASE("export --format qdq names the layers that stay in float32, and --verify evaluates the file's nodes") {
   const Files files;

@@ -118,6 +118,7 @@ TEST_CASE("wrong files, data and values exit with 1, in one line that says what 
       {{"inspect", mlp, "--format", "dto"}, "Did you mean 'dot'?"},
       {{"inspect", mlp, "--after", "select_kernels", "--optimizer", "adm"}, "Did you mean 'adam'?"},
       {{"export", mlp, "--format", "qdq", "--output", directory / "q.onnx"}, "carries no fixed-point formats"},
+      {{"export", mlp, "--format", "intquant", "--output", directory / "q.onnx"}, "which --format intquant writes"},
       {{"export", directory.path(), "--format", "float", "--output", directory / "f.onnx"}, "holds no run.json"},
       {{"bench", mlp, "--batch-size", "4", "--steps", "0"}, "--steps 0"},
       {{"bench", mlp, "--batch-size", "4", "--precision", "fixed:99"}, "--precision fixed:99"},

@@ -10,7 +10,7 @@
 
 #include "runtime/ir/file.h"
 #include "runtime/ops/op.h"
-#include "tests/importer/model_builder.h"
+#include "tests/importer/exported_model.h"
 
 using namespace marvin;
 using Catch::Matchers::Contains;
@@ -18,69 +18,10 @@ using google::protobuf::util::MessageDifferencer;
 
 namespace {
 
-ModelBuilder perceptron(int64_t opset = 17) {
-  ModelBuilder model(opset);
-  model.input("x", {"batch", 3}).initializer("w", Tensor::of<float>({3, 2}, {0.5f, -0.26f, 0.1f, 3, -8, 0.03f}));
-  model.initializer("b", Tensor::of<float>({2}, {1, 2}));
-  model.node("Gemm", {"x", "w", "b"}, {"y"}, {}, "fc").output("y");
-  return model;
-}
-
 onnx::ModelProto trained(const ModelBuilder& model, const TensorMap& weights, const ExportOptions& options) {
   const TemporaryDirectory directory;
   export_trained(model.load(), weights, options, directory / "out.onnx");
   return read_proto(directory / "out.onnx");
-}
-
-onnx::ModelProto quantized(const ModelBuilder& model, const Formats& formats,
-                           const Metadata& metadata = {}) {
-  const TemporaryDirectory directory;
-  export_qdq(model.load(), {}, formats, metadata, directory / "out.onnx");
-  return read_proto(directory / "out.onnx");
-}
-
-const onnx::TensorProto* initializer(const onnx::ModelProto& model, const std::string& name) {
-  for (const onnx::TensorProto& tensor : model.graph().initializer())
-    if (tensor.name() == name) return &tensor;
-  return nullptr;
-}
-
-Tensor value_of(const onnx::ModelProto& model, const std::string& name) {
-  const onnx::TensorProto* tensor = initializer(model, name);
-  REQUIRE(tensor);
-  return tensor_from(*tensor, {});
-}
-
-const onnx::NodeProto& maker(const onnx::ModelProto& model, const std::string& name) {
-  for (const onnx::NodeProto& node : model.graph().node())
-    if (std::ranges::find(node.output(), name) != node.output().end()) return node;
-  throw std::runtime_error("nothing makes " + name);
-}
-
-std::vector<std::string> ops(const onnx::ModelProto& model) {
-  std::vector<std::string> names;
-  for (const onnx::NodeProto& node : model.graph().node()) names.push_back(node.op_type());
-  return names;
-}
-
-std::string metadata(const onnx::ModelProto& model, const std::string& key) {
-  for (const onnx::StringStringEntryProto& entry : model.metadata_props())
-    if (entry.key() == key) return entry.value();
-  return "";
-}
-
-ModelBuilder training_model() {
-  ModelBuilder model = perceptron();
-  model.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(
-      4);
-  for (const char* name : {"scale", "bias", "mean", "var"}) model.initializer(name, Tensor::of<float>({2}, {1, 1}));
-  model.node("BatchNormalization", {"y", "scale", "bias", "mean", "var"}, {"n", "m", "v"},
-             {attribute("training_mode", int64_t{1})});
-  model.constant("ratio", Tensor::scalar(0.5f)).constant("training", Tensor::scalar(true));
-  model.node("Dropout", {"n", "ratio", "training"}, {"z"}).output("z");
-  for (const char* name : {"y", "m", "v"})
-    ModelBuilder::describe(*model.graph().add_value_info(), name, {2}, DType::f32);
-  return model;
 }
 
 }  // namespace
@@ -255,137 +196,6 @@ TEST_CASE("files are written through symbolic links") {
   CHECK(fs::is_symlink(directory / "near"));
   fs::create_symlink("circle", directory / "circle");
   CHECK_THAT(error_of([&] { write_file_atomically(directory / "circle", "x"); }), Contains("circle"));
-}
-
-// ---- QuantizeLinear and DequantizeLinear ----------------------------------------------------------------------------
-
-TEST_CASE("8-bit operands become QuantizeLinear and DequantizeLinear, weights int8") {
-  const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", {8, 5}}, {"w", {8, 4}}}, {{"marvin.note", "hi"}});
-  CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "QuantizeLinear", "DequantizeLinear", "Gemm"});
-  const onnx::NodeProto& gemm = maker(out, "y");
-  CHECK(gemm.input(0) == "x_dequantized");
-  CHECK(gemm.input(1) == "w_dequantized");
-  CHECK(gemm.input(2) == "b");
-  CHECK(value_of(out, "w_quantized") == Tensor::of<int8_t>({3, 2}, {8, -4, 2, 48, -128, 0}));
-  CHECK(value_of(out, "w_scale") == Tensor::scalar(1.0f / 16));
-  CHECK(value_of(out, "w_zero_point") == Tensor::scalar<int8_t>(0));
-  CHECK(value_of(out, "x_scale") == Tensor::scalar(1.0f / 32));
-  CHECK_FALSE(initializer(out, "w"));
-  CHECK(metadata(out, "marvin.format.x") == "8,5");
-  CHECK(metadata(out, "marvin.format.w") == "8,4");
-  CHECK(metadata(out, "marvin.note") == "hi");
-}
-
-TEST_CASE("operands of a transposed convolution are quantized where the model reads them") {
-  ModelBuilder model(13);
-  model.input("x", {1, 1, 3}).initializer("w", Tensor::of<float>({1, 1, 2}, {0.5f, -0.25f}));
-  model.node("ConvTranspose", {"x", "w"}, {"y"}).output("y");
-  const onnx::ModelProto out = quantized(model, {{"x", {8, 5}}, {"w", {8, 4}}});
-  CHECK(maker(out, "y").input(0) == "x_dequantized");
-  CHECK(maker(out, "y").input(1) == "w_dequantized");
-  CHECK(value_of(out, "w_quantized") == Tensor::of<int8_t>({1, 1, 2}, {8, -4}));
-}
-
-TEST_CASE("a view of a value is quantized in the value's format") {
-  ModelBuilder model(13);
-  model.input("x", {2, 3, 4}).constant("rows", Tensor::of<int64_t>({2}, {6, 4}));
-  model.initializer("v", Tensor::of<float>({4, 1}, {1, 2, 3, 4}))
-      .initializer("w", Tensor::of<float>({4, 1}, {4, 3, 2, 1}));
-  model.node("MatMul", {"x", "v"}, {"y"}).output("y");
-  model.node("Reshape", {"x", "rows"}, {"r"}).node("Identity", {"r"}, {"s"});
-  model.node("MatMul", {"s", "w"}, {"z"}).output("z");
-  const onnx::ModelProto out = quantized(model, {{"x", {8, 5}}});
-  CHECK(maker(out, "y").input(0) == "x_dequantized");
-  CHECK(maker(out, "z").input(0) == "s_dequantized");
-  CHECK(value_of(out, "s_scale") == value_of(out, "x_scale"));
-}
-
-TEST_CASE("weights are rounded half to even and clipped to the word") {
-  ModelBuilder model(13);
-  const float inf = INFINITY;
-  model.input("x", {1, 8}).initializer("w", Tensor::of<float>({8, 1}, {0.5f, 1.5f, 2.5f, -0.5f, 100, -100, inf, NAN}));
-  model.node("MatMul", {"x", "w"}, {"y"}).output("y");
-  const onnx::ModelProto out = quantized(model, {{"w", {5, 0}}});
-  CHECK(value_of(out, "w_quantized") == Tensor::of<int8_t>({8, 1}, {0, 2, 2, 0, 15, -16, 15, 0}));
-}
-
-TEST_CASE("words narrower than their container are clipped before they are quantized") {
-  const onnx::ModelProto out = quantized(perceptron(), {{"x", {5, 2}}});
-  CHECK(ops(out) == std::vector<std::string>{"Clip", "QuantizeLinear", "DequantizeLinear", "Gemm"});
-  CHECK(maker(out, "x_quantized").input(0) == "x_clipped");
-  CHECK(value_of(out, "x_min") == Tensor::scalar(-4.0f));
-  CHECK(value_of(out, "x_max") == Tensor::scalar(3.75f));
-  const onnx::ModelProto old = quantized(perceptron(10), {{"x", {5, 2}}});
-  CHECK(maker(old, "x_clipped").input_size() == 1);
-  CHECK(maker(old, "x_clipped").attribute(1).f() == 3.75f);
-}
-
-TEST_CASE("wider operands are rounded by arithmetic, wider weights are int32") {
-  const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", {12, 8}}, {"w", {20, 10}}});
-  CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "Mul", "Round", "Clip", "Mul", "Gemm"});
-  CHECK(value_of(out, "x_min") == Tensor::scalar(-2048.0f));
-  CHECK(value_of(out, "x_max") == Tensor::scalar(2047.0f));
-  CHECK(value_of(out, "x_inverse_scale") == Tensor::scalar(256.0f));
-  CHECK(value_of(out, "w_quantized").as<int32_t>()[1] == -266);
-  CHECK(maker(out, "w_dequantized").input_size() == 2);
-}
-
-TEST_CASE("one pair serves all products, other readers keep the real value") {
-  ModelBuilder model;
-  model.input("x", {2, 2}).constant("w", Tensor::of<float>({2, 2}, {1, 2, 3, 4})).node("Relu", {"x"}, {"r"});
-  model.node("MatMul", {"r", "w"}, {"a"}).node("MatMul", {"w", "r"}, {"b"}).node("Add", {"a", "r"}, {"c"});
-  model.node("Add", {"c", "b"}, {"y"}).output("y").output("r");
-  const onnx::ModelProto out = quantized(model, {{"r", {8, 4}}, {"w", {8, 4}}});
-  CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "Relu", "QuantizeLinear", "DequantizeLinear", "MatMul",
-                                             "MatMul", "Add", "Add"});
-  CHECK(maker(out, "a").input(0) == "r_dequantized");
-  CHECK(maker(out, "b").input(1) == "r_dequantized");
-  CHECK(maker(out, "b").input(0) == "w_dequantized");
-  CHECK(maker(out, "c").input(1) == "r");
-}
-
-TEST_CASE("float32 slots and gradients change nothing but metadata") {
-  const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", {32, 0}}, {"d.y", {8, 9}}});
-  CHECK(ops(out) == std::vector<std::string>{"Gemm"});
-  CHECK(metadata(out, "marvin.format.x") == "32,0");
-  CHECK(metadata(out, "marvin.format.d.y") == "8,9");
-}
-
-TEST_CASE("names that the model uses already are avoided") {
-  ModelBuilder model = perceptron();
-  model.initializer("x_scale", Tensor::scalar(1.0f))
-      .node("Mul", {"y", "x_scale"}, {"x_dequantized"})
-      .output("x_dequantized");
-  const onnx::ModelProto out = quantized(model, {{"x", {8, 5}}});
-  CHECK(maker(out, "y").input(0) == "x_dequantized.2");
-  CHECK(maker(out, "x_quantized").input(1) == "x_scale.2");
-}
-
-TEST_CASE("models whose opset cannot say the arithmetic are refused") {
-  CHECK_THAT(error_of([] {
-               quantized(perceptron(9), {{"x", {8, 5}}});
-             }),
-             Contains("'x' in fixed point needs QuantizeLinear, which came with opset 10"));
-  CHECK_THAT(error_of([] { quantized(perceptron(9), {{"w", {8, 5}}}); }), Contains("DequantizeLinear"));
-  CHECK_THAT(error_of([] {
-               quantized(perceptron(10), {{"x", {12, 5}}});
-             }),
-             Contains("Round, which came with opset 11"));
-  CHECK_THAT(error_of([] {
-               quantized(perceptron(), {{"x", {8, 127}}});
-             }),
-             Contains("127 fractional"));
-}
-
-TEST_CASE("a model in fixed point can be imported again") {
-  const TemporaryDirectory directory;
-  export_qdq(training_model().load(), {}, Formats{{"x", {12, 5}}}, {},
-             directory / "out.onnx");
-  const Graph graph = OnnxModel::load(directory / "out.onnx").import({.batch = 4});
-  CHECK(graph.find("x_dequantized").valid());
 }
 
 // ---- Graphs ---------------------------------------------------------------------------------------------------------

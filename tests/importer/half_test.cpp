@@ -105,8 +105,11 @@ TEST_CASE("trained weights are rounded to the 16-bit type that came in, to neare
 TEST_CASE("16-bit models are not exported in fixed point") {
   const Formats formats = {{"w", {8, 4}}};
   const TemporaryDirectory directory;
-  CHECK_THAT(error_of([&] { export_qdq(model_in(DType::f16).load(), {}, formats, {}, directory / "out.onnx"); }),
-             Contains("the weight 'w' is f16") && Contains("floating point"));
+  for (const QuantizerForm form : {QuantizerForm::qdq, QuantizerForm::qcdq, QuantizerForm::intquant})
+    CHECK_THAT(error_of([&] {
+                 export_fixed_point(model_in(DType::f16).load(), form, {}, formats, {}, directory / "out.onnx");
+               }),
+               Contains("the weight 'w' is f16") && Contains("floating point"));
 }
 
 TEST_CASE("a weight of another shape or type does not replace a 16-bit one") {
