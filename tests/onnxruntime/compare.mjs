@@ -1,11 +1,12 @@
 // Evaluates a model on the test images of Fashion-MNIST with ONNX Runtime, and compares with what marvin predicted.
 //
-//   node compare.mjs MODEL.onnx [--predictions FILE] [--write FILE] [--images N] [--agreement PERCENT]
+//   node compare.mjs MODEL.onnx [--predictions FILE] [--write FILE] [--images N] [--agreement PERCENT] [--as-written]
 //
 // --predictions  marvin's predictions, one class a line
 // --images       how many more or fewer images than marvin ONNX Runtime may get right (default 0)
 // --agreement    how many of the predictions have to be the same (default 100)
 // --write        where ONNX Runtime's predictions go
+// --as-written   execute the file's nodes one by one, without making others of them
 //
 // Images are preprocessed as the model's metadata say ("marvin.preprocess"), else scaled to [0,1] and normalised with
 // the mean and deviation of the training images.
@@ -97,10 +98,10 @@ function largest(scores) {
   return scores.reduce((best, score, index) => (score > scores[best] ? index : best), 0);
 }
 
-async function predict(path, images) {
+async function predict(path, images, graphOptimizationLevel) {
   const preprocess = readMetadata(readFileSync(path))['marvin.preprocess'];
   const options = preprocess ? JSON.parse(preprocess) : defaultPreprocess();
-  const session = await ort.InferenceSession.create(path);
+  const session = await ort.InferenceSession.create(path, {graphOptimizationLevel});
   const predictions = [];
   for (let first = 0; first < images.shape[0]; first += kBatch) {
     const count = Math.min(kBatch, images.shape[0] - first);
@@ -121,10 +122,11 @@ const {values: flags, positionals: [model]} = parseArgs({
     write: {type: 'string'},
     images: {type: 'string', default: '0'},
     agreement: {type: 'string', default: '100'},
+    'as-written': {type: 'boolean', default: false},
   },
 });
 const labels = Array.from(readIdx('t10k-labels-idx1-ubyte').bytes);
-const predictions = await predict(model, readIdx('t10k-images-idx3-ubyte'));
+const predictions = await predict(model, readIdx('t10k-images-idx3-ubyte'), flags['as-written'] ? 'disabled' : 'all');
 const right = equal(predictions, labels);
 if (flags.write) writeFileSync(flags.write, predictions.join('\n') + '\n');
 if (!flags.predictions) {
