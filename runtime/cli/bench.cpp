@@ -1,14 +1,12 @@
 // marvin bench: training steps on synthetic data, timed.
 #include <algorithm>
-#include <cmath>
 #include <memory>
-#include <numbers>
-#include <numeric>
 
 #include "runtime/cli/options.h"
 #include "runtime/cli/profile.h"
+#include "runtime/cli/synthetic_data.h"
+#include "runtime/cli/training_graph.h"
 #include "runtime/cli/verbs.h"
-#include "runtime/data/random.h"
 #include "runtime/report/machine.h"
 #include "runtime/report/table.h"
 
@@ -16,7 +14,6 @@ namespace marvin {
 namespace {
 
 constexpr int64_t kUntimedSteps = 3;
-constexpr uint64_t kSeed = 1;
 constexpr size_t kProfileRows = 25;
 
 struct BenchOptions {
@@ -27,53 +24,12 @@ struct BenchOptions {
   bool profile = false;
 };
 
-// ---- Synthetic data -------------------------------------------------------------------------------------------------
-
-// In (0, 1].
-double uniform(uint64_t bits) { return (static_cast<double>(bits >> 11) + 1) * 0x1p-53; }
-
-// Box and Muller.
-Tensor normal_tensor(const Type& type, uint64_t salt) {
-  Tensor tensor(type);
-  const std::span<float> elements = tensor.as<float>();
-  for (size_t i = 0; i < elements.size(); ++i) {
-    const double radius = std::sqrt(-2 * std::log(uniform(random_bits(kSeed, salt, i, 0))));
-    elements[i] = static_cast<float>(radius * std::cos(2 * std::numbers::pi * uniform(random_bits(kSeed, salt, i, 1))));
-  }
-  return tensor;
-}
-
-Tensor class_tensor(const Type& type, int64_t classes, uint64_t salt) {
-  Tensor tensor(type);
-  const std::span<int64_t> elements = tensor.as<int64_t>();
-  for (size_t i = 0; i < elements.size(); ++i) elements[i] = below(classes, random_bits(kSeed, salt, i));
-  return tensor;
-}
-
-// One batch for the model's inputs and for cross-entropy.
-Dataset synthetic_data(Graph model) {
-  Dataset data{.kind = DataKind::arrays};
-  const std::vector<ValueId> inputs = model.inputs;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Value& input = model[inputs[i]];
-    if (input.type.dtype != DType::f32) {
-      throw Error("the input '", input.name, "' is ", text_of(input.type),
-                  "; bench makes up data for float32 inputs alone");
-    }
-    data.arrays.push_back({input.name, normal_tensor(input.type, i)});
-  }
-  const LossInputs loss = attach_loss(model, {.name = "cross-entropy"});
-  data.classes = model.type_of(loss.scores).shape[1];
-  data.arrays.push_back(
-      {model[loss.labels].name, class_tensor(model.type_of(loss.labels), data.classes, inputs.size())});
-  return data;
-}
-
 // ---- Timing ---------------------------------------------------------------------------------------------------------
 
 struct Timing {
   std::vector<int64_t> step_ns;  // sorted
   int64_t peak_bytes = 0;        // when the last step had run
+  int64_t resized_after = 0;     // the last step after which a word went into another container; 0: none did
   TrainingResult result;
 
   double min_ms() const { return ms_of(step_ns.front()); }
@@ -84,8 +40,8 @@ struct Timing {
   double max_ms() const { return ms_of(step_ns.back()); }
 };
 
-Recipe bench_recipe(const BenchOptions& options) {
-  Recipe recipe{.loss = {.name = "cross-entropy"}};
+Recipe bench_recipe(const BenchOptions& options, const LossOptions& loss) {
+  Recipe recipe{.loss = loss};
   recipe.optimizer.momentum = 0.9f;
   recipe.schedule.lr = 0.01;
   recipe.steps = options.steps + kUntimedSteps;
@@ -102,13 +58,20 @@ Timing measure(const OnnxModel& model, const BenchOptions& options) {
   const ImportModel import = [&](int64_t batch, bool inference) {
     return import_with(model, options.shapes, batch, inference);
   };
-  const Dataset data = synthetic_data(import(options.batch_size, false));
+  const Graph graph = import(options.batch_size, false);
+  const LossOptions loss{.name = usual_loss(graph)};
+  const Dataset data = synthetic_data(graph, loss);
   Timing timing;
-  Trainer trainer(import, data, data, bench_recipe(options));
-  timing.result = trainer.run({.step = [&](const StepReport& report) {
+  Trainer trainer(import, data, data, bench_recipe(options, loss));
+  TrainingEvents events;
+  events.step = [&](const StepReport& report) {
     if (report.step > kUntimedSteps) timing.step_ns.push_back(report.ns);
     if (report.step == report.total_steps) timing.peak_bytes = peak_bytes();
-  }});
+  };
+  events.switched = [&](const StepReport& report, const Slot&, const FormatChange& change) {
+    if (storage_of(change.from) != storage_of(change.to)) timing.resized_after = report.step;
+  };
+  timing.result = trainer.run(events);
   std::ranges::sort(timing.step_ns);
   return timing;
 }
@@ -123,11 +86,19 @@ std::vector<ProfileRow> by_output(const TrainingResult& result) {
   return profile_by(result, [](const OpTime& time) { return std::vector{time.label, time.op, time.kernel}; });
 }
 
+// Of the multiply-accumulates, how many had both operands in at most 8 bits.
+double share_in_bytes(const Timing& timing) {
+  const Macs& macs = timing.result.costs.macs;
+  return macs.total > 0 ? static_cast<double>(macs.le8) / static_cast<double>(macs.total) : 0;
+}
+
 Json to_json(const Timing& timing, const BenchOptions& options) {
   Json json = {{"step_ms", {{"min", timing.min_ms()}, {"median", timing.median_ms()}, {"max", timing.max_ms()}}},
                {"peak_bytes", timing.peak_bytes},
                {"arena_bytes", timing.result.arena_bytes},
                {"compile_ms", ms_of(timing.result.compile_ns)},
+               {"share_le8", share_in_bytes(timing)},
+               {"resized_after", timing.resized_after},
                {"ops", Json::array()}};
   for (const ProfileRow& row : by_op(timing.result)) json["ops"].push_back({{"op", row.names[0]}, {"ms", row.ms}});
   if (!options.profile) return json;
@@ -159,6 +130,11 @@ std::string to_text(const Timing& timing, const BenchOptions& options) {
           ")\nsamples/s  ", fixed_point_text(1e3 * static_cast<double>(options.batch_size) / timing.median_ms(), 1),
           "\nmemory     ", bytes_text(timing.peak_bytes), " at most, arena ", bytes_text(timing.result.arena_bytes),
           "\ncompiling  ", fixed_point_text(ms_of(timing.result.compile_ns), 1), " ms");
+  if (options.precision != "float32") {
+    text += cat("\nwords      ", percent_text(share_in_bytes(timing)), " of products in at most 8 bits");
+    if (timing.resized_after > 0)
+      text += cat("; the last went into another container after step ", timing.resized_after);
+  }
   if (options.profile) {
     text += "\n\n" + rows_text(by_op(timing.result), {"op"}) + "\n" +
             rows_text(by_output(timing.result), {"output", "op", "kernel"});
@@ -189,7 +165,11 @@ Verb add_bench(CLI::App& app) {
   add_backend(*command, options->backend);
   add_common_options(*command, options->common);
   command->footer(
-      "One batch of normally distributed inputs and random labels; cross-entropy, SGD with momentum 0.9.\n\n"
+      "One batch of normally distributed reals and of integers within what they index, random labels; the loss that "
+      "the\n"
+      "model ends in, else cross-entropy; SGD with momentum 0.9. Adaptive formats go on adapting while steps are "
+      "timed:\n"
+      "a word that goes into another container costs its first step more, which the median leaves out.\n\n"
       "Examples:\n"
       "  marvin bench models/resnet20.onnx --batch-size 128\n"
       "  marvin bench models/resnet20.onnx --batch-size 128 --precision float32 --profile\n"
