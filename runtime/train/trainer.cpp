@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "passes/differentiate.h"
 #include "passes/freeze.h"
@@ -158,7 +159,8 @@ class Trainer::Impl {
 
   StepReport run_step(int64_t total, const TrainingEvents& events) {
     const int64_t per_epoch = steps_per_epoch();
-    StepReport report{.step = step_ + 1, .epoch = step_ / per_epoch + 1, .total_steps = total};
+    StepReport report{
+        .step = step_ + 1, .epoch = step_ / per_epoch + 1, .ns = std::exchange(deciding_ns_, 0), .total_steps = total};
     report.lr = learning_rate(recipe_.schedule, report.step, total, per_epoch) * plateau_.factor();
     for (int64_t part = 0; part < recipe_.accumulate; ++part) run_batch(part, report);
     report.loss /= static_cast<double>(recipe_.accumulate);
@@ -214,9 +216,8 @@ class Trainer::Impl {
                                                                     .l1_term = l1_term(),
                                                                     .epoch = report.epoch,
                                                                     .epoch_ends = epoch_ends});
-    const int64_t ns = ns_since(start);
-    result_.train_ns += ns;
-    result_.policy_ns += ns;
+    deciding_ns_ = ns_since(start);
+    result_.policy_ns += deciding_ns_;
     result_.switches += static_cast<int64_t>(switches.size());
     if (!events.switched) return;
     for (const FormatChange& change : switches) events.switched(report, formats_.slots()[change.slot], change);
@@ -261,9 +262,9 @@ class Trainer::Impl {
   [[noreturn]] void stop(const StepReport& report, const std::string& layer) const {
     throw Error("the loss is ", report.loss, " at step ", report.step, " (epoch ", report.epoch, ")",
                 layer.empty() ? "" : cat("; the first values that are not finite are in ", layer),
-                loss_.name == "bce" ? ". bce takes scores and labels in [0,1]; bce-with-logits takes any scores"
-                                    : cat(". Lower --lr (it was ", report.lr,
-                                          "), or look for values in the data that are not finite"));
+                loss_.name == "bce"
+                    ? ". bce takes scores and labels in [0,1]; bce-with-logits takes any scores"
+                    : cat(". Lower --lr (it was ", report.lr, "), or look for values in the data that are not finite"));
   }
 
   std::vector<OpTime> profile() const {
@@ -300,6 +301,7 @@ class Trainer::Impl {
   std::vector<SlotCost> slot_costs_;  // by slot; of float32 where there is no policy
   std::optional<CostMeter> meter_;
   int64_t step_ = 0;
+  int64_t deciding_ns_ = 0;  // on formats, after the last step
   bool evaluated_ = false;
   TrainingResult result_;
 };

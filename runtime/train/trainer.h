@@ -29,7 +29,7 @@ struct StepReport {
   int64_t step = 0, epoch = 0;  // from 1
   float loss = 0;
   double lr = 0;
-  int64_t ns = 0;
+  int64_t ns = 0;  // of the step, and of deciding on formats before it
   int64_t total_steps = 0;
 };
 
