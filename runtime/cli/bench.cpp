@@ -1,12 +1,17 @@
 // marvin bench: training steps on synthetic data, timed.
+#include <omp.h>
+
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "runtime/cli/options.h"
 #include "runtime/cli/profile.h"
+#include "runtime/cli/step_trace.h"
 #include "runtime/cli/synthetic_data.h"
 #include "runtime/cli/training_graph.h"
 #include "runtime/cli/verbs.h"
+#include "runtime/ir/file.h"
 #include "runtime/report/machine.h"
 #include "runtime/report/table.h"
 
@@ -14,14 +19,13 @@ namespace marvin {
 namespace {
 
 constexpr int64_t kUntimedSteps = 3;
-constexpr size_t kProfileRows = 25;
 
 struct BenchOptions {
   CommonOptions common;
-  std::string model, precision = "adaptive", backend = "auto";
+  std::string model, precision = "adaptive", backend = "auto", trace;
   InputShapes shapes;
   int64_t batch_size = 0, steps = 20;
-  bool profile = false;
+  bool profile = false, probe = false;
 };
 
 // ---- Timing ---------------------------------------------------------------------------------------------------------
@@ -30,6 +34,7 @@ struct Timing {
   std::vector<int64_t> step_ns;  // sorted
   int64_t peak_bytes = 0;        // when the last step had run
   int64_t resized_after = 0;     // the last step after which a word went into another container; 0: none did
+  StepTrace trace;               // of the timed steps
   TrainingResult result;
 
   double min_ms() const { return ms_of(step_ns.front()); }
@@ -64,9 +69,14 @@ Timing measure(const OnnxModel& model, const BenchOptions& options) {
   Timing timing;
   Trainer trainer(import, data, data, bench_recipe(options, loss));
   TrainingEvents events;
+  events.timed = [&](const StepReport& report, const Plan& plan, std::span<const int64_t> ns) {
+    if (report.step > kUntimedSteps) timing.trace.add(plan, ns);
+  };
   events.step = [&](const StepReport& report) {
-    if (report.step > kUntimedSteps) timing.step_ns.push_back(report.ns);
     if (report.step == report.total_steps) timing.peak_bytes = peak_bytes();
+    if (report.step <= kUntimedSteps) return;
+    timing.step_ns.push_back(report.ns);
+    timing.trace.end_step(report.step, report.ns);
   };
   events.switched = [&](const StepReport& report, const Slot&, const FormatChange& change) {
     if (storage_of(change.from) != storage_of(change.to)) timing.resized_after = report.step;
@@ -78,12 +88,14 @@ Timing measure(const OnnxModel& model, const BenchOptions& options) {
 
 // ---- Results --------------------------------------------------------------------------------------------------------
 
-std::vector<ProfileRow> by_op(const TrainingResult& result) {
-  return profile_by(result, [](const OpTime& time) { return std::vector{time.op}; });
+std::vector<ProfileRow> by_op(const StepTrace& trace, const MachinePeaks& peaks = {}) {
+  const auto op = [](const OpTime& time) { return std::vector{time.op}; };
+  return profile_by(trace.profile(), trace.steps(), op, peaks);
 }
 
-std::vector<ProfileRow> by_output(const TrainingResult& result) {
-  return profile_by(result, [](const OpTime& time) { return std::vector{time.label, time.op, time.kernel}; });
+std::vector<ProfileRow> by_output(const StepTrace& trace, const MachinePeaks& peaks) {
+  const auto output = [](const OpTime& time) { return std::vector{time.label, time.op, time.kernel}; };
+  return profile_by(trace.profile(), trace.steps(), output, peaks);
 }
 
 // Of the multiply-accumulates, how many had both operands in at most 8 bits.
@@ -92,7 +104,7 @@ double share_in_bytes(const Timing& timing) {
   return macs.total > 0 ? static_cast<double>(macs.le8) / static_cast<double>(macs.total) : 0;
 }
 
-Json to_json(const Timing& timing, const BenchOptions& options) {
+Json to_json(const Timing& timing, const std::optional<MachinePeaks>& peaks) {
   Json json = {{"step_ms", {{"min", timing.min_ms()}, {"median", timing.median_ms()}, {"max", timing.max_ms()}}},
                {"peak_bytes", timing.peak_bytes},
                {"arena_bytes", timing.result.arena_bytes},
@@ -100,30 +112,32 @@ Json to_json(const Timing& timing, const BenchOptions& options) {
                {"share_le8", share_in_bytes(timing)},
                {"resized_after", timing.resized_after},
                {"ops", Json::array()}};
-  for (const ProfileRow& row : by_op(timing.result)) json["ops"].push_back({{"op", row.names[0]}, {"ms", row.ms}});
-  if (!options.profile) return json;
+  const auto add = [&](const char* key, Json names, const ProfileRow& row) {
+    names.update(peaks ? rates_json(row) : Json{{"ms", row.ms}});
+    json[key].push_back(std::move(names));
+  };
+  for (const ProfileRow& row : by_op(timing.trace, peaks.value_or(MachinePeaks{})))
+    add("ops", {{"op", row.names[0]}}, row);
+  if (!peaks) return json;
+  json["peaks"] = {{"copy_gb_per_s", peaks->copy_gb_per_s},
+                   {"f32_gmac_per_s", peaks->f32_gmac_per_s},
+                   {"s8_gmac_per_s", peaks->s8_gmac_per_s}};
   json["steps"] = Json::array();
-  for (const ProfileRow& row : by_output(timing.result)) {
-    json["steps"].push_back({{"output", row.names[0]}, {"op", row.names[1]}, {"kernel", row.names[2]}, {"ms", row.ms}});
+  for (const ProfileRow& row : by_output(timing.trace, *peaks)) {
+    add("steps", {{"output", row.names[0]}, {"op", row.names[1]}, {"kernel", row.names[2]}}, row);
   }
   return json;
 }
 
-std::string rows_text(const std::vector<ProfileRow>& rows, std::vector<std::string> header) {
-  double total = 0;
-  for (const ProfileRow& row : rows) total += row.ms;
-  header.insert(header.end(), {"ms a step", "share"});
-  TextTable table(header);
-  for (const ProfileRow& row : rows) {
-    if (table.rows() == kProfileRows) break;
-    std::vector<std::string> cells = row.names;
-    cells.insert(cells.end(), {fixed_point_text(row.ms, 3), percent_text(total > 0 ? row.ms / total : 0)});
-    table.add(std::move(cells));
-  }
-  return table.text();
+std::string profile_text(const StepTrace& trace, const MachinePeaks& peaks) {
+  std::string text = cat("peak       ", fixed_point_text(peaks.copy_gb_per_s, 1), " GB/s copied, ",
+                         fixed_point_text(peaks.f32_gmac_per_s, 0), " GMAC/s in float32");
+  if (peaks.s8_gmac_per_s > 0) text += cat(", ", fixed_point_text(peaks.s8_gmac_per_s, 0), " in 8 bits");
+  return cat(text, ", on ", omp_get_max_threads(), " threads\n\n", rates_text(by_op(trace, peaks), {"op"}), "\n",
+             rates_text(by_output(trace, peaks), {"output", "op", "kernel"}));
 }
 
-std::string to_text(const Timing& timing, const BenchOptions& options) {
+std::string to_text(const Timing& timing, const BenchOptions& options, const std::optional<MachinePeaks>& peaks) {
   const auto ms = [](double value) { return fixed_point_text(value, 3); };
   std::string text =
       cat("a step     ", ms(timing.median_ms()), " ms (median; ", ms(timing.min_ms()), " to ", ms(timing.max_ms()),
@@ -135,17 +149,22 @@ std::string to_text(const Timing& timing, const BenchOptions& options) {
     if (timing.resized_after > 0)
       text += cat("; the last went into another container after step ", timing.resized_after);
   }
-  if (options.profile) {
-    text += "\n\n" + rows_text(by_op(timing.result), {"op"}) + "\n" +
-            rows_text(by_output(timing.result), {"output", "op", "kernel"});
-  }
+  if (peaks) text += "\n" + profile_text(timing.trace, *peaks);
   return text;
 }
 
 int bench(const BenchOptions& options) {
   if (options.steps < 1) throw Error("--steps ", options.steps, " makes no sense; it is at least 1");
+  std::optional<AtomicFile> trace;
+  if (!options.trace.empty()) trace.emplace(options.trace);
   const Timing timing = measure(OnnxModel::load(options.model), options);
-  print_result(options.common, to_json(timing, options), to_text(timing, options));
+  std::optional<MachinePeaks> peaks;
+  if (options.profile) peaks = machine_peaks(options.probe);
+  if (trace) {
+    trace->write(timing.trace.events().dump());
+    trace->publish();
+  }
+  print_result(options.common, to_json(timing, peaks), to_text(timing, options, peaks));
   return kSuccess;
 }
 
@@ -161,18 +180,25 @@ Verb add_bench(CLI::App& app) {
   command->add_option("--steps", options->steps, "Steps to time, after three that are not")
       ->type_name("N")
       ->capture_default_str();
-  command->add_flag("--profile", options->profile, "Say where the time goes: by op, and by the longest steps");
+  CLI::Option* profile = command->add_flag(
+      "--profile", options->profile,
+      "Say where the time goes, by op and by the longest steps, and how fast that is by what the machine could do");
+  command->add_flag("--probe", options->probe, "With --profile: measure anew what the machine could do")
+      ->needs(profile);
+  command
+      ->add_option("--trace", options->trace, "Write all timed steps there, op by op, for Perfetto or chrome://tracing")
+      ->type_name("FILE.json");
   add_backend(*command, options->backend);
   add_common_options(*command, options->common);
   command->footer(
-      "One batch of normally distributed reals and of integers within what they index, random labels; the loss that "
-      "the\n"
-      "model ends in, else cross-entropy; SGD with momentum 0.9. Adaptive formats go on adapting while steps are "
-      "timed:\n"
-      "a word that goes into another container costs its first step more, which the median leaves out.\n\n"
+      "One batch: normally distributed reals, integers within what they index, random labels; the loss that the model\n"
+      "ends in, else cross-entropy; SGD with momentum 0.9. Adaptive formats go on adapting while steps are timed: a "
+      "word\n"
+      "that goes into another container makes the step after it slower, which the median leaves out.\n\n"
       "Examples:\n"
       "  marvin bench models/resnet20.onnx --batch-size 128\n"
       "  marvin bench models/resnet20.onnx --batch-size 128 --precision float32 --profile\n"
+      "  marvin bench models/resnet20.onnx --batch-size 128 --trace steps.json\n"
       "  marvin bench models/lenet5.onnx --batch-size 256 --threads 1 --json");
   return {command, [options] { return bench(*options); }};
 }

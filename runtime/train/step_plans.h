@@ -9,6 +9,7 @@
 #include "runtime/precision/cost_meter.h"
 #include "runtime/precision/policy.h"
 #include "runtime/train/binding.h"
+#include "runtime/train/op_time.h"
 
 namespace marvin {
 
@@ -18,7 +19,7 @@ struct StepPlan {
   std::optional<Executor> executor;
   std::vector<InputBinding> bindings;
   std::vector<Destination> destinations;  // name arrays of bindings
-  std::vector<int64_t> step_ns;           // by plan step, where the time is taken
+  std::vector<OpTime> times;              // by plan step, where the time is taken
   size_t loss = 0;                        // of the executor's outputs
   std::optional<size_t> lr, step;         // of its inputs
 

@@ -162,7 +162,7 @@ class Trainer::Impl {
     StepReport report{
         .step = step_ + 1, .epoch = step_ / per_epoch + 1, .ns = std::exchange(deciding_ns_, 0), .total_steps = total};
     report.lr = learning_rate(recipe_.schedule, report.step, total, per_epoch) * plateau_.factor();
-    for (int64_t part = 0; part < recipe_.accumulate; ++part) run_batch(part, report);
+    for (int64_t part = 0; part < recipe_.accumulate; ++part) run_batch(part, report, events);
     report.loss /= static_cast<double>(recipe_.accumulate);
     ++step_;
     result_.train_ns += report.ns;
@@ -175,7 +175,7 @@ class Trainer::Impl {
   }
 
   // Batch `part` of the step's; adds its loss and time to the report.
-  void run_batch(int64_t part, StepReport& report) {
+  void run_batch(int64_t part, StepReport& report, const TrainingEvents& events) {
     const bool is_last = part + 1 == recipe_.accumulate;
     const int64_t per_epoch = steps_per_epoch();
     StepPlan& plan = (is_last ? plans_ : summing_plans_).in(formats_.slots(), formats_.formats());
@@ -183,11 +183,11 @@ class Trainer::Impl {
     reader_.read(step_ / per_epoch, step_ % per_epoch * recipe_.accumulate + part, plan.destinations);
     if (plan.lr) plan.executor->input<float>(*plan.lr)[0] = static_cast<float>(report.lr);
     if (plan.step) plan.executor->input<float>(*plan.step)[0] = static_cast<float>(report.step);
-    if (recipe_.profile) plan.step_ns.resize(plan.executor->plan().steps.size());
+    if (recipe_.profile) batch_ns_.assign(plan.executor->plan().steps.size(), 0);
     plan.executor->run({.formats = formats_.formats(),
                         .seed = recipe_.seed,
                         .step = static_cast<uint64_t>(step_ * recipe_.accumulate + part + 1),
-                        .step_ns = plan.step_ns});
+                        .step_ns = batch_ns_});
     const float loss = plan.executor->output<float>(plan.loss)[0];
     if (std::isnan(loss)) refuse_unlabelled(plan, report);
     report.loss += loss;
@@ -195,6 +195,16 @@ class Trainer::Impl {
     if (is_last) formats_.look(plan, (step_ + 1) % per_epoch == 0);
     result_.policy_ns += ns_since(looked);
     report.ns += ns_since(start);
+    if (recipe_.profile) add_times(plan, report, events);
+  }
+
+  void add_times(StepPlan& plan, const StepReport& report, const TrainingEvents& events) const {
+    if (plan.times.empty()) plan.times = op_times(plan.executor->plan());
+    for (size_t i = 0; i < batch_ns_.size(); ++i) {
+      plan.times[i].ns += batch_ns_[i];
+      ++plan.times[i].runs;
+    }
+    if (events.timed) events.timed(report, plan.executor->plan(), batch_ns_);
   }
 
   // The mean over no label is not a number.
@@ -269,15 +279,8 @@ class Trainer::Impl {
 
   std::vector<OpTime> profile() const {
     std::vector<OpTime> times;
-    for (const StepPlans* plans : {&plans_, &summing_plans_}) {
-      for (const auto& [containers, plan] : *plans) {
-        for (size_t i = 0; i < plan->step_ns.size(); ++i) {
-          const Step& step = plan->executor->plan().steps[i];
-          times.push_back(
-              {std::string(step.op->name), std::string(step.kernel->name), step.label, step.phase, plan->step_ns[i]});
-        }
-      }
-    }
+    for (const StepPlans* plans : {&plans_, &summing_plans_})
+      for (const auto& [containers, plan] : *plans) times.insert(times.end(), plan->times.begin(), plan->times.end());
     return times;
   }
 
@@ -300,6 +303,7 @@ class Trainer::Impl {
   std::vector<std::string> parameter_names_;
   std::vector<SlotCost> slot_costs_;  // by slot; of float32 where there is no policy
   std::optional<CostMeter> meter_;
+  std::vector<int64_t> batch_ns_;  // by plan step, of the last batch
   int64_t step_ = 0;
   int64_t deciding_ns_ = 0;  // on formats, after the last step
   bool evaluated_ = false;

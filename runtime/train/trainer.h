@@ -11,6 +11,7 @@
 #include "runtime/exec/executor.h"
 #include "runtime/precision/cost_meter.h"
 #include "runtime/train/format_control.h"
+#include "runtime/train/op_time.h"
 #include "runtime/train/recipe.h"
 
 namespace marvin {
@@ -40,13 +41,9 @@ struct TrainingEvents {
   std::function<void(const StepReport&, const Slot&, const FormatChange&)> switched;
   // After every step, before formats change: what it showed of every slot. Not in float32.
   std::function<void(const StepReport&, const FormatControl&)> observed;
-};
-
-// The time that one step of a plan took in all.
-struct OpTime {
-  std::string op, kernel, label;
-  Phase phase = Phase::forward;
-  int64_t ns = 0;
+  // After every batch where the recipe profiles: what ran, and how long each of its steps took. The plan lives as long
+  // as the trainer.
+  std::function<void(const StepReport&, const Plan&, std::span<const int64_t> ns)> timed;
 };
 
 struct TrainingResult {
@@ -58,7 +55,7 @@ struct TrainingResult {
   int64_t arena_bytes = 0;
   CostSummary costs;
   std::vector<SlotFormatNow> formats;
-  std::vector<OpTime> profile;  // where the recipe asks for it
+  std::vector<OpTime> profile;  // of all steps, where the recipe asks for it
 };
 
 class Trainer {

@@ -359,7 +359,7 @@ TEST_CASE("a picture without Graphviz is an error that says how to get it") {
   CHECK(outcome.says("graphviz"));
 }
 
-// ---- export and bench -----------------------------------------------------------------------------------------------
+// ---- export ---------------------------------------------------------------------------------------------------------
 
 TEST_CASE("export writes what a run learnt as float, fixed point and training graph") {
   const TemporaryDirectory directory;
@@ -386,24 +386,6 @@ TEST_CASE("export writes what a run learnt as float, fixed point and training gr
   exported("training", {"--batch-size", "20"});
   CHECK(file_content(directory / "training.onnx").find("QuantizeLinear") == std::string::npos);
   CHECK(file_content(directory / "training.onnx").find("Quantize") != std::string::npos);
-}
-
-TEST_CASE("bench times training steps and says where the time goes") {
-  const Outcome outcome = run_marvin({"bench", model_path("mlp.onnx"), "--batch-size", "8", "--steps", "4", "--json"});
-  CAPTURE(outcome.err);
-  REQUIRE(outcome.code == 0);
-  const json result = outcome.json();
-  const json& step = result.at("step_ms");
-  CHECK(step.at("min").get<double>() > 0);
-  CHECK(step.at("min").get<double>() <= step.at("median").get<double>());
-  CHECK(step.at("median").get<double>() <= step.at("max").get<double>());
-  for (const char* key : {"peak_bytes", "arena_bytes", "compile_ms"}) CHECK(result.at(key).get<double>() > 0);
-  CHECK(result.at("ops").size() > 3);
-  CHECK(result.at("ops")[0].at("ms").get<double>() >= result.at("ops")[1].at("ms").get<double>());
-  CHECK_FALSE(result.contains("steps"));
-  const Outcome profiled =
-      run_marvin({"bench", model_path("mlp.onnx"), "--batch-size", "8", "--steps", "4", "--json", "--profile"});
-  CHECK(profiled.json().at("steps")[0].at("kernel").is_string());
 }
 
 }  // namespace
