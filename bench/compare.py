@@ -46,7 +46,7 @@ GIBIBYTE = str(1 << 30)
 SETTINGS = (
     ("channels_last", lambda network: any(len(sampler(1).shape) == 4 for sampler in network.entry.inputs.values()),
      ["--channels-last"], {}),
-    ("AVX-512", lambda network: "avx512dq" in machine()["flags"], [], {"ATEN_CPU_CAPABILITY": "avx512"}),
+    ("AVX-512", lambda network: machine()["has_avx512"], [], {"ATEN_CPU_CAPABILITY": "avx512"}),
     ("malloc that keeps memory", lambda network: True, [],
      {"MALLOC_MMAP_THRESHOLD_": GIBIBYTE, "MALLOC_TRIM_THRESHOLD_": GIBIBYTE, "MALLOC_TOP_PAD_": str(64 << 20)}),
 )
@@ -56,7 +56,7 @@ def machine():
     with open("/proc/cpuinfo") as file:
         fields = dict(map(str.strip, line.split(":", 1)) for line in file if ":" in line)
     return {"cpu": fields.get("model name", "unknown"), "cpus": len(os.sched_getaffinity(0)),
-            "flags": fields.get("flags", "").split()}
+            "has_avx512": "avx512dq" in fields.get("flags", "").split()}
 
 
 # ----------------------------------------------------------------------- noise
@@ -248,7 +248,7 @@ def about(args, results, versions, quiet):
     lines = [f"machine: {here['cpu']}, {args.threads} threads on {here['cpus']} processors",
              *kernels, f"PyTorch's process has {first['idle_bytes'] / 1e6:.0f} MB before there is a network",
              "; ".join(versions),
-             f"{args.rounds} rounds of {args.steps} steps; others took {figures['cores_of_others']:.2f} cores, "
+             f"rounds: {args.rounds}, of {args.steps} steps; others took {figures['cores_of_others']:.2f} cores, "
              f"a fixed piece of work varied by {figures['calibration_spread']:.0%}"]
     complaint = quiet.complaint()
     return ([f"NOISY, not to be quoted: {complaint}"] if complaint else []) + lines
