@@ -22,7 +22,9 @@ Tensor& ParameterStore::at(std::string_view name) {
 const Tensor& ParameterStore::at(std::string_view name) const { return const_cast<ParameterStore*>(this)->at(name); }
 
 void Arena::reserve(int64_t bytes) {
-  if (bytes > buffer_.bytes()) buffer_ = Buffer(bytes);
+  if (bytes <= buffer_.bytes()) return;
+  buffer_ = {};  // first, so that there is never memory for both
+  buffer_ = Buffer(bytes);
 }
 
 Executor::Executor(std::shared_ptr<const Plan> plan, ParameterStore& store, Arena& arena)
