@@ -44,8 +44,7 @@ GIBIBYTE = str(1 << 30)
 
 # What PyTorch may gain from: name, whether it applies, more arguments, more environment.
 SETTINGS = (
-    ("channels_last", lambda network: any(len(sampler(1).shape) == 4 for sampler in network.entry.inputs.values()),
-     ["--channels-last"], {}),
+    ("channels_last", lambda network: network.convolves(), ["--channels-last"], {}),
     ("AVX-512", lambda network: machine()["has_avx512"], [], {"ATEN_CPU_CAPABILITY": "avx512"}),
     ("malloc that keeps memory", lambda network: True, [],
      {"MALLOC_MMAP_THRESHOLD_": GIBIBYTE, "MALLOC_TRIM_THRESHOLD_": GIBIBYTE, "MALLOC_TOP_PAD_": str(64 << 20)}),

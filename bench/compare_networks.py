@@ -40,6 +40,9 @@ class Network:
         torch.manual_seed(SEED)
         return self.entry.build().train()
 
+    def convolves(self):
+        return any(isinstance(part, torch.nn.Conv2d) for part in self.module().modules())
+
     def data(self):
         """One batch of inputs by name, and labels; none where the network's output is its loss."""
         torch.manual_seed(SEED)
