@@ -33,8 +33,9 @@ std::vector<std::string> without_gradient(const Graph& graph, const std::vector<
 }  // namespace
 
 const std::vector<std::string>& pass_names() {
-  static const std::vector<std::string> names = {"fold_constants", "attach_loss", "freeze", "differentiate",   "shape_gradients",
-                                                 "append_optimizer", "insert_quantization", "assign_layouts", "select_kernels"};
+  static const std::vector<std::string> names = {
+      "fold_constants",   "attach_loss",         "freeze",         "differentiate", "shape_gradients",
+      "append_optimizer", "insert_quantization", "assign_layouts", "select_kernels"};
   return names;
 }
 
@@ -52,11 +53,10 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
   // Every op on a path from a parameter to the loss has a gradient, or the user is told which has not.
   if (options.optimizer || options.gradients) {
     std::vector<ValueId> parameters = trainable_parameters(graph);
-    if (!options.freeze.empty()) {
-      const std::vector<ValueId> frozen = parameters_matching(graph, options.freeze);
-      std::erase_if(parameters, [&](ValueId value) { return std::ranges::find(frozen, value) != frozen.end(); });
-      runner.run("freeze", graph, [&](Graph& g) { freeze(g, frozen); });
-    }
+    std::vector<ValueId> frozen;
+    if (!options.freeze.empty()) frozen = parameters_matching(graph, options.freeze);
+    std::erase_if(parameters, [&](ValueId value) { return std::ranges::find(frozen, value) != frozen.end(); });
+    runner.run("freeze", graph, [&](Graph& g) { freeze(g, frozen); });
     for (const ValueId parameter : parameters) {
       if (graph.type_of(parameter).dtype == DType::f32) continue;
       throw Error("the parameter '", graph[parameter].name, "' is ", text_of(graph.type_of(parameter)),

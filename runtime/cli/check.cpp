@@ -102,18 +102,17 @@ void judge_quantization(const Graph& graph, const std::vector<ListedNode>& liste
 
 Verdict judge(const ListedNode& listed, const Graph& graph, const GradientPath* path) {
   Verdict verdict{listed.name, listed.op, "yes", "-", "-", ""};
-  const auto name =
-      std::ranges::find_if(listed.outputs, [&](const std::string& output) { return graph.find(output).valid(); });
-  if (name == listed.outputs.end()) {
-    verdict.why = "rewritten";
-    return verdict;
+  bool found = false, computed = false;
+  for (const std::string& output : listed.outputs) {
+    const ValueId value = graph.find(output);
+    if (!value.valid()) continue;
+    found = true;
+    if (graph[value].kind != ValueKind::computed) continue;
+    computed = true;
+    if (verdict.trains != "no") judge_training(graph, graph[value].producer, path, verdict);
   }
-  const Value& value = graph[graph.find(*name)];
-  if (value.kind != ValueKind::computed) {
-    if (listed.op != "Constant") verdict.why = "computed when the model is read";
-    return verdict;
-  }
-  judge_training(graph, value.producer, path, verdict);
+  if (!found) verdict.why = "rewritten";
+  if (found && !computed && listed.op != "Constant") verdict.why = "computed when the model is read";
   return verdict;
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <optional>
+#include <stdexcept>
 
 #include "runtime/train/policy_of.h"
 
@@ -93,7 +94,8 @@ Stage stage_after(const Graph& model, const std::string& pass, const GraphOption
   } catch (const Error&) {
     if (!wanted) throw;  // a later pass cannot go on, which is no reason not to show this one
   }
-  return *wanted;
+  if (!wanted) throw std::logic_error("no pass is called " + pass);
+  return *std::move(wanted);
 }
 
 }  // namespace marvin
