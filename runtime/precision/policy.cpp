@@ -24,13 +24,14 @@ std::unique_ptr<SwitchPolicy> uniform_policy(std::string_view text) {
       format.fitted);
 }
 
-// What follows "name" or "name:" where `spec` begins so.
+// What follows "name", "name:" or "name," where `spec` begins so.
 std::optional<std::string_view> settings_of(std::string_view spec, std::string_view name) {
   if (!spec.starts_with(name)) return std::nullopt;
   spec.remove_prefix(name.size());
   if (spec.empty()) return spec;
-  if (spec == ":") throw Error("nothing follows the colon; give ", name, " alone, or settings");
-  return spec[0] == ':' ? std::optional(spec.substr(1)) : std::nullopt;
+  if (spec[0] != ':' && spec[0] != ',') return std::nullopt;
+  if (spec.size() == 1) throw Error("nothing follows the ", spec == ":" ? "colon" : "comma", "; give ", name, " alone, or settings");
+  return spec.substr(1);
 }
 
 }  // namespace

@@ -107,6 +107,9 @@ TEST_CASE("a loss that stalls escalates the strategy, whose words then have up t
 TEST_CASE("settings of paper and muppet that make no sense are errors that say which") {
   CHECK_NOTHROW(make_policy("paper:released,lb_min=256,lb_max=100"));  // as in a published configuration
   CHECK_NOTHROW(make_policy("paper:buff=4,gamma=0.9"));
+  CHECK_NOTHROW(make_policy("paper,lb_min=50,lb_max=150"));
+  CHECK_NOTHROW(make_policy("muppet,patience=2"));
+  CHECK_THROWS_WITH(make_policy("paper,"), Catch::Contains("nothing follows the comma; give paper alone"));
   CHECK_THROWS_WITH(make_policy("paper:buf=4"), Catch::Contains("Did you mean 'buff'?"));
   CHECK_THROWS_WITH(make_policy("paper:buff=40"),
                     Catch::Contains("buff=40 makes no sense; it is an integer from 0 to 24"));
