@@ -1,6 +1,7 @@
 #include "runtime/cli/recipe_file.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -92,8 +93,10 @@ T value_of(const Json& json, const std::string& key, const T& otherwise, const c
   if (value == json.end()) return otherwise;
   const bool fits = std::is_same_v<T, bool> ? value->is_boolean()
                     : std::is_integral_v<T>
-                        ? value->is_number_integer()
-                        : value->is_array() && std::ranges::all_of(*value, [](const Json& x) { return x.is_number(); });
+                        ? integer_in(*value).has_value()
+                        : value->is_array() && std::ranges::all_of(*value, [](const Json& x) {
+                            return x.is_number() && std::isfinite(x.get<float>());
+                          });
   if (!fits) throw Error("'", key, "' is ", json_text(*value), "; it is ", kind);
   return value->get<T>();
 }

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 namespace marvin {
 namespace {
@@ -72,6 +73,12 @@ std::vector<double> json_numbers(std::span<const float> values) {
   std::vector<double> numbers;
   for (const float value : values) numbers.push_back(json_number(value));
   return numbers;
+}
+
+std::optional<int64_t> integer_in(const Json& value) {
+  if (!value.is_number_integer()) return std::nullopt;
+  if (value.is_number_unsigned() && !std::in_range<int64_t>(value.get<uint64_t>())) return std::nullopt;
+  return value.get<int64_t>();
 }
 
 std::string json_text(const Json& json, int indent) {

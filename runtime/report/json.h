@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ using Json = nlohmann::ordered_json;
 // float.
 double json_number(float value);
 std::vector<double> json_numbers(std::span<const float> values);
+
+// The integer; none where the value is no integer of 64 bits.
+std::optional<int64_t> integer_in(const Json& value);
 
 // Milliseconds and seconds with no more digits than there are nanoseconds.
 constexpr double ms_of(int64_t ns) { return static_cast<double>(ns) / 1e6; }

@@ -37,7 +37,7 @@ T field(const Json& line, const char* key) {
   const auto value = line.find(key);
   if (value == line.end()) throw Error("has no '", key, "'");
   const bool fits = std::is_same_v<T, std::string> ? value->is_string()
-                    : std::is_integral_v<T>        ? value->is_number_integer()
+                    : std::is_integral_v<T>        ? integer_in(*value).has_value()
                                                    : value->is_object();
   if (!fits) throw Error("'", key, "' is ", json_text(*value));
   return value->get<T>();
