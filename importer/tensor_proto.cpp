@@ -150,9 +150,11 @@ std::filesystem::path path_below(const std::filesystem::path& directory, const s
   }
   const std::filesystem::path path = directory / relative;
   std::error_code unresolved;  // of what is not there, which its reader says
-  const std::filesystem::path inside = std::filesystem::weakly_canonical(path, unresolved)
-                                           .lexically_relative(std::filesystem::weakly_canonical(
-                                               directory.empty() ? std::filesystem::path(".") : directory, unresolved));
+  const auto resolved = [&](const std::filesystem::path& p) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(p, unresolved), unresolved);
+  };
+  const std::filesystem::path inside =
+      resolved(path).lexically_relative(resolved(directory.empty() ? std::filesystem::path(".") : directory));
   if (unresolved || inside.empty() || *inside.begin() == "..")
     throw Error("external data: '", location, "' is a link that leads out of the model's directory");
   return path;

@@ -167,6 +167,7 @@ TEST_CASE("external data is read below the model's directory, by offset and leng
   CHECK_THAT(error(), Contains("offset '-4' is no size"));
   describe({{"location", "other.bin"}});
   CHECK_THAT(error(), Contains("there is no file"));
+  CHECK_THAT(error_of([&] { tensor_from(proto, ""); }), Contains("there is no file 'other.bin'"));
   describe({});
   CHECK_THAT(error(), Contains("no location"));
   for (const std::string outside : {"../w.bin", "a/../../w.bin", "/etc/passwd"}) {
