@@ -116,18 +116,20 @@ class GraphExporter {
     onnx::NodeProto& proto = *proto_.add_node();
     proto.set_op_type(node.op);
     proto.set_name(node.name);
-    if (!is_onnx_op(node.op, node.outputs.size())) proto.set_domain(kOwnDomain);
     for (const ValueId input : node.inputs) proto.add_input(input.valid() ? graph_[input].name : "");
     for (const ValueId output : node.outputs) {
       proto.add_output(output.valid() ? graph_[output].name : "");
       if (output.valid()) describe(output, *proto_.add_value_info());
     }
+    bool is_onnx = is_onnx_op(node.op) && has_outputs(node.op, node.outputs.size());
     for (const auto& [key, value] : node.attrs) {
       if (is_default(op_named(node.op), key, value)) continue;
       onnx::AttributeProto& attribute = *proto.add_attribute();
       attribute.set_name(key);
       std::visit(AttrWriter{attribute}, value);
+      is_onnx = is_onnx && has_attribute(node.op, key);
     }
+    if (!is_onnx) proto.set_domain(kOwnDomain);
     annotate(node, proto);
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "importer/control_flow.h"
 #include "importer/gradient_node.h"
@@ -20,6 +21,34 @@ constexpr std::array<std::string_view, 18> kNewerOps = {
     "AffineGrid",         "Attention", "BitwiseAnd", "BitwiseNot",       "BitwiseOr",       "BitwiseXor",
     "CenterCropPad",      "Col2Im",    "Gelu",       "GroupNormalization", "ImageDecoder",  "Mish",
     "RMSNormalization",   "RegexFullMatch", "RotaryEmbedding", "StringConcat", "Swish",     "TensorScatter"};
+
+// Attributes that such opsets gave to older ops.
+constexpr auto kNewerAttributes = std::to_array<std::pair<std::string_view, std::string_view>>({
+    {"AveragePool", "dilations"},
+    {"Cast", "saturate"},
+    {"CastLike", "saturate"},
+    {"DequantizeLinear", "block_size"},
+    {"DequantizeLinear", "output_dtype"},
+    {"LpPool", "ceil_mode"},
+    {"LpPool", "dilations"},
+    {"QuantizeLinear", "block_size"},
+    {"QuantizeLinear", "output_dtype"},
+    {"QuantizeLinear", "precision"},
+    {"QuantizeLinear", "saturate"},
+    {"ReduceL1", "noop_with_empty_axes"},
+    {"ReduceL2", "noop_with_empty_axes"},
+    {"ReduceLogSum", "noop_with_empty_axes"},
+    {"ReduceLogSumExp", "noop_with_empty_axes"},
+    {"ReduceMax", "noop_with_empty_axes"},
+    {"ReduceMean", "noop_with_empty_axes"},
+    {"ReduceMin", "noop_with_empty_axes"},
+    {"ReduceProd", "noop_with_empty_axes"},
+    {"ReduceSumSquare", "noop_with_empty_axes"},
+    {"Resize", "antialias"},
+    {"Resize", "axes"},
+    {"Resize", "keep_aspect_ratio_policy"},
+    {"Split", "num_outputs"},
+});
 
 // Ops of other domains.
 struct ForeignOp {
@@ -57,9 +86,15 @@ bool is_onnx_op(std::string_view name) {
          std::ranges::find(kNewerOps, name) != kNewerOps.end();
 }
 
-bool is_onnx_op(std::string_view name, size_t outputs) {
-  const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(std::string(name));
-  return is_onnx_op(name) && (!schema || outputs <= static_cast<size_t>(schema->max_output()));
+bool has_outputs(std::string_view onnx_op, size_t outputs) {
+  const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(std::string(onnx_op));
+  return !schema || outputs <= static_cast<size_t>(schema->max_output());
+}
+
+bool has_attribute(std::string_view onnx_op, const std::string& attribute) {
+  const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(std::string(onnx_op));
+  return !schema || schema->attributes().contains(attribute) ||
+         std::ranges::find(kNewerAttributes, std::pair(onnx_op, std::string_view(attribute))) != kNewerAttributes.end();
 }
 
 }  // namespace marvin

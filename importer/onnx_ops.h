@@ -18,7 +18,8 @@ bool is_known(const onnx::NodeProto& node);
 // Whether some opset of the default domain has an op of this name. The others that marvin knows are its own.
 bool is_onnx_op(std::string_view name);
 
-// Whether ONNX gives an op of this name so many outputs; marvin's own may have more, for their gradients.
-bool is_onnx_op(std::string_view name, size_t outputs);
+// Whether ONNX gives an op of this name so many outputs and an attribute of this name; marvin's own may have more.
+bool has_outputs(std::string_view onnx_op, size_t outputs);
+bool has_attribute(std::string_view onnx_op, const std::string& attribute);
 
 }  // namespace marvin

@@ -200,6 +200,28 @@ TEST_CASE("files are written through symbolic links") {
 
 // ---- Graphs ---------------------------------------------------------------------------------------------------------
 
+TEST_CASE("a node that says more than ONNX's op can is marvin's, one that newer opsets have is ONNX's") {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "g.onnx";
+  export_graph(from_text(R"(graph g {
+    input %x: f32[2,3]
+    input %labels: i64[2]
+    %plain: f32[2,3] = Cast(%x) { to = 1, saturate = 0 }
+    %y: f32[2,2] = MatMul(%x, %plain) { transB = 1 }
+    %loss: f32[] = SoftmaxCrossEntropyLoss(%x, %labels)
+    %smooth: f32[] = SoftmaxCrossEntropyLoss(%x, %labels) { label_smoothing = 0.5 }
+    output %y
+    output %loss
+    output %smooth
+  })"),
+               {}, path);
+  const onnx::ModelProto out = read_proto(path);
+  CHECK(maker(out, "plain").domain().empty());
+  CHECK(maker(out, "y").domain() == "marvin");
+  CHECK(maker(out, "loss").domain().empty());
+  CHECK(maker(out, "smooth").domain() == "marvin");
+}
+
 TEST_CASE("any graph can be written for viewers") {
   const Graph graph = from_text(R"(graph g {
     input %x: f32[2,3]
