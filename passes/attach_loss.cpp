@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "runtime/ops/op.h"
 
@@ -84,8 +85,11 @@ void check_options(const LossOptions& options, const LossRule* rule) {
     throw Error("label smoothing is for cross-entropy, not for ", options.name);
   if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
     throw Error("label smoothing is in [0, 1], not ", options.label_smoothing);
-  if (options.ignore_index && !(rule && !rule->classification.empty()))
+  const bool has_classes = rule && !rule->classification.empty();
+  if (options.ignore_index && !has_classes)
     throw Error("a label to ignore is for cross-entropy and nll, not for ", options.name);
+  if (options.class_axis && !has_classes)
+    throw Error("an axis of classes is for cross-entropy and nll, not for ", options.name);
 }
 
 bool is_scalar_float(const Type& type) { return is_float(type.dtype) && type.elements() == 1 && type.rank() == 0; }
@@ -106,19 +110,87 @@ ValueId compared_output(const Graph& graph, const LossOptions& options) {
   return graph.find(options.output);
 }
 
-// The operand of a Softmax that ends the model, else the value itself.
-ValueId logits_of(const Graph& graph, ValueId scores) {
-  const Value& value = graph[scores];
-  if (value.kind != ValueKind::computed || graph[value.producer].op != "Softmax") return scores;
-  return graph[value.producer].inputs[0];
+// ---- Classes ----------------------------------------------------------------------------------------------------------
+
+Shape without_axis(Shape shape, int64_t axis) {
+  shape.erase(shape.begin() + axis);
+  return shape;
 }
 
-Type label_type(const Type& scores, bool classes) {
-  if (!classes) return scores;
-  if (scores.rank() < 2) throw Error("class labels need scores of shape [N,C,...], not [", text_of(scores.shape), "]");
-  Shape shape = scores.shape;
-  shape.erase(shape.begin() + 1);
-  return {DType::i64, shape};
+int64_t axis_of_classes(const Shape& scores, const LossOptions& options) {
+  const auto rank = static_cast<int64_t>(scores.size());
+  if (rank < 2) throw Error("class labels need scores of shape [N,C,...], not [", text_of(scores), "]");
+  if (options.class_axis) {
+    const int64_t axis = *options.class_axis, from_front = axis < 0 ? axis + rank : axis;
+    if (from_front >= 1 && from_front < rank) return from_front;
+    throw Error("--class-axis ", axis, " makes no sense for scores [", text_of(scores), "]: it is from 1 to ", rank - 1,
+                ", or -1 for the last; axis 0 is the samples");
+  }
+  if (rank == 2 || !options.labels) return 1;
+  const Shape &labels = *options.labels, first = without_axis(scores, 1), last = without_axis(scores, rank - 1);
+  if (labels == first && labels == last) {
+    throw Error("labels [", text_of(labels), "] fit scores [", text_of(scores), "] in two ways: with the classes on axis ",
+                "1, as ONNX's SoftmaxCrossEntropyLoss has them, and on the last axis, as language models do; say which ",
+                "with --class-axis 1 or --class-axis ", rank - 1);
+  }
+  if (labels != first && labels != last) {
+    throw Error("labels [", text_of(labels), "] do not fit scores [", text_of(scores), "]: these take labels [",
+                text_of(first), "] with the classes on axis 1, and [", text_of(last), "] with the classes on the last");
+  }
+  return labels == last ? rank - 1 : 1;
+}
+
+// Throws where labels of this shape are not those of scores [n,c,...].
+void check_class_labels(const Shape& labels, const Shape& scores) {
+  const Shape wanted = without_axis(scores, 1);
+  if (labels == wanted || (scores.size() == 2 && !labels.empty() && elements(labels) == scores[0])) return;
+  throw Error("labels [", text_of(labels), "] do not fit scores [", text_of(scores), "] of ", scores[1],
+              " classes, which take labels [", text_of(wanted), "]",
+              labels == scores ? "; where these are one-hot, save their argmax" : "");
+}
+
+// The operand of a Softmax over the axis that ends the model, else the value itself.
+ValueId logits_of(const Graph& graph, ValueId scores, int64_t axis) {
+  const Value& value = graph[scores];
+  if (value.kind != ValueKind::computed || graph[value.producer].op != "Softmax") return scores;
+  const Node& softmax = graph[value.producer];
+  const int64_t over = softmax.attrs.integer("axis");
+  return (over < 0 ? over + value.type.rank() : over) == axis ? softmax.inputs[0] : scores;
+}
+
+LossInputs compare_with_classes(Graph& graph, Builder& b, std::string_view op, ValueId output,
+                                const LossOptions& options) {
+  const int64_t axis = axis_of_classes(b.shape(output), options);
+  ValueId scores = options.name == "cross-entropy" ? logits_of(graph, output, axis) : output;
+  if (axis != 1) {
+    std::vector<int64_t> perm(b.shape(scores).size());
+    std::iota(perm.begin(), perm.end(), int64_t{0});
+    std::rotate(perm.begin() + 1, perm.begin() + axis, perm.begin() + axis + 1);
+    scores = b.transpose(scores, perm);
+  }
+  const Shape shape = b.shape(scores), positions = without_axis(shape, 1);
+  if (options.labels) check_class_labels(*options.labels, shape);
+  const ValueId labels = graph.add_input(graph.unused_name("labels"), {DType::i64, options.labels.value_or(positions)});
+  graph.loss = classification(b, op, scores, b.reshape(labels, positions), options);
+  return {scores, labels, options.ignore_index, true, shape[1]};
+}
+
+// ---- Numbers ----------------------------------------------------------------------------------------------------------
+
+Shape without_ones(Shape shape) {
+  std::erase(shape, 1);
+  return shape;
+}
+
+LossInputs compare_with_numbers(Graph& graph, Builder& b, const LossRule& rule, ValueId scores,
+                                const LossOptions& options) {
+  const Type type = b.type(scores);
+  const bool integers = options.labels && without_ones(*options.labels) == without_ones(type.shape);
+  const ValueId labels =
+      graph.add_input(graph.unused_name("labels"), integers ? Type{DType::i64, *options.labels} : type);
+  graph.loss = rule.build(b, scores, b.reshape(b.cast(labels, type.dtype), type.shape));
+  const bool binary = integers && rule.name.starts_with("bce");
+  return {.scores = scores, .labels = labels, .label_limit = binary ? 2 : 0};
 }
 
 // Makes the value an output, once.
@@ -145,7 +217,8 @@ LossInputs use_output(Graph& graph, const std::string& name) {
   show(graph, node.inputs[0]);
   const int64_t ignored = node.attrs.integer("ignore_index");
   const bool ignores = ignored != op_named(node.op).defaults.integer("ignore_index");
-  return {node.inputs[0], node.inputs[1], ignores ? std::optional(ignored) : std::nullopt};
+  return {node.inputs[0], node.inputs[1], ignores ? std::optional(ignored) : std::nullopt,
+          graph.type_of(node.inputs[1]).dtype == DType::i64, graph.type_of(node.inputs[0]).shape[1]};
 }
 
 }  // namespace
@@ -159,16 +232,28 @@ const std::vector<std::string>& loss_names() {
   return names;
 }
 
-std::string default_loss(const Graph& graph, bool integer_labels) {
-  for (const ValueId output : graph.outputs)
-    if (is_scalar_float(graph.type_of(output))) return "output:" + graph[output].name;
-  return integer_labels ? "cross-entropy" : "mse";
+std::string default_loss(const Graph& graph, bool integer_labels, const std::string& output) {
+  for (const ValueId value : graph.outputs)
+    if (is_scalar_float(graph.type_of(value))) return "output:" + graph[value].name;
+  if (!integer_labels) return "mse";
+  const Value& scores = graph[compared_output(graph, {.output = output})];
+  if (scores.type.rank() == 0 || scores.type.elements() != scores.type.shape[0]) return "cross-entropy";
+  const bool sigmoid = scores.kind == ValueKind::computed && graph[scores.producer].op == "Sigmoid";
+  return sigmoid ? "bce" : "bce-with-logits";
 }
 
 std::string loss_output(const Graph& graph, const LossOptions& options) {
   const std::vector<std::string> names = float_outputs(graph);
   if (!options.output.empty() || options.name.starts_with("output:") || names.size() < 2) return options.output;
   return names[0];
+}
+
+std::optional<int64_t> class_axis(const Graph& graph, const LossOptions& options) {
+  const auto rule = std::ranges::find(rules(), options.name, &LossRule::name);
+  if (rule == rules().end() || rule->classification.empty()) return std::nullopt;
+  const Shape& scores = graph.type_of(compared_output(graph, options)).shape;
+  const int64_t axis = axis_of_classes(scores, options);
+  return scores.size() == 2 ? std::nullopt : std::optional(axis);
 }
 
 LossInputs attach_loss(Graph& graph, const LossOptions& options) {
@@ -183,16 +268,14 @@ LossInputs attach_loss(Graph& graph, const LossOptions& options) {
                 suggestion(name, loss_names()));
   }
   check_options(options, &*rule);
-  ValueId scores = compared_output(graph, options);
-  if (name == "cross-entropy") scores = logits_of(graph, scores);
-  const bool classifies = !rule->classification.empty();
-  const ValueId labels = graph.add_input(graph.unused_name("labels"), label_type(graph.type_of(scores), classifies));
+  const ValueId output = compared_output(graph, options);
   Builder builder(graph, Phase::forward, "loss", "");
-  graph.loss = classifies ? classification(builder, rule->classification, scores, labels, options)
-                          : rule->build(builder, scores, labels);
+  const LossInputs inputs = rule->classification.empty()
+                                ? compare_with_numbers(graph, builder, *rule, output, options)
+                                : compare_with_classes(graph, builder, rule->classification, output, options);
   graph.rename(graph.loss, graph.unused_name("loss"));
-  show(graph, scores);
-  return {scores, labels, options.ignore_index};
+  show(graph, inputs.scores);
+  return inputs;
 }
 
 }  // namespace marvin

@@ -64,7 +64,8 @@ Timing measure(const OnnxModel& model, const BenchOptions& options) {
     return import_with(model, options.shapes, batch, inference);
   };
   const Graph graph = import(options.batch_size, false);
-  const LossOptions loss{.name = usual_loss(graph)};
+  LossOptions loss{.name = usual_loss(graph)};
+  loss.class_axis = class_axis(graph, loss);
   const Dataset data = synthetic_data(graph, loss);
   Timing timing;
   Trainer trainer(import, data, data, bench_recipe(options, loss));

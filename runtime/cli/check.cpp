@@ -18,6 +18,7 @@ namespace {
 struct CheckOptions {
   CommonOptions common;
   std::string model, loss, loss_output;
+  std::optional<int64_t> class_axis;
   int64_t batch_size = 0;  // as the file says
   InputShapes shapes;
 };
@@ -164,7 +165,8 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
   Graph with_loss = graph;
   report.cannot_train = error_of([&] {
     const LossOptions loss{.name = options.loss.empty() ? usual_loss(graph) : options.loss,
-                           .output = options.loss_output};
+                           .output = options.loss_output,
+                           .class_axis = options.class_axis};
     report.loss = loss.name;
     report.loss_output = loss_output(graph, loss);
     attach_loss(with_loss, loss);
@@ -242,6 +244,7 @@ Verb add_check(CLI::App& app) {
   command->add_option("--loss", options->loss, "As train takes it; chosen by the model's outputs when not given")
       ->type_name("LOSS");
   command->add_option("--loss-output", options->loss_output, "As train takes it")->type_name("NAME");
+  command->add_option("--class-axis", options->class_axis, "As train takes it; 1 when not given")->type_name("N");
   add_batch_size(*command, options->batch_size);
   add_shapes(*command, options->shapes);
   add_common_options(*command, options->common);

@@ -68,6 +68,11 @@ Verb add_eval(CLI::App& app) {
       ->add_option("--ignore-index", options->evaluation.ignore_index,
                    "The class label that counts for nothing, of cross-entropy and nll")
       ->type_name("N");
+  command
+      ->add_option("--class-axis", options->evaluation.class_axis,
+                   "The axis of the scores along which the classes lie; as train takes it, and the one trained with when "
+                   "not given")
+      ->type_name("N");
   command->add_option("--precision", options->precision, "float32: leave the model's fixed-point formats aside")
       ->type_name("float32");
   command

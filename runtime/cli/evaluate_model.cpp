@@ -16,13 +16,16 @@ Preprocess preprocess_for(const OnnxModel& model, const Dataset& train) {
 
 LossOptions loss_for(const OnnxModel& model, const ImportModel& import, const Dataset& data,
                      const EvaluationOptions& options) {
-  LossOptions loss = options.loss.empty() ? stored_loss(model) : LossOptions{.name = options.loss};
-  if (!loss.name.starts_with("output:")) loss.output = stored_loss(model).output;
+  const LossOptions stored = stored_loss(model);
+  LossOptions loss = options.loss.empty() ? stored : LossOptions{.name = options.loss};
+  if (!loss.name.starts_with("output:")) loss.output = stored.output;
+  if (loss.name == "cross-entropy" || loss.name == "nll") loss.class_axis = stored.class_axis;
   if (!options.loss_output.empty()) loss.output = options.loss_output;
   if (options.ignore_index) loss.ignore_index = options.ignore_index;
+  if (options.class_axis) loss.class_axis = options.class_axis;
   if (!loss.name.empty()) return loss;
   const NamedArray* labels = data.find("labels");
-  loss.name = default_loss(import(options.batch_size, true), labels && is_integer(labels->values.type().dtype));
+  loss.name = default_loss(import(options.batch_size, true), labels && is_integer(labels->values.type().dtype), loss.output);
   return loss;
 }
 

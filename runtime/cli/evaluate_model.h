@@ -13,6 +13,7 @@ struct EvaluationOptions {
   std::string loss;                     // empty: the one that the model was trained with, else the usual one
   std::string loss_output;              // empty: the one that the model was trained with, else the first
   std::optional<int64_t> ignore_index;  // over what the model was trained with
+  std::optional<int64_t> class_axis;    // over what the model was trained with
   int64_t batch_size = 128;
   bool float32 = false;  // leave the model's formats aside
   std::optional<Backend> backend;

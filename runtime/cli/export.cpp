@@ -109,6 +109,7 @@ void export_training(const OnnxModel& model, const ExportVerbOptions& options) {
   if (graph_options.loss.empty()) {
     graph_options.loss = stored_loss(model).name;
     if (graph_options.loss_output.empty()) graph_options.loss_output = stored_loss(model).output;
+    if (!graph_options.class_axis) graph_options.class_axis = stored_loss(model).class_axis;
   }
   const Graph graph = training_model(model, options.source, graph_options);
   Formats formats = assumed_formats(training_slots(graph, graph_options), graph_options.precision);
@@ -197,7 +198,7 @@ Verb add_export(CLI::App& app) {
   add_graph_options(*command, options->graph);
   add_common_options(*command, options->common);
   command->footer(
-      "--batch-size, --shape, --loss, --loss-output, --optimizer, --precision and --backend are of --format training alone.\n"
+      "--batch-size, --shape, --loss, --loss-output, --class-axis, --optimizer, --precision and --backend are of --format training alone.\n"
       "qdq, qcdq and intquant round to the same numbers, q * 2^-FL with q of WL bits, and differ in who reads the file:\n"
       "  qdq       runtimes that make integer products of neighbouring QuantizeLinear and DequantizeLinear. Where WL is below\n"
       "            8 (above 8: below 16) a Clip of real numbers stands before the two. Opset 10\n"

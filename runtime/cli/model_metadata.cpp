@@ -8,6 +8,7 @@ namespace {
 constexpr const char* kPreprocess = "marvin.preprocess";
 constexpr const char *kLoss = "marvin.loss", *kLossOutput = "marvin.loss-output";
 constexpr const char *kSmoothing = "marvin.label-smoothing", *kIgnored = "marvin.ignore-index";
+constexpr const char* kClassAxis = "marvin.class-axis";
 constexpr std::string_view kFormat = "marvin.format.";
 constexpr const char *kFixedPoint = "marvin.fixed-point", *kInNodes = "nodes", *kInFormats = "formats";
 
@@ -49,6 +50,7 @@ Metadata training_metadata(const Preprocess& preprocess, const LossOptions& loss
   metadata[kLossOutput] = loss.output;
   if (loss.label_smoothing != 0) metadata[kSmoothing] = json_text(json_number(loss.label_smoothing));
   if (loss.ignore_index) metadata[kIgnored] = std::to_string(*loss.ignore_index);
+  if (loss.class_axis) metadata[kClassAxis] = std::to_string(*loss.class_axis);
   if (!formats.empty()) metadata[kFixedPoint] = kInFormats;
   for (const auto& [slot, format] : formats) {
     metadata[std::string(kFormat) + slot] = cat(int{format.wl}, ",", int{format.fl});
@@ -88,6 +90,8 @@ LossOptions stored_loss(const OnnxModel& model) {
     loss.label_smoothing = parse_number<double>(kSmoothing, text);
   if (const std::string text = model.metadata(kIgnored); !text.empty())
     loss.ignore_index = parse_number<int64_t>(kIgnored, text);
+  if (const std::string text = model.metadata(kClassAxis); !text.empty())
+    loss.class_axis = parse_number<int64_t>(kClassAxis, text);
   return loss;
 }
 

@@ -130,7 +130,8 @@ void write_model(const OnnxModel& model, const Trainer& trainer, const TrainOpti
 void print_begin(const TrainOptions& options, const RunData& data, const Trainer& trainer) {
   if (!options.common.prints_text()) return;
   print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss().name,
-                 trainer.loss().output.empty() ? "" : cat(" of the output ", trainer.loss().output), ", precision ",
+                 trainer.loss().output.empty() ? "" : cat(" of the output ", trainer.loss().output),
+                 trainer.loss().class_axis ? cat(", classes on axis ", *trainer.loss().class_axis) : "", ", precision ",
                  options.recipe.precision));
   if (!trainer.untrained().empty())
     print_line(cat("no gradient reaches ", join(trainer.untrained()), ": these stay as they are (marvin check says why)"));
@@ -194,6 +195,10 @@ Verb add_train(CLI::App& app) {
       "({\"normalize\": {\"mean\": [..], \"std\": [..]} or true or false, \"pad\": N, \"crop\": N, \"flip\": true}) "
       "changes that:\n"
       "pad puts N zeros around every image; crop moves training images by up to N pixels, flip mirrors half of them.\n"
+      "Arrays of an .npz file have the samples on their first axis, and the names of the model's inputs; 'labels' are compared\n"
+      "with its scores. Class labels are integers: [N] for scores [N,C]; for more axes [N,...] for scores [N,C,...], as in\n"
+      "ONNX's losses, or [N,...,C], as language models have them, whichever fits (--class-axis says it); [N,T] also for scores\n"
+      "[N*T,C]. Labels 0 and 1 go with one score per sample, [N,1] or [N].\n\n"
       "The run directory then holds run.json, metrics.jsonl, precision.jsonl, observations.jsonl, trained.onnx, best.onnx\n"
       "and report.html, a page that shows how it went.\n\n"
       "--precision\n"

@@ -18,7 +18,7 @@ double usual_rate(const std::string& optimizer) {
 
 void add_data_options(CLI::App& command, TrainOptions& o) {
   const char* kGroup = "Data and results";
-  command.add_option("--data", o.data, "fashion-mnist, a directory of idx or CIFAR files, or X.npz")
+  command.add_option("--data", o.data, "fashion-mnist, a directory of idx or CIFAR files, or X.npz, whose arrays' first axis is the samples")
       ->type_name("DATA")
       ->group(kGroup);
   CLI::Option* eval_data =
@@ -69,6 +69,12 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
   command
       .add_option("--ignore-index", o.recipe.loss.ignore_index,
                   "The class label that counts for nothing, of cross-entropy and nll")
+      ->type_name("N")
+      ->group(kGroup);
+  command
+      .add_option("--class-axis", o.recipe.loss.class_axis,
+                  "The axis of the scores along which the classes lie, of cross-entropy and nll; -1 is the last. When not "
+                  "given, axis 1 ([N,C,...]) or the last ([N,...,C]), whichever fits the labels")
       ->type_name("N")
       ->group(kGroup);
   command.add_option("--optimizer", o.recipe.optimizer.name, join(optimizer_names(), " or "))
@@ -224,7 +230,7 @@ const std::vector<Dependence>& dependences() {
   const auto smooths = [](const Recipe& recipe) {
     return recipe.loss.name.empty() || recipe.loss.name == "cross-entropy";
   };
-  const auto ignores = [](const Recipe& recipe) {
+  const auto classes = [](const Recipe& recipe) {
     return recipe.loss.name.empty() || recipe.loss.name == "cross-entropy" || recipe.loss.name == "nll";
   };
   const auto compares = [](const Recipe& recipe) { return !recipe.loss.name.starts_with("output:"); };
@@ -237,7 +243,8 @@ const std::vector<Dependence>& dependences() {
                                                {"nesterov", "optimizer", sgd},
                                                {"loss-output", "loss", compares},
                                                {"label-smoothing", "loss", smooths},
-                                               {"ignore-index", "loss", ignores},
+                                               {"ignore-index", "loss", classes},
+                                               {"class-axis", "loss", classes},
                                                {"step-epochs", "lr-schedule", step},
                                                {"gamma", "lr-schedule", falls},
                                                {"patience", "lr-schedule", plateau},
@@ -330,6 +337,7 @@ Json recipe_json(const TrainOptions& options, const Recipe& recipe, const LossOp
   if (!loss.output.empty()) json["loss-output"] = loss.output;
   if (loss.label_smoothing > 0) json["label-smoothing"] = loss.label_smoothing;
   if (loss.ignore_index) json["ignore-index"] = *loss.ignore_index;
+  if (loss.class_axis) json["class-axis"] = *loss.class_axis;
   if (recipe.validation_split > 0) json["val-split"] = recipe.validation_split;
   if (recipe.steps) {
     json["steps"] = *recipe.steps;

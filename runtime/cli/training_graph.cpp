@@ -13,7 +13,8 @@ CompileOptions compile_options(const Graph& model, const GraphOptions& options, 
   check_word("--optimizer", options.optimizer, optimizer_names());
   OptimizerOptions optimizer{.name = options.optimizer};
   const std::unique_ptr<SwitchPolicy> policy = policy_of(options.precision);
-  return {.loss = {.name = options.loss.empty() ? usual_loss(model) : options.loss, .output = options.loss_output},
+  return {.loss = {.name = options.loss.empty() ? usual_loss(model) : options.loss, .output = options.loss_output,
+                   .class_axis = options.class_axis},
           .optimizer = optimizer,
           .formats = formats,
           .treatment = policy ? policy->treatment() : Treatment{},
@@ -28,6 +29,7 @@ void add_graph_options(CLI::App& command, GraphOptions& options) {
   command.add_option("--loss", options.loss, "As train takes it; chosen by the model's outputs when not given")
       ->type_name("LOSS");
   command.add_option("--loss-output", options.loss_output, "As train takes it")->type_name("NAME");
+  command.add_option("--class-axis", options.class_axis, "As train takes it; 1 when not given")->type_name("N");
   command.add_option("--optimizer", options.optimizer, join(optimizer_names(), " or "))
       ->type_name("NAME")
       ->capture_default_str();
@@ -45,6 +47,7 @@ std::span<const GraphFlag> graph_flags() {
                                          {"--shape", "import"},
                                          {"--loss", "attach_loss"},
                                          {"--loss-output", "attach_loss"},
+                                         {"--class-axis", "attach_loss"},
                                          {"--optimizer", "append_optimizer"},
                                          {"--precision", "insert_quantization"},
                                          {"--backend", "select_kernels"}};
@@ -53,13 +56,14 @@ std::span<const GraphFlag> graph_flags() {
 
 std::string usual_loss(const Graph& model) {
   try {
-    const std::string loss = default_loss(model, /*integer_labels=*/true);
+    const std::string loss = default_loss(model, /*integer_labels=*/true, "");
     Graph copy = model;
     attach_loss(copy, {.name = loss});
-    return loss;
+    if (!loss.starts_with("bce")) return loss;
   } catch (const Error&) {
-    return default_loss(model, /*integer_labels=*/false);
+    // No class labels fit.
   }
+  return default_loss(model, /*integer_labels=*/false, "");
 }
 
 Formats assumed_formats(const TrainingSlots& training, const std::string& precision) {

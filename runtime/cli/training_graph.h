@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -15,6 +16,7 @@ struct GraphOptions {
   InputShapes shapes;
   std::string loss;         // empty: the default one
   std::string loss_output;  // empty: the first
+  std::optional<int64_t> class_axis;
   std::string optimizer = "sgd";
   std::string precision = "adaptive";
   std::string backend = "auto";
@@ -29,7 +31,7 @@ struct GraphFlag {
 std::span<const GraphFlag> graph_flags();
 
 // The loss that training would choose: of what the graph ends in, else cross-entropy where its output has classes, else
-// mse. Throws Error where none can be attached.
+// mse, for there are no labels to look at. Throws Error where none can be attached.
 std::string usual_loss(const Graph& model);
 
 // All of the training step's slots.

@@ -41,11 +41,18 @@ std::vector<InputBinding> bind_inputs(const Graph& graph, const LossInputs& loss
   return bindings;
 }
 
+std::optional<Shape> label_shape(const Graph& model, const Dataset& data, int64_t batch_size) {
+  const NamedArray* labels = data.find(model.unused_name("labels"));
+  if (!labels) labels = data.find("labels");
+  if (!labels || !is_integer(labels->values.type().dtype)) return std::nullopt;
+  Shape shape = labels->values.type().shape;
+  shape[0] = batch_size;
+  return shape;
+}
+
 void check_labels(const Graph& graph, const LossInputs& loss, const std::vector<InputBinding>& bindings,
                   const Dataset& data) {
-  if (!loss.labels.valid() || !loss.scores.valid() || !is_integer(graph.type_of(loss.labels).dtype)) return;
-  const Shape& scores = graph.type_of(loss.scores).shape;
-  if (scores.size() < 2) return;
+  if (!loss.labels.valid() || loss.label_limit == 0) return;
   for (const InputBinding& binding : bindings) {
     if (binding.input != graph[loss.labels].name) continue;
     const Tensor& labels = data.find(binding.array)->values;
@@ -57,9 +64,10 @@ void check_labels(const Graph& graph, const LossInputs& loss, const std::vector<
       const auto all = labels.as<decltype(zero)>();
       for (size_t i = 0; i < all.size(); ++i) {
         const auto label = static_cast<int64_t>(all[i]);
-        if ((label >= 0 && label < scores[1]) || label == loss.ignore_index) continue;
-        throw Error("label ", i, " of '", binding.array, "' is ", label, ", but the model tells ", scores[1],
-                    " classes apart: labels are 0 to ", scores[1] - 1);
+        if ((label >= 0 && label < loss.label_limit) || label == loss.ignore_index) continue;
+        throw Error("label ", i, " of '", binding.array, "' is ", label, ", but the model tells ", loss.label_limit,
+                    " classes apart: labels are 0 to ", loss.label_limit - 1,
+                    loss.ranks ? "" : "; numbers to compare scores with need --loss mse, say");
       }
     });
   }

@@ -1,6 +1,7 @@
 // Which array of a data set feeds which input of a graph.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,11 @@ struct InputBinding {
 std::vector<InputBinding> bind_inputs(const Graph& graph, const LossInputs& loss, const std::vector<ValueId>& fed,
                                       const Dataset& data);
 
-// Throws Error where labels are not in [0, classes of the scores).
+// The shape of a batch of the labels that a loss of attach_loss compares the model's scores with; none where the data has
+// no integer labels.
+std::optional<Shape> label_shape(const Graph& model, const Dataset& data, int64_t batch_size);
+
+// Throws Error where labels are not in [0, loss.label_limit).
 void check_labels(const Graph& graph, const LossInputs& loss, const std::vector<InputBinding>& bindings,
                   const Dataset& data);
 

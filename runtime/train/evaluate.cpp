@@ -34,12 +34,12 @@ struct ScoreRow {
   }
 };
 
-// Calls body(row, i) for every position i, in the order of the labels, of the first `samples` of scores [n,c,...].
+// Calls body(row, i) for every position i, in the order of the labels, of scores [n,c,...].
 template <class Body>
-void for_each_row(std::span<const float> scores, const Shape& shape, int64_t samples, Body&& body) {
+void for_each_row(std::span<const float> scores, const Shape& shape, Body&& body) {
   const int64_t classes = shape[1];
   const int64_t positions = static_cast<int64_t>(scores.size()) / (shape[0] * classes);
-  for (int64_t n = 0; n < samples; ++n) {
+  for (int64_t n = 0; n < shape[0]; ++n) {
     for (int64_t p = 0; p < positions; ++p) {
       body(ScoreRow{scores.data() + n * classes * positions + p, classes, positions}, n * positions + p);
     }
@@ -57,13 +57,17 @@ class BatchEvaluator {
  public:
   BatchEvaluator(const ImportModel& import, ParameterStore& parameters, Arena& arena, const CompileOptions& options,
                  const Dataset& data, const BatchReader& reader, int64_t batch)
-      : compiled_(compile(import(batch, true), options, runner_)) {
+      : samples_(batch) {
+    const Graph model = import(batch, true);
+    CompileOptions compile_options = options;
+    compile_options.loss.labels = label_shape(model, data, batch);
+    compiled_ = compile(model, compile_options, runner_);
     const Graph& graph = compiled_.graph;
     parameters.adopt(graph);
     executor_.emplace(std::make_shared<Plan>(plan_memory(graph)), parameters, arena);
     bindings_ = bind_inputs(graph, compiled_.loss, {}, data);
-    check_labels(graph, compiled_.loss, bindings_, data);
     destinations_ = destinations(*executor_, bindings_, reader);
+    check_labels(graph, compiled_.loss, bindings_, data);
     for (const Slot& slot : executor_->plan().slots) {
       const auto format = options.formats.find(slot.name);
       formats_.push_back(format == options.formats.end() ? FixedPoint{} : format->second);
@@ -72,12 +76,12 @@ class BatchEvaluator {
 
   std::span<const Destination> inputs() const { return destinations_; }
 
-  // Runs the batch that is in the inputs and adds what its `samples` give.
-  void add(int64_t samples, Sums& sums) {
+  // Runs the batch that is in the inputs and adds what it gives.
+  void add(Sums& sums) {
     executor_->run({.formats = formats_});
     const int64_t before = sums.labels;
-    if (classifies()) rank_labels(samples, sums);
-    const int64_t weight = compiled_.loss.ignore_index ? sums.labels - before : samples;
+    if (classifies()) rank_labels(sums);
+    const int64_t weight = compiled_.loss.ignore_index ? sums.labels - before : samples_;
     if (weight == 0) return;  // the mean of nothing
     const Graph& graph = compiled_.graph;
     const float loss = executor_->output<float>(executor_->output_index(graph[graph.loss].name))[0];
@@ -85,20 +89,17 @@ class BatchEvaluator {
     sums.weight += static_cast<double>(weight);
   }
 
-  bool classifies() const {
-    const LossInputs& loss = compiled_.loss;
-    return loss.labels.valid() && loss.scores.valid() && compiled_.graph.type_of(loss.labels).dtype == DType::i64;
-  }
-  int64_t classes() const { return compiled_.graph.type_of(compiled_.loss.scores).shape[1]; }
+  bool classifies() const { return compiled_.loss.ranks; }
+  int64_t classes() const { return compiled_.loss.label_limit; }
 
  private:
-  void rank_labels(int64_t samples, Sums& sums) {
+  void rank_labels(Sums& sums) {
     const Graph& graph = compiled_.graph;
     const ValueId scores = compiled_.loss.scores;
     const std::span<const float> values = executor_->output<float>(executor_->output_index(graph[scores].name));
     const std::span<const int64_t> labels =
         executor_->input<int64_t>(executor_->input_index(graph[compiled_.loss.labels].name));
-    for_each_row(values, graph.type_of(scores).shape, samples, [&](const ScoreRow& row, int64_t i) {
+    for_each_row(values, graph.type_of(scores).shape, [&](const ScoreRow& row, int64_t i) {
       sums.predictions.push_back(row.best());
       const int64_t label = labels[static_cast<size_t>(i)];
       if (label == compiled_.loss.ignore_index) return;
@@ -109,6 +110,7 @@ class BatchEvaluator {
     });
   }
 
+  int64_t samples_;  // to a batch
   PassRunner runner_;
   Compiled compiled_;
   std::optional<Executor> executor_;
@@ -133,7 +135,7 @@ Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const
   BatchEvaluator whole(import, parameters, arena, options, task.data, reader, batch);
   for (int64_t i = 0; i < count / batch; ++i) {
     reader.read(0, i, whole.inputs());
-    whole.add(batch, sums);
+    whole.add(sums);
   }
   if (const int64_t rest = count % batch; rest > 0) {
     // A smaller batch of its own, so that means over the batch are of its samples alone.
@@ -141,7 +143,7 @@ Evaluation evaluate(const ImportModel& import, ParameterStore& parameters, const
     BatchReader tail_reader(task.data, task.preprocess, {.batch_size = rest, .samples = last});
     BatchEvaluator tail(import, parameters, arena, options, task.data, tail_reader, rest);
     tail_reader.read(0, 0, tail.inputs());
-    tail.add(rest, sums);
+    tail.add(sums);
   }
 
   Evaluation result{.loss = sums.loss / std::max(1.0, sums.weight), .samples = count};

@@ -120,8 +120,8 @@ std::unique_ptr<StepPlan> make_step_plan(const Graph& model, const CompileOption
   parameters.adopt(graph);
   result->executor.emplace(std::make_shared<Plan>(plan_memory(graph)), parameters, arena);
   result->bindings = bind_inputs(graph, result->compiled.loss, {lr, step}, data);
-  check_labels(graph, result->compiled.loss, result->bindings, data);
   result->destinations = destinations(*result->executor, result->bindings, reader);
+  check_labels(graph, result->compiled.loss, result->bindings, data);
   result->loss = result->executor->output_index(graph[graph.loss].name);
   if (lr.valid()) result->lr = result->executor->input_index(graph[lr].name);
   if (step.valid()) result->step = result->executor->input_index(graph[step].name);

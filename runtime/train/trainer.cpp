@@ -8,6 +8,7 @@
 #include "passes/differentiate.h"
 #include "passes/freeze.h"
 #include "runtime/data/batches.h"
+#include "runtime/train/binding.h"
 #include "runtime/train/initialize.h"
 #include "runtime/train/policy_of.h"
 #include "runtime/train/step_plans.h"
@@ -107,8 +108,10 @@ class Trainer::Impl {
 
   LossOptions chosen_loss() const {
     LossOptions loss = recipe_.loss;
-    if (loss.name.empty()) loss.name = default_loss(model_, has_integer_labels(train_));
+    if (loss.name.empty()) loss.name = default_loss(model_, has_integer_labels(train_), loss.output);
     loss.output = loss_output(model_, loss);
+    loss.labels = label_shape(model_, train_, recipe_.batch_size);
+    loss.class_axis = class_axis(model_, loss);
     return loss;
   }
 

@@ -1,4 +1,5 @@
 #include "tests/cli/workshop.h"
+#include "tests/importer/model_builder.h"
 
 namespace marvin {
 namespace {
@@ -95,6 +96,85 @@ TEST_CASE("what is said about the loss goes into recipe and model, and eval foll
   CHECK(run_marvin(plain).json().at("loss") != summary.at("loss"));
   plain.insert(plain.end(), {"--ignore-index", "7"});
   CHECK(run_marvin(plain).json().at("accuracy") == summary.at("accuracy"));
+}
+
+// labels i64[16,...], given as they are laid out
+std::string write_integers(const std::string& path, const Shape& shape, const std::vector<int64_t>& labels) {
+  Tensor x(Type{DType::f32, {16, 4}});
+  for (size_t i = 0; i < x.as<float>().size(); ++i) x.as<float>()[i] = static_cast<float>(i * 7 % 13) / 13 - 0.5f;
+  write_npz(path, std::vector<NamedArray>{{"x", std::move(x)}, {"labels", Tensor::of<int64_t>(shape, labels)}});
+  return path;
+}
+
+// y [n,shape] = x [n,4] w
+std::string write_linear(const std::string& path, const std::vector<int64_t>& shape) {
+  Tensor w(Type{DType::f32, {4, elements(shape)}});
+  for (size_t i = 0; i < w.as<float>().size(); ++i) w.as<float>()[i] = static_cast<float>(i % 5) / 5 - 0.4f;
+  std::vector<int64_t> target = {-1};
+  target.insert(target.end(), shape.begin(), shape.end());
+  ModelBuilder model;
+  model.input("x", {"n", 4}).initializer("w", w).node("MatMul", {"x", "w"}, {"a"});
+  model.constant("to", Tensor::of<int64_t>({static_cast<int64_t>(target.size())}, target));
+  model.node("Reshape", {"a", "to"}, {"y"}).output("y");
+  return write_file(path, model.model.SerializeAsString());
+}
+
+TEST_CASE("the axis of the classes goes into recipe and model, and eval follows it") {
+  const TemporaryDirectory directory;
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < 48; ++i) labels.push_back(i * 5 % 3);
+  const std::string data = write_integers(directory / "d.npz", {16, 3}, labels), run = directory / "run";
+  const std::string model = write_linear(directory / "m.onnx", {3, 3});
+  std::vector<std::string> train = {"train", model, "--data", data, "--out", run, "--steps", "2", "--batch-size", "8"};
+  const Outcome open = run_marvin(train);
+  CHECK(open.code == 1);
+  CHECK(open.says("fit scores [8,3,3] in two ways"));
+  train.insert(train.end(), {"--class-axis", "-1"});
+  const Outcome outcome = run_marvin(train);
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.out.find("loss cross-entropy, classes on axis 2") != std::string::npos);
+  const json summary = json::parse(file_content(run + "/run.json"));
+  CHECK(summary.at("recipe").at("class-axis") == 2);
+  const Outcome eval = run_marvin({"eval", run + "/trained.onnx", "--data", data, "--batch-size", "8", "--json"});
+  CHECK(eval.json().at("loss") == summary.at("summary").at("loss"));
+  const std::string flat = write_linear(directory / "flat.onnx", {3});
+  const Outcome other = run_marvin({"train", flat, "--data", data, "--out", run, "--overwrite", "--quiet"});
+  CHECK(other.says("labels [16,3] do not fit scores [16,3] of 3 classes, which take labels [16]; where these are one-hot"));
+}
+
+TEST_CASE("scores that a model has flattened are evaluated at all of their positions") {
+  const TemporaryDirectory directory;
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < 32; ++i) labels.push_back(i % 3);
+  const std::string data = write_integers(directory / "d.npz", {16, 2}, labels);
+  ModelBuilder model;
+  model.input("x", {"n", 4}).initializer("w", Tensor::of<float>({2, 3}, {1, 2, 3, 3, 2, 1}));
+  model.constant("to", Tensor::of<int64_t>({2}, {-1, 2})).node("Reshape", {"x", "to"}, {"rows"});
+  model.node("MatMul", {"rows", "w"}, {"y"}).output("y");
+  const std::string path = write_file(directory / "m.onnx", model.model.SerializeAsString());
+  const std::string predictions = directory / "p.txt";
+  const Outcome outcome =
+      run_marvin({"eval", path, "--data", data, "--batch-size", "5", "--predictions", predictions, "--json"});
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(lines_of(file_content(predictions)).size() == 32);
+}
+
+TEST_CASE("labels 0 and 1 train a model of one score, and others are refused with what to do") {
+  const TemporaryDirectory directory;
+  const std::string model = write_linear(directory / "m.onnx", {1}), data = directory / "d.npz";
+  const auto train = [&](int64_t limit) {
+    std::vector<int64_t> labels;
+    for (int64_t i = 0; i < 16; ++i) labels.push_back(i % limit);
+    write_integers(data, {16}, labels);
+    return run_marvin({"train", model, "--data", data, "--out", directory / "run", "--overwrite"});
+  };
+  const Outcome outcome = train(2);
+  CAPTURE(outcome.err);
+  CHECK(outcome.code == 0);
+  CHECK(outcome.out.find("loss bce-with-logits") != std::string::npos);
+  CHECK(train(3).says("labels are 0 to 1; numbers to compare scores with need --loss mse, say"));
 }
 
 TEST_CASE("a batch without a label that counts is an error that says so") {

@@ -2,6 +2,7 @@
 #include "passes/attach_loss.h"
 
 #include "passes/differentiate.h"
+#include "tests/data/files.h"
 #include "tests/ops/interpret.h"
 #include "tests/ops/run_op.h"
 
@@ -69,6 +70,81 @@ TEST_CASE("losses of classes are PyTorch's") {
          -0.29807356f, 0.047319014f});
   check({.name = "nll"}, kClasses, -0.875f, {0, 0, -0.25f, -0.25f, 0, 0, 0, -0.25f, 0, 0, -0.25f, 0});
   check({.name = "nll", .ignore_index = 1}, kClasses, -1.75f, {0, 0, -0.5f, -0.5f, 0, 0, 0, 0, 0, 0, 0, 0});
+}
+
+TEST_CASE("classes lie on axis 1, on the last axis, or where they are said to, and the labels' shape tells which") {
+  const Tensor scores = floats({1, 2, 3}, {0.5f, -1, 2, 1.5f, 0.25f, -0.75f}), rows = floats({2, 3}, {0.5f, -1, 2, 1.5f, 0.25f, -0.75f});
+  const Tensor last = Tensor::of<int64_t>({1, 2}, {2, 0}), first = Tensor::of<int64_t>({1, 3}, {1, 0, 1});
+  const LossAndGradient flat = computed({.name = "cross-entropy"}, rows, Tensor::of<int64_t>({2}, {2, 0}));
+  for (const LossOptions& options : {LossOptions{.name = "cross-entropy", .labels = Shape{1, 2}},
+                                     LossOptions{.name = "cross-entropy", .class_axis = 2},
+                                     LossOptions{.name = "cross-entropy", .class_axis = -1, .labels = Shape{1, 2}}}) {
+    const LossAndGradient result = computed(options, scores, last);
+    CHECK(result.loss == flat.loss);
+    CHECK(result.gradient.type().shape == Shape{1, 2, 3});
+    CHECK(std::ranges::equal(result.gradient.as<float>(), flat.gradient.as<float>()));
+  }
+  CHECK(computed({.name = "nll", .labels = Shape{1, 3}}, scores, first).loss == Approx(-(1.5f - 1 - 0.75f) / 3));
+  CHECK(computed({.name = "nll"}, scores, first).loss == Approx(-(1.5f - 1 - 0.75f) / 3));
+}
+
+TEST_CASE("labels [n,t] are those of scores [n*t,c]") {
+  const LossAndGradient flat = computed({.name = "cross-entropy"}, kScores, kClasses);
+  const Tensor labels = Tensor::of<int64_t>({2, 2}, {2, 0, 1, 1});
+  const LossAndGradient result = computed({.name = "cross-entropy", .labels = Shape{2, 2}}, kScores, labels);
+  CHECK(result.loss == flat.loss);
+  CHECK(result.gradient == flat.gradient);
+}
+
+TEST_CASE("labels that do not fit, or fit in two ways, are errors that say what scores take") {
+  const auto refusal = [](const char* shape, LossOptions options, const Shape& labels) {
+    Graph graph = from_text(cat("graph g { input %x: f32[", shape, "] %y = Identity(%x) output %y }"));
+    options.labels = labels;
+    return error_of([&] { attach_loss(graph, options); });
+  };
+  CHECK_THAT(refusal("8,4,4", {.name = "cross-entropy"}, {8, 4}), Catch::Contains("--class-axis 1 or --class-axis 2"));
+  CHECK(refusal("8,4,4", {.name = "cross-entropy", .class_axis = 1}, {8, 4}).empty());
+  CHECK(refusal("8,4,5", {.name = "cross-entropy"}, {8, 4}).empty());
+  CHECK_THAT(refusal("8,4,5", {.name = "nll"}, {8, 6}),
+             Catch::Contains("take labels [8,5] with the classes on axis 1, and [8,4] with the classes on the last"));
+  CHECK_THAT(refusal("8,4,5", {.name = "nll", .class_axis = 1}, {8, 4}), Catch::Contains("which take labels [8,5]"));
+  CHECK_THAT(refusal("8,5", {.name = "nll"}, {8, 5}), Catch::Contains("[8]; where these are one-hot, save their argmax"));
+  for (const int64_t axis : {0, 3, -3})
+    CHECK_THAT(refusal("8,4,5", {.name = "nll", .class_axis = axis}, {8, 4}), Catch::Contains("it is from 1 to 2, or -1"));
+  CHECK_THAT(refusal("8,5", {.name = "mse", .class_axis = 1}, {8, 5}), Catch::Contains("cross-entropy and nll"));
+}
+
+TEST_CASE("a Softmax over another axis than the classes' is not looked through") {
+  const Graph model = from_text("graph g { input %x: f32[2,3,4] %p = Softmax(%x) { axis = 1 } output %p }");
+  const auto compared = [&](int64_t axis) {
+    Graph graph = model;
+    attach_loss(graph, {.name = "cross-entropy", .class_axis = axis});
+    return to_text(graph);
+  };
+  CHECK_THAT(compared(1), Catch::Contains("SoftmaxCrossEntropyLoss(%x"));
+  CHECK_THAT(compared(2), Catch::Contains("Transpose(%p"));
+}
+
+TEST_CASE("losses of numbers take integer labels of as many elements") {
+  const Tensor scores = floats({4, 1}, {0.5f, -1, 2, 1.5f}), labels = Tensor::of<int64_t>({4}, {0, 0, 1, 1});
+  for (const std::string name : {"bce-with-logits", "mse"}) {
+    const LossAndGradient expected = computed({.name = name}, scores, floats({4, 1}, {0, 0, 1, 1}));
+    const LossAndGradient result = computed({.name = name, .labels = Shape{4}}, scores, labels);
+    CHECK(result.loss == expected.loss);
+    CHECK(result.gradient == expected.gradient);
+  }
+}
+
+TEST_CASE("integer labels and one score to a sample are for binary cross entropy") {
+  const auto usual = [](const char* shape, const char* op) {
+    const Graph graph = from_text(cat("graph g { input %x: f32[", shape, "] %y = ", op, "(%x) output %y }"));
+    CHECK(default_loss(graph, false, "") == "mse");
+    return default_loss(graph, true, "");
+  };
+  CHECK(usual("8,1", "Identity") == "bce-with-logits");
+  CHECK(usual("8", "Identity") == "bce-with-logits");
+  CHECK(usual("8,1", "Sigmoid") == "bce");
+  CHECK(usual("8,2", "Sigmoid") == "cross-entropy");
 }
 
 TEST_CASE("losses of numbers are PyTorch's") {
