@@ -10,7 +10,7 @@ namespace marvin {
 namespace {
 
 // Sequences are written out, so that this many are a graph that nobody wants to plan.
-constexpr int64_t kMaxElements = 1 << 16;
+constexpr int64_t kMaxElements = 1 << 12;
 
 class SequenceReader {
  public:

@@ -6,6 +6,8 @@
 #include "passes/differentiate.h"
 #include "passes/fold_constants.h"
 #include "passes/freeze.h"
+#include "passes/lower.h"
+#include "passes/recompute.h"
 #include "passes/select_kernels.h"
 
 namespace marvin {
@@ -34,8 +36,8 @@ std::vector<std::string> without_gradient(const Graph& graph, const std::vector<
 
 const std::vector<std::string>& pass_names() {
   static const std::vector<std::string> names = {
-      "fold_constants",   "attach_loss",         "freeze",         "differentiate", "shape_gradients",
-      "append_optimizer", "insert_quantization", "assign_layouts", "select_kernels"};
+      "fold_constants",      "attach_loss",    "freeze", "differentiate",  "shape_gradients", "append_optimizer",
+      "insert_quantization", "assign_layouts", "lower",  "select_kernels", "recompute"};
   return names;
 }
 
@@ -93,7 +95,9 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
   });
   result.product_slots = graph.slots.size() - (options.treatment.round_gradients ? quantization.gradients.size() : 0);
   runner.run("assign_layouts", graph, [](Graph& g) { assign_layouts(g); });
+  runner.run("lower", graph, [](Graph& g) { lower(g); });
   runner.run("select_kernels", graph, [&](Graph& g) { select_kernels(g, options.backend); });
+  runner.run("recompute", graph, [](Graph& g) { recompute(g); });
   return result;
 }
 

@@ -8,10 +8,20 @@ namespace {
 
 class Planner {
  public:
-  explicit Planner(const Graph& graph)
-      : graph_(graph), place_(graph.value_count()), buffer_(graph.value_count(), -1), last_use_(graph.value_count(), -1) {
-    for (const NodeId node : live_nodes(graph))
-      if (!op_named(graph[node].op).view) order_.push_back(node);
+  Planner(const Graph& graph, const std::vector<NodeGroup>& groups)
+      : graph_(graph),
+        place_(graph.value_count()),
+        buffer_(graph.value_count(), -1),
+        last_use_(graph.value_count(), -1),
+        read_whole_(graph.value_count()) {
+    for (const NodeGroup& group : groups) {
+      plan_.groups.push_back({order_.size(), group.nodes.size(), group.tile});
+      for (size_t i = 0; i < group.nodes.size(); ++i) {
+        order_.push_back(group.nodes[i]);
+        group_of_.push_back(static_cast<int64_t>(plan_.groups.size()) - 1);
+        tilings_.push_back(i < group.tilings.size() ? group.tilings[i] : Tiling{});
+      }
+    }
   }
 
   Plan plan() {
@@ -29,6 +39,11 @@ class Planner {
  private:
   int64_t end() const { return static_cast<int64_t>(order_.size()); }
 
+  // Memory is planned in groups, whose steps take turns: what one of them reads is there for all.
+  int64_t group_at(int64_t step) const {
+    return step < end() ? group_of_[static_cast<size_t>(step)] : static_cast<int64_t>(plan_.groups.size());
+  }
+
   // The value whose bytes `value` is.
   ValueId root(ValueId value) const {
     while (graph_[value].kind == ValueKind::computed && op_named(graph_[graph_[value].producer].op).view) {
@@ -44,9 +59,15 @@ class Planner {
   }
 
   void find_last_uses() {
-    for (size_t i = 0; i < order_.size(); ++i)
-      for (const ValueId input : graph_[order_[i]].inputs)
-        if (input.valid()) last_use_[root(input).index] = static_cast<int64_t>(i);
+    for (size_t i = 0; i < order_.size(); ++i) {
+      const std::vector<ValueId>& inputs = graph_[order_[i]].inputs;
+      for (size_t k = 0; k < inputs.size(); ++k) {
+        if (!inputs[k].valid()) continue;
+        const uint32_t value = root(inputs[k]).index;
+        last_use_[value] = static_cast<int64_t>(i);
+        read_whole_[value] = read_whole_[value] || (tilings_[i].in >> k & 1) == 0;
+      }
+    }
     for (const ValueId value : results()) last_use_[root(value).index] = end();
     for (const Update& update : graph_.updates) last_use_[root(update.next).index] = end();
   }
@@ -89,7 +110,7 @@ class Planner {
       if (op.view) continue;
       const int64_t written = index.at(next.producer);
       const int64_t read = last_use_[update.state.index];
-      if (read < written || (read == written && op.in_place)) place_[update.next.index] = place_[update.state.index];
+      if (group_at(read) < group_at(written) || (read == written && op.in_place)) place_[update.next.index] = place_[update.state.index];
     }
   }
 
@@ -97,6 +118,7 @@ class Planner {
     const Node& node = graph_[id];
     Step& step = plan_.steps.emplace_back();
     step.op = &op_named(node.op);
+    step.tiling = tilings_[static_cast<size_t>(now)];
     step.attrs = node.attrs;
     step.phase = node.phase;
     step.out_slot = node.slot;
@@ -129,7 +151,8 @@ class Planner {
     const KernelQuery query{in, out, step.attrs};
     if (step.kernel->prepare) step.prepared = step.kernel->prepare(query);
     if (step.op->macs) step.macs = step.op->macs(query);
-    scratch_.push_back(step.prepared.scratch_bytes > 0 ? add_buffer({now, now, step.prepared.scratch_bytes}) : -1);
+    const int64_t group = group_at(now);
+    scratch_.push_back(step.prepared.scratch_bytes > 0 ? add_buffer({group, group, step.prepared.scratch_bytes}) : -1);
   }
 
   int add_buffer(Interval interval) {
@@ -142,14 +165,29 @@ class Planner {
       const ValueId output = node.outputs[i];
       if (!output.valid() || place_[output.index].kind != Place::Kind::none) continue;
       const int64_t last = std::max(now, last_use_[output.index]);
+      if (stays_in_tiles(output, i, now, last)) {
+        tile_values_.push_back({output, {now, last, tile_bytes_of(output, now)}});
+        continue;
+      }
       int& buffer = buffer_[output.index];
       buffer = i == 0 ? dying_operand(node, output, now) : -1;
       if (buffer >= 0) {
-        intervals_[static_cast<size_t>(buffer)].last = last;
+        intervals_[static_cast<size_t>(buffer)].last = group_at(last);
       } else {
-        buffer = add_buffer({now, last, graph_.type_of(output).bytes()});
+        buffer = add_buffer({group_at(now), group_at(last), graph_.type_of(output).bytes()});
       }
     }
+  }
+
+  // Whether nobody outside of the group, and no step in it that wants the whole value, reads it.
+  bool stays_in_tiles(ValueId output, size_t index, int64_t now, int64_t last) const {
+    const bool tiled = (tilings_[static_cast<size_t>(now)].out >> index & 1) != 0;
+    return tiled && group_at(last) == group_at(now) && !read_whole_[output.index];
+  }
+
+  int64_t tile_bytes_of(ValueId value, int64_t now) const {
+    const Group& group = plan_.groups[static_cast<size_t>(group_at(now))];
+    return group.tile * bytes_of(graph_.type_of(value).dtype);
   }
 
   // The buffer of an operand that this elementwise node may write its output over, or -1.
@@ -157,8 +195,10 @@ class Planner {
     if (!op_named(node.op).in_place) return -1;
     for (const ValueId input : node.inputs) {
       if (!input.valid() || graph_.type_of(input) != graph_.type_of(output)) continue;
-      const int buffer = buffer_[root(input).index];
-      if (buffer >= 0 && intervals_[static_cast<size_t>(buffer)].last == now) return buffer;
+      const ValueId operand = root(input);
+      const int buffer = buffer_[operand.index];
+      if (buffer < 0 || last_use_[operand.index] != now) continue;
+      if (intervals_[static_cast<size_t>(buffer)].last == group_at(now)) return buffer;
     }
     return -1;
   }
@@ -169,6 +209,7 @@ class Planner {
     for (size_t i = 0; i < intervals_.size(); ++i) {
       plan_.arena_bytes = std::max(plan_.arena_bytes, offsets[i] + intervals_[i].bytes);
     }
+    place_tiles();
     for (uint32_t i = 0; i < graph_.value_count(); ++i) {
       if (buffer_[i] >= 0) place_[i] = {Place::Kind::arena, offsets[static_cast<size_t>(buffer_[i])]};
     }
@@ -178,6 +219,16 @@ class Planner {
       for (const ValueId input : node.inputs) step.in.push_back(input.valid() ? place_[root(input).index] : Place{});
       for (const ValueId output : node.outputs) step.out.push_back(output.valid() ? place_[output.index] : Place{});
       if (scratch_[i] >= 0) step.scratch_offset = offsets[static_cast<size_t>(scratch_[i])];
+    }
+  }
+
+  void place_tiles() {
+    std::vector<Interval> intervals;
+    for (const TileValue& tile : tile_values_) intervals.push_back(tile.interval);
+    const std::vector<int64_t> offsets = assign_offsets(intervals);
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      place_[tile_values_[i].value.index] = {Place::Kind::tile, offsets[i]};
+      plan_.tile_bytes = std::max(plan_.tile_bytes, offsets[i] + intervals[i].bytes);
     }
   }
 
@@ -195,18 +246,29 @@ class Planner {
     }
   }
 
+  struct TileValue {
+    ValueId value;
+    Interval interval;  // in steps
+  };
+
   const Graph& graph_;
   std::vector<NodeId> order_;
+  std::vector<int64_t> group_of_;  // by step
+  std::vector<Tiling> tilings_;    // by step
+  std::vector<TileValue> tile_values_;
   std::vector<Place> place_;       // by value, of roots
   std::vector<int> buffer_;        // by value: index into intervals_
-  std::vector<int64_t> last_use_;  // by value, of roots
-  std::vector<Interval> intervals_;
+  std::vector<int64_t> last_use_;  // by value, of roots: a step
+  std::vector<bool> read_whole_;   // by value, of roots: whether a step reads it that does not go tile by tile
+  std::vector<Interval> intervals_;  // in groups
   std::vector<int> scratch_;  // by step
   Plan plan_;
 };
 
 }  // namespace
 
-Plan plan_memory(const Graph& graph) { return Planner(graph).plan(); }
+Plan plan_memory(const Graph& graph) { return plan_memory(graph, group_steps(graph)); }
+
+Plan plan_memory(const Graph& graph, const std::vector<NodeGroup>& groups) { return Planner(graph, groups).plan(); }
 
 }  // namespace marvin

@@ -8,7 +8,7 @@ namespace marvin {
 namespace {
 
 constexpr std::array<const char*, 3> kPhaseNames = {"forward", "backward", "update"};
-constexpr std::array<const char*, 5> kPlaceNames = {"none", "arena", "parameter", "constant", "input"};
+constexpr std::array<const char*, 6> kPlaceNames = {"none", "arena", "parameter", "constant", "input", "tile"};
 
 std::string text_of(const Place& place) {
   return cat(kPlaceNames[static_cast<size_t>(place.kind)], place.kind == Place::Kind::arena ? "+" : " ", place.at);

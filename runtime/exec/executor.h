@@ -46,7 +46,8 @@ struct RunContext {
   std::span<int64_t> step_ns;  // where given: the time of every step is added to its element
 };
 
-// A plan bound to a store and an arena. Nothing is allocated in run().
+// A plan bound to a store and an arena. Nothing is allocated in run(), but memory for tiles where OpenMP has more threads
+// than before.
 class Executor {
  public:
   // Parameters that the store has not are a std::logic_error.
@@ -83,9 +84,24 @@ class Executor {
     std::vector<const Type*> in_types, out_types;
     std::vector<FixedPoint> in_formats;
     std::byte* scratch = nullptr;
+    KernelArgs args(const Step& step, const KernelQuery& query, const RunContext& context) const;
+  };
+  // Of a step in a group, the types of its operands and outputs for a tile: a whole one, and the last.
+  struct TileTypes {
+    std::vector<Type> vectors;  // what `in` and `out` point to where they are tiled
+    std::vector<const Type*> in, out;
+  };
+  struct TiledStep {
+    TileTypes whole, last;
   };
   void bind();
+  void bind_tiles();
   void* address(const Place& place) const;
+  void run_step(size_t index, const RunContext& context);
+  void run_group(const Group& group, const RunContext& context);
+  void run_tile(const Group& group, int64_t tile, std::byte* memory, const RunContext& context, bool timed);
+  void run_on_tile(size_t index, const TileTypes& types, int64_t first, std::byte* memory, const RunContext& context);
+  void share_time(const Group& group, int64_t ns, const RunContext& context);
 
   std::shared_ptr<const Plan> plan_;
   std::vector<Tensor*> parameters_;
@@ -93,6 +109,9 @@ class Executor {
   Arena& arena_;
   const std::byte* bound_to_ = nullptr;  // the arena's memory when bound_ was made
   std::vector<Bound> bound_;
+  std::vector<TiledStep> tiled_;     // by step
+  std::vector<int64_t> tile_ns_;     // by step: what one thread took, to share a group's time among its steps
+  Buffer tile_memory_;               // of all threads
 };
 
 }  // namespace marvin

@@ -11,9 +11,11 @@ namespace marvin {
 
 // Where a value's bytes are during a run.
 struct Place {
-  enum class Kind : uint8_t { none, arena, parameter, constant, input };
+  enum class Kind : uint8_t { none, arena, parameter, constant, input, tile };
   Kind kind = Kind::none;
-  int64_t at = 0;  // a byte offset in the arena, or an index into the plan's parameters, constants or inputs
+  // A byte offset in the arena, an index into the plan's parameters, constants or inputs, or a byte offset in the memory
+  // that every thread has for tiles.
+  int64_t at = 0;
   bool operator==(const Place&) const = default;
 };
 
@@ -31,6 +33,16 @@ struct Step {
   int64_t scratch_offset = 0;
   int64_t macs = 0;  // of a product
   uint64_t salt = 0;
+  Tiling tiling;  // in a group of several steps
+};
+
+constexpr size_t kMaxTileOperands = 16;  // of a step in a group of several, and as many outputs
+
+// Steps that run together: every tile goes through all of them before the thread takes the next one, so what they hand
+// to each other stays in its cache.
+struct Group {
+  size_t first = 0, count = 1;  // steps
+  int64_t tile = 0;             // elements of a tile; 0 for a single step, which runs whole
 };
 
 struct Plan {
@@ -45,6 +57,8 @@ struct Plan {
   };
 
   std::vector<Step> steps;
+  std::vector<Group> groups;  // all steps, in their order
+  int64_t tile_bytes = 0;     // that every thread needs for tiles
   std::vector<Binding> inputs, outputs, parameters;
   std::vector<std::shared_ptr<const Tensor>> constants;
   std::vector<Copy> copies;  // after the last step: updates that no step could write in place

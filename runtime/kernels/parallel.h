@@ -21,7 +21,11 @@ constexpr int64_t kParallelElements = 1 << 15;
 template <class Body>
 void parallel_blocks(int64_t count, int64_t block, Body&& body) {
   const int64_t blocks = (count + block - 1) / block;
-#pragma omp parallel for schedule(static) if (count >= kParallelElements && blocks > 1)
+  if (count < kParallelElements || blocks == 1) {
+    for (int64_t begin = 0; begin < count; begin += block) body(begin, begin + block < count ? begin + block : count);
+    return;
+  }
+#pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < blocks; ++i) {
     const int64_t begin = i * block;
     body(begin, begin + block < count ? begin + block : count);

@@ -9,12 +9,12 @@
 
 #include "runtime/kernels/parallel.h"
 #include "runtime/kernels/quantize_row.h"
+#include "runtime/kernels/scratch.h"
 
 namespace marvin {
 namespace {
 
-constexpr int64_t kBlock = 2048;  // elements of a block where the order stays
-constexpr int64_t kTile = 64;     // pixels, and channels, of a tile where it changes
+constexpr int64_t kTile = 64;  // pixels, and channels, of a tile where the order changes
 
 // What one block contributes to the stats; combined in block order.
 struct Tally {
@@ -88,8 +88,28 @@ void quantize_tile(const QuantizeShape& shape, const QuantizeRule& rule, const f
   }
 }
 
+bool reorders(const QuantizeShape& shape) { return shape.channels_last && shape.pixels > 1 && shape.channels > 1; }
+
 int64_t block_count(const QuantizeShape& shape) {
-  return std::max((shape.elements() + kBlock - 1) / kBlock, shape.n * std::max<int64_t>(1, tiles_of(shape.pixels)));
+  return reorders(shape) ? shape.n * tiles_of(shape.pixels) : ceil_div(shape.elements(), kQuantizeBlock);
+}
+
+// Elements [begin, end) where the order stays.
+template <class Word>
+void quantize_block(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, int64_t begin,
+                    int64_t end, int64_t first, LaneTally& tally) {
+  // Where channels lie outside pixels, draws still follow the channels-last position.
+  const bool plain = shape.pixels == 1 || shape.channels == 1 || !rule.stochastic;
+  for (int64_t at = begin; at < end;) {
+    const int64_t row_end = plain ? end : std::min(end, (at / shape.pixels + 1) * shape.pixels);
+    const int64_t plane = at / shape.pixels;
+    const int64_t position =
+        plain ? first + at
+              : (plane / shape.channels * shape.pixels + at % shape.pixels) * shape.channels + plane % shape.channels;
+    quantize_row(x + at, q + at, row_end - at, rule, static_cast<uint64_t>(position),
+                 static_cast<uint64_t>(plain ? 1 : shape.channels), tally);
+    at = row_end;
+  }
 }
 
 void finish(const Tally* tallies, int64_t blocks, int64_t count, float unscale, float* stats) {
@@ -118,42 +138,33 @@ int64_t quantize_scratch_bytes(const QuantizeShape& shape) {
 }
 
 template <class Word>
-void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, float* stats,
-              std::byte* scratch) {
-  Tally* tallies = reinterpret_cast<Tally*>(scratch);
-  const bool reorder = shape.channels_last && shape.pixels > 1 && shape.channels > 1;
-  const int64_t count = shape.elements();
-  const int64_t tiles = tiles_of(shape.pixels);
-  const int64_t blocks = reorder ? shape.n * tiles : (count + kBlock - 1) / kBlock;
-  // Where channels lie outside pixels but order stays, draws still follow the channels-last position.
-  const bool plain = reorder || shape.pixels == 1 || shape.channels == 1 || !rule.stochastic;
-#pragma omp parallel for schedule(static) if (count >= kParallelElements)
-  for (int64_t block = 0; block < blocks; ++block) {
+void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, std::byte* scratch,
+              int64_t first) {
+  Tally* tallies = reinterpret_cast<Tally*>(scratch) + first / kQuantizeBlock;
+  const bool reorder = reorders(shape);
+  const int64_t count = shape.elements(), tiles = tiles_of(shape.pixels);
+  const auto run = [&](int64_t block) {
     LaneTally tally;
     if (reorder) {
       quantize_tile(shape, rule, x, q, block / tiles, block % tiles * kTile, tally);
     } else {
-      const int64_t begin = block * kBlock;
-      const int64_t end = std::min(begin + kBlock, count);
-      for (int64_t at = begin; at < end;) {
-        const int64_t row_end = plain ? end : std::min(end, (at / shape.pixels + 1) * shape.pixels);
-        const int64_t plane = at / shape.pixels;
-        const int64_t position = plain ? at
-                                       : (plane / shape.channels * shape.pixels + at % shape.pixels) * shape.channels +
-                                             plane % shape.channels;
-        quantize_row(x + at, q + at, row_end - at, rule, static_cast<uint64_t>(position),
-                     static_cast<uint64_t>(plain ? 1 : shape.channels), tally);
-        at = row_end;
-      }
+      const int64_t begin = block * kQuantizeBlock;
+      quantize_block(shape, rule, x, q, begin, std::min(begin + kQuantizeBlock, count), first, tally);
     }
     tallies[block] = total_of(tally);
+  };
+  const int64_t blocks = block_count(shape);
+  if (count < kParallelElements) {
+    for (int64_t block = 0; block < blocks; ++block) run(block);
+    return;
   }
-  if (stats) finish(tallies, blocks, count, rule.unscale, stats);
+#pragma omp parallel for schedule(static)
+  for (int64_t block = 0; block < blocks; ++block) run(block);
 }
 
-template void quantize(const QuantizeShape&, const QuantizeRule&, const float*, int8_t*, float*, std::byte*);
-template void quantize(const QuantizeShape&, const QuantizeRule&, const float*, int16_t*, float*, std::byte*);
-template void quantize(const QuantizeShape&, const QuantizeRule&, const float*, int32_t*, float*, std::byte*);
+template void quantize(const QuantizeShape&, const QuantizeRule&, const float*, int8_t*, std::byte*, int64_t);
+template void quantize(const QuantizeShape&, const QuantizeRule&, const float*, int16_t*, std::byte*, int64_t);
+template void quantize(const QuantizeShape&, const QuantizeRule&, const float*, int32_t*, std::byte*, int64_t);
 
 namespace {
 
@@ -175,14 +186,21 @@ MARVIN_CLONES void tally_row(const float* x, int64_t count, Tally& tally) {
 
 }  // namespace
 
-void observe(const float* x, int64_t count, float* stats, std::byte* scratch) {
-  Tally* tallies = reinterpret_cast<Tally*>(scratch);
-  parallel_blocks(count, kBlock, [&](int64_t begin, int64_t end) {
+void quantize_stats(const QuantizeShape& shape, float unscale, const std::byte* scratch, float* stats) {
+  finish(reinterpret_cast<const Tally*>(scratch), block_count(shape), shape.elements(), unscale, stats);
+}
+
+void observe(const float* x, int64_t count, std::byte* scratch, int64_t first) {
+  Tally* tallies = reinterpret_cast<Tally*>(scratch) + first / kQuantizeBlock;
+  parallel_blocks(count, kQuantizeBlock, [&](int64_t begin, int64_t end) {
     Tally tally;
     tally_row(x + begin, end - begin, tally);
-    tallies[begin / kBlock] = tally;
+    tallies[begin / kQuantizeBlock] = tally;
   });
-  finish(tallies, (count + kBlock - 1) / kBlock, count, 0, stats);
+}
+
+void observe_stats(int64_t count, const std::byte* scratch, float* stats) {
+  finish(reinterpret_cast<const Tally*>(scratch), ceil_div(count, kQuantizeBlock), count, 0, stats);
 }
 
 }  // namespace marvin

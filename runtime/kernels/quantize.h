@@ -25,14 +25,20 @@ struct QuantizeRule {
 // Bytes of scratch that quantize() wants.
 int64_t quantize_scratch_bytes(const QuantizeShape& shape);
 
-// q[i] = clamp(round(x[i] * scale), min, max), in Word (int8_t, int16_t or int32_t). NaN becomes min. Unless null, `stats`
-// takes five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share
-// that is not zero but became zero. Same bits for every number of threads.
+// q[i] = clamp(round(x[i] * scale), min, max), in Word (int8_t, int16_t or int32_t). NaN becomes min. The elements are
+// those from `first` on, a multiple of kQuantizeBlock (else the shape is of all of them): pointers are at that element.
+// What quantize_stats() wants is left in the scratch, which belongs to the whole.
+constexpr int64_t kQuantizeBlock = 2048;
 template <class Word>
-void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, float* stats,
-              std::byte* scratch);
+void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, std::byte* scratch,
+              int64_t first = 0);
 
-// The first two of the stats above, zeros for the others, without quantizing.
-void observe(const float* x, int64_t count, float* stats, std::byte* scratch);
+// Five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share that is
+// not zero but became zero. Same bits for every number of threads.
+void quantize_stats(const QuantizeShape& shape, float unscale, const std::byte* scratch, float* stats);
+
+// The first two of the stats above, zeros for the others, without quantizing; in two steps as well.
+void observe(const float* x, int64_t count, std::byte* scratch, int64_t first = 0);
+void observe_stats(int64_t count, const std::byte* scratch, float* stats);
 
 }  // namespace marvin

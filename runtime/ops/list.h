@@ -18,6 +18,8 @@
   op(GlobalMaxPool) op(GlobalAveragePool) op(GlobalAveragePoolGrad) op(GlobalLpPool) \
   /* normalization.cpp */ \
   op(BatchNormalization) op(BatchNormalizationGrad) \
+  /* batch_norm_parts.cpp */ \
+  op(BatchNormStatistics) op(BatchNormApply) op(BatchNormGradSums) op(BatchNormGradApply) \
   /* row_normalization.cpp */ \
   op(Normalization) op(NormalizationGrad) op(LayerNormalization) op(RMSNormalization) op(InstanceNormalization) \
   op(GroupNormalization) \

@@ -1,6 +1,5 @@
 // Normalization of activations by their statistics.
 #include "runtime/kernels/normalization.h"
-#include "runtime/kernels/normalization_last.h"
 
 #include "runtime/ops/decimal.h"
 #include "runtime/ops/op.h"
@@ -31,7 +30,7 @@ std::vector<Type> infer_batch_norm(const InferContext& context) {
   return {context.type(0), vector, vector, vector, vector};
 }
 
-bool is_last(const Type& type) { return type.layout == Layout::channels_last; }
+bool is_row_major(const KernelQuery& query) { return query.in[0]->layout == Layout::row_major; }
 
 struct BatchNormState {
   ChannelShape shape;
@@ -44,7 +43,7 @@ Prepared prepare_batch_norm(const KernelQuery& query) {
                                                           .training = query.attrs.integer("training_mode") != 0,
                                                           .epsilon = as_written(query.attrs.real("epsilon")),
                                                           .momentum = as_written(query.attrs.real("momentum"))}),
-          is_last(*query.in[0]) ? batch_norm_last_scratch_bytes(channels_of(query.in[0]->shape)) : 0};
+          0};
 }
 
 void run_batch_norm(const KernelArgs& args) {
@@ -61,7 +60,6 @@ void run_batch_norm(const KernelArgs& args) {
                        .saved_inv_std = args.output<float>(4),
                        .epsilon = state.epsilon,
                        .momentum = state.momentum};
-  if (is_last(args.in_type(0))) return batch_norm_last(state.shape, state.training, norm, args.scratch);
   if (state.training) return batch_norm_training(state.shape, norm);
   batch_norm_inference(state.shape, norm);
 }
@@ -93,8 +91,34 @@ void run_batch_norm_grad(const KernelArgs& args) {
                            .dx = args.output<float>(0),
                            .dscale = args.output<float>(1),
                            .dbias = args.output<float>(2)};
-  if (is_last(args.in_type(1))) return batch_norm_last_grad(state.shape, !state.training, grad, args.scratch);
   batch_norm_grad(state.shape, !state.training, grad);
+}
+
+// ---- Channels-last images -------------------------------------------------------------------------------------------
+
+bool has_image(ExpandContext& context) { return context.type(context.in(0)).layout == Layout::channels_last; }
+
+std::vector<ValueId> lower_batch_norm(ExpandContext& context) {
+  if (!has_image(context)) return {};
+  const std::vector<ValueId> statistics = context.build_many(
+      "BatchNormStatistics", {context.in(0), context.in(3), context.in(4)}, context.attrs(),
+      {true, true, context.wants(1), context.wants(2)});
+  const ValueId y = context.build(
+      "BatchNormApply", {context.in(0), context.in(1), context.in(2), statistics[0], statistics[1]});
+  return {y, statistics[2], statistics[3], statistics[0], statistics[1]};
+}
+
+std::vector<ValueId> lower_batch_norm_grad(ExpandContext& context) {
+  if (!has_image(context)) return {};
+  const ValueId dy = context.in(0), x = context.in(1), scale = context.in(2), mean = context.in(3),
+                inv_std = context.in(4);
+  const bool wants_dx = context.wants(0);
+  const std::vector<ValueId> sums =
+      context.build_many("BatchNormGradSums", {dy, x, mean, inv_std}, context.attrs(),
+                         {context.wants(1), context.wants(2), wants_dx, wants_dx});
+  ValueId dx;
+  if (wants_dx) dx = context.build("BatchNormGradApply", {dy, x, scale, mean, inv_std, sums[2], sums[3]});
+  return {dx, sums[0], sums[1]};
 }
 
 }  // namespace
@@ -111,8 +135,9 @@ extern const OpDef kBatchNormalization = {
     .max_outputs = 5,
     .defaults = {{"epsilon", 1e-5f}, {"momentum", 0.9f}, {"training_mode", int64_t{0}}},
     .infer = infer_batch_norm,
+    .lower = lower_batch_norm,
     .gradient = batch_norm_gradient,
-    .kernels = {{.name = "batch_norm_f32", .prepare = prepare_batch_norm, .run = run_batch_norm}},
+    .kernels = {{.name = "batch_norm_f32", .admits = is_row_major, .prepare = prepare_batch_norm, .run = run_batch_norm}},
     .layouts = LayoutRule::own,
     .in_place = true,
 };
@@ -127,12 +152,14 @@ extern const OpDef kBatchNormalizationGrad = {
     .max_outputs = 3,
     .defaults = {{"training_mode", int64_t{0}}},
     .infer = infer_batch_norm_grad,
+    .lower = lower_batch_norm_grad,
     .kernels = {{.name = "batch_norm_grad_f32",
+                 .admits = is_row_major,
                  .prepare = [](const KernelQuery& query) -> Prepared {
                    return {std::make_shared<BatchNormState>(
                                BatchNormState{.shape = channels_of(query.in[1]->shape),
                                               .training = query.attrs.integer("training_mode") != 0}),
-                           is_last(*query.in[1]) ? batch_norm_last_scratch_bytes(channels_of(query.in[1]->shape)) : 0};
+                           0};
                  },
                  .run = run_batch_norm_grad}},
     .layouts = LayoutRule::own,

@@ -118,6 +118,7 @@ struct KernelArgs {
   FixedPoint out_format;                   // of Quantize's output
   RandomKey random;
   void* state = nullptr;  // Prepared::state
+  int64_t first = 0;      // of a tile: its first element
   std::byte* scratch = nullptr;
 
   template <class T>
@@ -133,6 +134,15 @@ struct KernelArgs {
   const Attrs& attrs() const { return query.attrs; }
 };
 
+// How a kernel is run on part of what it goes over. A run on a tile gets the pointers of tiled operands and outputs at the
+// tile's first element, and a query in which these are vectors of the tile's elements, in their order in memory; the
+// others, state and scratch are those of the whole.
+struct Tiling {
+  int64_t elements = 0;       // of every operand and output that is tiled
+  uint32_t in = 0, out = 0;   // bit i: operand (output) i is tiled
+  int64_t grain = 1;          // a tile begins at a multiple of it
+};
+
 struct Kernel {
   std::string_view name;  // op, operand types, library: "conv_s8_onednn"
   Backend backend = Backend::own;
@@ -140,6 +150,9 @@ struct Kernel {
   bool (*admits)(const KernelQuery&) = nullptr;
   Prepared (*prepare)(const KernelQuery&) = nullptr;  // null: nothing to prepare
   void (*run)(const KernelArgs&) = nullptr;           // checks nothing: inference and admits have
+  void (*finish)(const KernelArgs&) = nullptr;        // after run, once for all tiles: outputs that no element has
+  // None where it cannot be run tile by tile. Null: as elementwise ops are (LayoutRule::same), others not at all.
+  std::optional<Tiling> (*tiling)(const KernelQuery&) = nullptr;
 };
 
 // ---- Ops ------------------------------------------------------------------------------------------------------------
@@ -165,6 +178,9 @@ struct OpDef {
   // Writes the op out as others when it enters a graph, one value per output; such an op has no inference, gradient and
   // kernels of its own, and is never in a graph.
   std::vector<ValueId> (*expand)(ExpandContext&) = nullptr;
+  // Writes the node out as others where that is faster in the layouts that its operands have, after differentiation; no
+  // values where it stays. Null: it always stays.
+  std::vector<ValueId> (*lower)(ExpandContext&) = nullptr;
   // One gradient per input, none where there is none. Null: no gradient passes.
   std::vector<ValueId> (*gradient)(GradContext&) = nullptr;
   std::vector<Kernel> kernels;               // cheapest first; the last one admits everything that infer lets through
@@ -201,6 +217,9 @@ std::vector<ValueId> emit(Graph& graph, Node node, const std::vector<std::string
 // its own: a copy gets the name. Throws Error when a value that has a name is none.
 std::vector<ValueId> name_values(Graph& graph, std::span<const ValueId> values, const std::vector<std::string>& names,
                                  size_t first_new);
+
+// None where the kernel is not run tile by tile on these types.
+std::optional<Tiling> tiling_of(const OpDef& op, const Kernel& kernel, const KernelQuery& query);
 
 // Evaluates one op on tensors with its last (reference) admissible kernel; null operands are left out.
 std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inputs, const Attrs& attrs,

@@ -31,26 +31,46 @@ void run_quantize(const KernelArgs& args) {
                           .key = random_key(args.random.seed, args.random.step, args.random.salt)};
   const QuantizeShape shape = shape_of(args.query);
   const float* x = args.input<float>(0);
-  float* stats = args.output<float>(1);
   switch (args.out_type().dtype) {
-    case DType::i8: return quantize(shape, rule, x, args.output<int8_t>(), stats, args.scratch);
-    case DType::i16: return quantize(shape, rule, x, args.output<int16_t>(), stats, args.scratch);
-    default: return quantize(shape, rule, x, args.output<int32_t>(), stats, args.scratch);
+    case DType::i8: return quantize(shape, rule, x, args.output<int8_t>(), args.scratch, args.first);
+    case DType::i16: return quantize(shape, rule, x, args.output<int16_t>(), args.scratch, args.first);
+    default: return quantize(shape, rule, x, args.output<int32_t>(), args.scratch, args.first);
   }
 }
 
-// Where the sample's blocks of kSampleRun neighbours begin: evenly over the whole value.
+void finish_quantize(const KernelArgs& args) {
+  if (float* stats = args.output<float>(1))
+    quantize_stats(shape_of(args.query), power_of_two(-args.out_format.fl), args.scratch, stats);
+}
+
+// Draws follow the channels-last position, which is that in memory where the words are channels-last and stay so.
+std::optional<Tiling> quantize_tiling(const KernelQuery& query) {
+  const Type& x = *query.in[0];
+  const bool stays = x.rank() < 3 || x.layout == Layout::channels_last;
+  if (!stays && (query.attrs.integer("channels_last") != 0 || query.attrs.integer("stochastic") != 0)) return std::nullopt;
+  return Tiling{.elements = x.elements(), .in = 1, .out = 1, .grain = kQuantizeBlock};
+}
+
+// Of operand 0, which other outputs than tiled ones are made of.
+std::optional<Tiling> reading_tiling(const KernelQuery& query) {
+  return Tiling{.elements = query.in[0]->elements(), .in = 1, .grain = kQuantizeBlock};
+}
+
+// The sample's blocks of kSampleRun neighbours begin evenly over the whole value. A tile has those parts of them that lie
+// in it.
 constexpr int64_t kSampleRun = 64;
 
 void run_sample(const KernelArgs& args) {
-  const int64_t count = args.in_type(0).elements();
+  const int64_t count = *static_cast<const int64_t*>(args.state);
   const int64_t size = args.out_type().elements();
+  const int64_t begin = args.first, end = args.first + args.in_type(0).elements();
   const float* x = args.input<float>(0);
   float* sample = args.output<float>();
   for (int64_t at = 0; at < size; at += kSampleRun) {
     const int64_t run = std::min(kSampleRun, size - at);
     const int64_t from = size == count ? at : (count - run) / std::max<int64_t>(1, size - run) * at;
-    std::copy_n(x + from, run, sample + at);
+    const int64_t head = std::max(from, begin), tail = std::min(from + run, end);
+    if (head < tail) std::copy_n(x + (head - begin), tail - head, sample + at + (head - from));
   }
 }
 
@@ -83,7 +103,9 @@ extern const OpDef kQuantize = {
                  .prepare = [](const KernelQuery& query) -> Prepared {
                    return {nullptr, quantize_scratch_bytes(shape_of(query))};
                  },
-                 .run = run_quantize}},
+                 .run = run_quantize,
+                 .finish = finish_quantize,
+                 .tiling = quantize_tiling}},
     .layouts = LayoutRule::own,
     .random = true,
 };
@@ -101,8 +123,13 @@ extern const OpDef kObserve = {
                  },
                  .run =
                      [](const KernelArgs& args) {
-                       observe(args.input<float>(0), args.in_type(0).elements(), args.output<float>(), args.scratch);
-                     }}},
+                       observe(args.input<float>(0), args.in_type(0).elements(), args.scratch, args.first);
+                     },
+                 .finish =
+                     [](const KernelArgs& args) {
+                       observe_stats(args.in_type(0).elements(), args.scratch, args.output<float>());
+                     },
+                 .tiling = reading_tiling}},
     .layouts = LayoutRule::own,
 };
 
@@ -115,7 +142,12 @@ extern const OpDef kSample = {
       if (context.attrs.integer("limit") < 1) throw Error("limit is at least 1");
       return {Type{DType::f32, {std::min(context.type(0).elements(), context.attrs.integer("limit"))}}};
     },
-    .kernels = {{.name = "sample_f32", .run = run_sample}},
+    .kernels = {{.name = "sample_f32",
+                 .prepare = [](const KernelQuery& query) -> Prepared {
+                   return {std::make_shared<int64_t>(query.in[0]->elements()), 0};
+                 },
+                 .run = run_sample,
+                 .tiling = reading_tiling}},
     .layouts = LayoutRule::own,
 };
 

@@ -175,6 +175,29 @@ std::vector<ValueId> emit(Graph& graph, Node node, const std::vector<std::string
   return name_values(graph, op.expand(context), output_names, first_new);
 }
 
+namespace {
+
+// Every operand has one element, or the output's shape.
+std::optional<Tiling> elementwise_tiling(const KernelQuery& query) {
+  const Type& result = *query.out[0];
+  Tiling tiling{.elements = result.elements()};
+  for (size_t i = 0; i < query.in.size(); ++i) {
+    if (!query.in[i]) continue;
+    if (query.in[i]->shape == result.shape) tiling.in |= 1u << i;
+    else if (query.in[i]->elements() != 1) return std::nullopt;
+  }
+  for (size_t i = 0; i < query.out.size(); ++i)
+    if (query.out[i]) tiling.out |= 1u << i;
+  return tiling;
+}
+
+}  // namespace
+
+std::optional<Tiling> tiling_of(const OpDef& op, const Kernel& kernel, const KernelQuery& query) {
+  if (kernel.tiling) return kernel.tiling(query);
+  return op.layouts == LayoutRule::same ? elementwise_tiling(query) : std::nullopt;
+}
+
 std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inputs, const Attrs& given,
                              size_t output_count) {
   std::vector<InferContext::Operand> operands;
@@ -206,14 +229,16 @@ std::vector<Tensor> evaluate(const OpDef& op, std::span<const Tensor* const> inp
     const Prepared prepared = kernel->prepare ? kernel->prepare(query) : Prepared{};
     Buffer scratch(prepared.scratch_bytes);
     const std::vector<FixedPoint> formats(in.size());
-    kernel->run({.in = in,
-                 .out = out,
-                 .query = query,
-                 .in_formats = formats,
-                 .out_format = {8, 7},
-                 .random = {},
-                 .state = prepared.state.get(),
-                 .scratch = scratch.data()});
+    const KernelArgs args{.in = in,
+                          .out = out,
+                          .query = query,
+                          .in_formats = formats,
+                          .out_format = {8, 7},
+                          .random = {},
+                          .state = prepared.state.get(),
+                          .scratch = scratch.data()};
+    kernel->run(args);
+    if (kernel->finish) kernel->finish(args);
     return results;
   }
   throw Error("no kernel of ", op.name, " takes ", inputs.empty() ? "nothing" : text_of(*in_types[0]));

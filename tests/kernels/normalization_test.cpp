@@ -91,7 +91,7 @@ TEST_CASE("batch_norm_grad agrees with the formula in float64, for planes of eve
   }
 }
 
-TEST_CASE("channels-last batch normalization and its gradient agree with the row-major ones, on any number of threads") {
+TEST_CASE("channels-last batch normalization and its gradient agree with the row-major ones, on any number of threads and in tiles") {
   for (const ChannelShape& shape : kShapes) {
     const size_t count = static_cast<size_t>(shape.elements()), channels = static_cast<size_t>(shape.channels);
     std::vector<float> x(count), dy(count), x_last(count), dy_last(count), back(count);
@@ -104,23 +104,58 @@ TEST_CASE("channels-last batch normalization and its gradient agree with the row
     struct Results {
       std::vector<float> y, mean, variance, saved, inv_std, dx, dscale, dbias;
     };
-    std::vector<std::byte> scratch(static_cast<size_t>(batch_norm_last_scratch_bytes(shape)) + 64);
-    const auto results = [&](bool last) {
+    const int64_t pixels = shape.batch * shape.inner;
+    std::vector<std::byte> scratch(static_cast<size_t>(batch_norm_scratch_bytes(pixels, shape.channels)) + 64);
+    const auto row_major = [&] {
       Results r{std::vector<float>(count), zeros, zeros, zeros, zeros, std::vector<float>(count), zeros, zeros};
-      const BatchNorm norm{last ? x_last.data() : x.data(), scale.data(), bias.data(), zeros.data(), zeros.data(),
-                           r.y.data(), r.mean.data(), r.variance.data(), r.saved.data(), r.inv_std.data(), 1e-5, 0};
-      last ? batch_norm_last(shape, true, norm, scratch.data()) : batch_norm_training(shape, norm);
-      const BatchNormGrad grad{last ? dy_last.data() : dy.data(), norm.x, scale.data(), r.saved.data(),
-                               r.inv_std.data(), r.dx.data(), r.dscale.data(), r.dbias.data()};
-      last ? batch_norm_last_grad(shape, false, grad, scratch.data()) : batch_norm_grad(shape, false, grad);
+      const BatchNorm norm{x.data(), scale.data(), bias.data(), zeros.data(), zeros.data(), r.y.data(), r.mean.data(),
+                           r.variance.data(), r.saved.data(), r.inv_std.data(), 1e-5, 0};
+      batch_norm_training(shape, norm);
+      batch_norm_grad(shape, false, {dy.data(), x.data(), scale.data(), r.saved.data(), r.inv_std.data(), r.dx.data(),
+                                     r.dscale.data(), r.dbias.data()});
+      return r;
+    };
+    // In tiles of so many rows.
+    const auto channels_last = [&](int64_t tile) {
+      Results r{std::vector<float>(count), zeros, zeros, zeros, zeros, std::vector<float>(count), zeros, zeros};
+      std::vector<float> offset(channels), slope(channels);
+      const int64_t c = shape.channels;
+      const auto each_tile = [&](auto&& body) {
+        for (int64_t row = 0; row < pixels; row += tile) body(row, row * c, std::min(tile, pixels - row));
+      };
+      each_tile([&](int64_t row, int64_t at, int64_t n) {
+        batch_norm_moments(x_last.data() + at, n, c, scratch.data(), row);
+      });
+      batch_norm_statistics(pixels, c, true,
+                            {zeros.data(), zeros.data(), r.saved.data(), r.inv_std.data(), r.mean.data(),
+                             r.variance.data(), 1e-5, 0},
+                            scratch.data());
+      each_tile([&](int64_t, int64_t at, int64_t n) {
+        batch_norm_rows(x_last.data() + at, n, c, scale.data(), bias.data(), r.saved.data(), r.inv_std.data(),
+                        r.y.data() + at);
+      });
+      each_tile([&](int64_t row, int64_t at, int64_t n) {
+        batch_norm_grad_sums(dy_last.data() + at, x_last.data() + at, r.saved.data(), n, c, scratch.data(), row);
+      });
+      batch_norm_gradients(pixels, c, false, r.inv_std.data(),
+                           {r.dscale.data(), r.dbias.data(), offset.data(), slope.data()}, scratch.data());
+      each_tile([&](int64_t, int64_t at, int64_t n) {
+        batch_norm_grad_rows(dy_last.data() + at, x_last.data() + at, n, c,
+                             {scale.data(), r.saved.data(), r.inv_std.data(), offset.data(), slope.data()},
+                             r.dx.data() + at);
+      });
       return r;
     };
     omp_set_num_threads(1);
-    const Results rows = results(false), one = results(true);
+    const Results rows = row_major(), one = channels_last(pixels), tiled = channels_last(2 * kNormalizationRows);
     omp_set_num_threads(2);
-    const Results two = results(true);
-    CHECK(one.y == two.y);
-    CHECK(one.dx == two.dx);
+    const Results two = channels_last(pixels);
+    for (const Results* other : {&tiled, &two}) {
+      CHECK(one.y == other->y);
+      CHECK(one.dx == other->dx);
+      CHECK(one.dscale == other->dscale);
+      CHECK(one.variance == other->variance);
+    }
     INFO("inner " << shape.inner << ", batch " << shape.batch);
     const auto close = [](const std::vector<float>& a, const std::vector<float>& b, double margin) {
       for (size_t i = 0; i < a.size(); ++i)
