@@ -9,8 +9,8 @@
 namespace marvin {
 namespace {
 
-constexpr int64_t kTile = 16384;         // elements wanted: a few such vectors of float32 fit into a core's cache
-constexpr int64_t kLargestTile = 65536;  // where grains do not allow fewer
+constexpr int64_t kTile = 32768;           // elements wanted: a few such vectors of float32 fit into a core's cache
+constexpr int64_t kLargestTile = 131072;  // where grains do not allow fewer
 
 class Grouper {
  public:

@@ -29,6 +29,8 @@ void each_block(int64_t rows, int64_t channels, Body&& body) {
   for (int64_t block = 0; block < blocks; ++block) run(block);
 }
 
+constexpr int64_t kSharedRows = 512;  // that a thread takes at once where there are no sums
+
 // Three vectors of the channels for each block.
 constexpr int64_t kPartials = 3;
 float* partials(std::byte* scratch, int64_t block, int64_t channels) {
@@ -38,145 +40,90 @@ const float* partials(const std::byte* scratch, int64_t block, int64_t channels)
   return reinterpret_cast<const float*>(scratch) + block * kPartials * channels;
 }
 
-// ---- Sums of a block ------------------------------------------------------------------------------------------------
-
-// The mean is mean + rest, of which the first has been rounded: the corrected two-pass algorithm.
-MARVIN_CLONES void block_moments(const float* x, int64_t rows, int64_t channels, float* mean, float* rest,
-                                 float* squares) {
-  for (int64_t c = 0; c < channels; ++c) mean[c] = rest[c] = squares[c] = 0;
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < channels; ++c) mean[c] += x[r * channels + c];
-  const float share = 1.0f / static_cast<float>(rows);
-  for (int64_t c = 0; c < channels; ++c) mean[c] *= share;
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < channels; ++c) {
-      const float away = x[r * channels + c] - mean[c];
-      rest[c] += away;
-      squares[c] += away * away;
-    }
-  }
-  for (int64_t c = 0; c < channels; ++c) {
-    squares[c] -= rest[c] * rest[c] * share;
-    rest[c] *= share;
-  }
-}
-
-MARVIN_CLONES void block_gradients(const float* dy, const float* x, const float* mean, int64_t rows, int64_t channels,
-                                   float* sum, float* product) {
-  for (int64_t c = 0; c < channels; ++c) sum[c] = product[c] = 0;
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < channels; ++c) {
-      const int64_t i = r * channels + c;
-      sum[c] += dy[i];
-      product[c] += dy[i] * (x[i] - mean[c]);
-    }
-  }
-}
-
-// ---- Rows -----------------------------------------------------------------------------------------------------------
-
-// A vector of the channels, repeated so that loops over few channels are long. Of many channels it is the vector itself.
-constexpr int64_t kRepeated = 256;
-class Repeated {
- public:
-  Repeated(const float* vector, int64_t channels) : data_(vector) {
-    if (2 * channels > kRepeated) return;
-    const int64_t count = repeats(channels) * channels;
-    for (int64_t i = 0; i < count; i += channels) std::copy_n(vector, channels, copies_ + i);
-    data_ = copies_;
-  }
-  static int64_t repeats(int64_t channels) { return std::max<int64_t>(1, kRepeated / channels); }
-  const float* data() const { return data_; }
-
- private:
-  float copies_[kRepeated];
-  const float* data_;
-};
-
-// Calls body(first element, elements) for as many rows at once as vectors are repeated.
-template <class Body>
-void each_run(int64_t rows, int64_t channels, Body&& body) {
-  const int64_t run = Repeated::repeats(channels);
-  for (int64_t row = 0; row < rows; row += run) body(row * channels, std::min(run, rows - row) * channels);
-}
-
-MARVIN_CLONES void normalize_run(const float* x, int64_t count, const float* mean, const float* inv_std,
-                                 const float* scale, const float* bias, float* y) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < count; ++i) y[i] = (x[i] - mean[i]) * (inv_std[i] * scale[i]) + bias[i];
-}
-
-MARVIN_CLONES void combine_run(const float* dy, const float* x, int64_t count, const float* mean, const float* inv_std,
-                               const float* scale, const float* offset, const float* slope, float* dx) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < count; ++i) {
-    dx[i] = inv_std[i] * scale[i] * (dy[i] - offset[i] - (x[i] - mean[i]) * slope[i]);
-  }
-}
-
 void put(float* vector, int64_t channel, double value) {
   if (vector) vector[channel] = static_cast<float>(value);
 }
 
-// Mean and population variance of a channel from its blocks'.
-struct Statistics {
-  double mean = 0, variance = 0;
+double rows_of(int64_t rows, int64_t block) {
+  return static_cast<double>(std::min(kNormalizationRows, rows - block * kNormalizationRows));
+}
+
+// Two vectors of the channels in float64, behind the blocks'.
+struct Totals {
+  Totals(std::byte* scratch, int64_t rows, int64_t channels)
+      : first(reinterpret_cast<double*>(scratch + ceil_div(blocks_of(rows) * kPartials * channels, 2) * 8)),
+        second(first + channels) {}
+  double *first, *second;
 };
-Statistics statistics_of(int64_t rows, int64_t channels, const std::byte* scratch, int64_t channel) {
+
+// Mean and population variance of every channel from its blocks'.
+MARVIN_CLONES void combine_moments(int64_t rows, int64_t channels, const std::byte* scratch, double* mean,
+                                   double* variance) {
   const double count = static_cast<double>(rows);
-  const int64_t blocks = blocks_of(rows);
-  const auto mean_of = [&](int64_t i) {
-    const float* block = partials(scratch, i, channels) + channel;
-    return static_cast<double>(block[0]) + block[channels];
-  };
-  const auto rows_of = [&](int64_t i) {
-    return static_cast<double>(std::min(kNormalizationRows, rows - i * kNormalizationRows));
-  };
-  double sum = 0, squares = 0;
-  for (int64_t i = 0; i < blocks; ++i) sum += rows_of(i) * mean_of(i);
-  const double mean = sum / count;
-  for (int64_t i = 0; i < blocks; ++i) {
-    const double away = mean_of(i) - mean;
-    squares += partials(scratch, i, channels)[2 * channels + channel] + rows_of(i) * away * away;
+  for (int64_t c = 0; c < channels; ++c) mean[c] = variance[c] = 0;
+  for (int64_t i = 0; i < blocks_of(rows); ++i) {
+    const float* block = partials(scratch, i, channels);
+    const double weight = rows_of(rows, i);
+    for (int64_t c = 0; c < channels; ++c) mean[c] += weight * (static_cast<double>(block[c]) + block[channels + c]);
   }
-  return {mean, squares / count};
+  for (int64_t c = 0; c < channels; ++c) mean[c] /= count;
+  for (int64_t i = 0; i < blocks_of(rows); ++i) {
+    const float* block = partials(scratch, i, channels);
+    const double weight = rows_of(rows, i);
+    for (int64_t c = 0; c < channels; ++c) {
+      const double away = static_cast<double>(block[c]) + block[channels + c] - mean[c];
+      variance[c] += block[2 * channels + c] + weight * away * away;
+    }
+  }
+  for (int64_t c = 0; c < channels; ++c) variance[c] /= count;
+}
+
+// The sums over the blocks of their first two vectors.
+MARVIN_CLONES void add_blocks(int64_t rows, int64_t channels, const std::byte* scratch, double* first, double* second) {
+  for (int64_t c = 0; c < channels; ++c) first[c] = second[c] = 0;
+  for (int64_t i = 0; i < blocks_of(rows); ++i) {
+    const float* block = partials(scratch, i, channels);
+    for (int64_t c = 0; c < channels; ++c) {
+      first[c] += block[c];
+      second[c] += block[channels + c];
+    }
+  }
 }
 
 }  // namespace
 
 int64_t batch_norm_scratch_bytes(int64_t rows, int64_t channels) {
-  return blocks_of(rows) * kPartials * channels * static_cast<int64_t>(sizeof(float));
+  return (ceil_div(blocks_of(rows) * kPartials * channels, 2) + 2 * channels) * static_cast<int64_t>(sizeof(double));
 }
 
 void batch_norm_moments(const float* x, int64_t rows, int64_t channels, std::byte* scratch, int64_t first) {
   each_block(rows, channels, [&](int64_t block, int64_t row, int64_t count) {
     float* sums = partials(scratch, first / kNormalizationRows + block, channels);
-    block_moments(x + row * channels, count, channels, sums, sums + channels, sums + 2 * channels);
+    row_moments(x + row * channels, count, channels, sums, sums + channels, sums + 2 * channels);
   });
 }
 
 void batch_norm_statistics(int64_t rows, int64_t channels, bool training, const BatchStatistics& args,
-                           const std::byte* scratch) {
+                           std::byte* scratch) {
   const double kept = training ? args.momentum : 1;
+  const Totals batch(scratch, rows, channels);
+  if (training) combine_moments(rows, channels, scratch, batch.first, batch.second);
   for (int64_t c = 0; c < channels; ++c) {
     const double given_mean = args.mean[c], given_variance = args.variance[c];
-    const Statistics used =
-        training ? statistics_of(rows, channels, scratch, c) : Statistics{given_mean, given_variance};
-    put(args.batch_mean, c, used.mean);
-    put(args.inv_std, c, 1 / std::sqrt(used.variance + args.epsilon));
-    put(args.running_mean, c, kept * given_mean + (1 - kept) * used.mean);
-    put(args.running_variance, c, kept * given_variance + (1 - kept) * used.variance);
+    const double mean = training ? batch.first[c] : given_mean;
+    const double variance = training ? batch.second[c] : given_variance;
+    const double inv_std = 1 / std::sqrt(variance + args.epsilon);
+    put(args.batch_mean, c, mean);
+    put(args.inv_std, c, inv_std);
+    put(args.factor, c, static_cast<float>(inv_std) * args.scale[c]);
+    put(args.running_mean, c, kept * given_mean + (1 - kept) * mean);
+    put(args.running_variance, c, kept * given_variance + (1 - kept) * variance);
   }
 }
 
-void batch_norm_rows(const float* x, int64_t rows, int64_t channels, const float* scale, const float* bias,
-                     const float* mean, const float* inv_std, float* y) {
-  const Repeated means(mean, channels), stds(inv_std, channels), scales(scale, channels), biases(bias, channels);
-  each_block(rows, channels, [&](int64_t, int64_t row, int64_t count) {
-    each_run(count, channels, [&](int64_t run, int64_t n) {
-      const int64_t at = row * channels + run;
-      normalize_run(x + at, n, means.data(), stds.data(), scales.data(), biases.data(), y + at);
-    });
+void batch_norm_rows(const float* x, int64_t rows, int64_t channels, const RowScaling& args, float* y) {
+  parallel_blocks(rows * channels, kSharedRows * channels, [&](int64_t begin, int64_t end) {
+    scale_rows(x + begin, (end - begin) / channels, channels, args, y + begin);
   });
 }
 
@@ -184,36 +131,30 @@ void batch_norm_grad_sums(const float* dy, const float* x, const float* mean, in
                           std::byte* scratch, int64_t first) {
   each_block(rows, channels, [&](int64_t block, int64_t row, int64_t count) {
     float* sums = partials(scratch, first / kNormalizationRows + block, channels);
-    block_gradients(dy + row * channels, x + row * channels, mean, count, channels, sums, sums + channels);
+    row_products(dy + row * channels, x + row * channels, mean, count, channels, sums, sums + channels);
   });
 }
 
-void batch_norm_gradients(int64_t rows, int64_t channels, bool constant_statistics, const float* inv_std,
-                          const BatchNormGradients& args, const std::byte* scratch) {
+void batch_norm_gradients(int64_t rows, int64_t channels, bool constant_statistics, const BatchNormGradients& args,
+                          std::byte* scratch) {
   const double count = static_cast<double>(rows);
+  const Totals totals(scratch, rows, channels);
+  add_blocks(rows, channels, scratch, totals.first, totals.second);
   for (int64_t c = 0; c < channels; ++c) {
-    double dy = 0, dy_x = 0;
-    for (int64_t i = 0; i < blocks_of(rows); ++i) {
-      dy += partials(scratch, i, channels)[c];
-      dy_x += partials(scratch, i, channels)[channels + c];
-    }
-    const double scale = inv_std[c];
+    const double dy = totals.first[c], dy_x = totals.second[c];
+    const double inv_std = args.inv_std[c];
+    put(args.factor, c, args.scale[c] * args.inv_std[c]);
     put(args.offset, c, constant_statistics ? 0 : dy / count);
-    put(args.slope, c, constant_statistics ? 0 : dy_x / count * scale * scale);
-    put(args.dscale, c, dy_x * scale);
+    put(args.slope, c, constant_statistics ? 0 : dy_x / count * inv_std * inv_std);
+    put(args.dscale, c, dy_x * inv_std);
     put(args.dbias, c, dy);
   }
 }
 
-void batch_norm_grad_rows(const float* dy, const float* x, int64_t rows, int64_t channels, const BatchNormGradRows& args,
+void batch_norm_grad_rows(const float* dy, const float* x, int64_t rows, int64_t channels, const RowCombination& args,
                           float* dx) {
-  const Repeated means(args.mean, channels), stds(args.inv_std, channels), scales(args.scale, channels),
-      offsets(args.offset, channels), slopes(args.slope, channels);
-  each_block(rows, channels, [&](int64_t, int64_t row, int64_t count) {
-    each_run(count, channels, [&](int64_t run, int64_t n) {
-      const int64_t at = row * channels + run;
-      combine_run(dy + at, x + at, n, means.data(), stds.data(), scales.data(), offsets.data(), slopes.data(), dx + at);
-    });
+  parallel_blocks(rows * channels, kSharedRows * channels, [&](int64_t begin, int64_t end) {
+    combine_rows(dy + begin, x + begin, (end - begin) / channels, channels, args, dx + begin);
   });
 }
 

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/kernels/normalization_rows.h"
+
 namespace marvin {
 
 constexpr int64_t kNormalizationRows = 32;  // of a block; tiles begin at multiples of it
@@ -20,35 +22,30 @@ void batch_norm_moments(const float* x, int64_t rows, int64_t channels, std::byt
 
 // What a batch's moments make of the running statistics; outputs may be null, and may be written over inputs.
 struct BatchStatistics {
-  const float *mean, *variance;  // running
-  float *batch_mean, *inv_std, *running_mean, *running_variance;
+  const float *scale, *mean, *variance;  // the latter two running
+  float *batch_mean, *inv_std, *factor, *running_mean, *running_variance;  // factor = scale * inv_std
   double epsilon = 0;
   double momentum = 0;  // running = momentum * given + (1 - momentum) * of this batch
 };
 // By the batch's own mean and population variance; where not `training`, by those given.
 void batch_norm_statistics(int64_t rows, int64_t channels, bool training, const BatchStatistics& args,
-                           const std::byte* scratch);
+                           std::byte* scratch);
 
-// y = (x - mean) * (inv_std * scale) + bias.
-void batch_norm_rows(const float* x, int64_t rows, int64_t channels, const float* scale, const float* bias,
-                     const float* mean, const float* inv_std, float* y);
+void batch_norm_rows(const float* x, int64_t rows, int64_t channels, const RowScaling& args, float* y);
 
-// Sums dy and dy * (x - mean) over the rows from `first` on, at which dy and x point.
+// Takes the sums of dy and dy * (x - mean) over the rows from `first` on, at which dy and x point.
 void batch_norm_grad_sums(const float* dy, const float* x, const float* mean, int64_t rows, int64_t channels,
                           std::byte* scratch, int64_t first = 0);
 
-// The gradients of scale and bias, and what batch_norm_grad_rows takes; all may be null.
+// The gradients of scale and bias, and what batch_norm_grad_rows takes beside the mean; all outputs may be null.
 struct BatchNormGradients {
-  float *dscale, *dbias, *offset, *slope;
+  const float *scale, *inv_std;
+  float *dscale, *dbias, *factor, *offset, *slope;
 };
-void batch_norm_gradients(int64_t rows, int64_t channels, bool constant_statistics, const float* inv_std,
-                          const BatchNormGradients& args, const std::byte* scratch);
+void batch_norm_gradients(int64_t rows, int64_t channels, bool constant_statistics, const BatchNormGradients& args,
+                          std::byte* scratch);
 
-// dx = scale * inv_std * (dy - offset - (x - mean) * slope).
-struct BatchNormGradRows {
-  const float *scale, *mean, *inv_std, *offset, *slope;
-};
-void batch_norm_grad_rows(const float* dy, const float* x, int64_t rows, int64_t channels, const BatchNormGradRows& args,
+void batch_norm_grad_rows(const float* dy, const float* x, int64_t rows, int64_t channels, const RowCombination& args,
                           float* dx);
 
 }  // namespace marvin

@@ -56,12 +56,14 @@ void run_moments(const KernelArgs& args) {
 void finish_statistics(const KernelArgs& args) {
   const Rows of = rows_of(args, 1);
   batch_norm_statistics(of.rows, of.channels, is_training(args.attrs()),
-                        {.mean = args.input<float>(1),
-                         .variance = args.input<float>(2),
+                        {.scale = args.input<float>(1),
+                         .mean = args.input<float>(2),
+                         .variance = args.input<float>(3),
                          .batch_mean = args.output<float>(0),
                          .inv_std = args.output<float>(1),
-                         .running_mean = args.output<float>(2),
-                         .running_variance = args.output<float>(3),
+                         .factor = args.output<float>(2),
+                         .running_mean = args.output<float>(3),
+                         .running_variance = args.output<float>(4),
                          .epsilon = as_written(args.attrs().real("epsilon")),
                          .momentum = as_written(args.attrs().real("momentum"))},
                         args.scratch);
@@ -71,17 +73,20 @@ void finish_statistics(const KernelArgs& args) {
 
 void run_sums(const KernelArgs& args) {
   const Rows of = rows_of(args, 2);
-  batch_norm_grad_sums(args.input<float>(0), args.input<float>(1), args.input<float>(2), of.rows, of.channels,
+  batch_norm_grad_sums(args.input<float>(0), args.input<float>(1), args.input<float>(3), of.rows, of.channels,
                        args.scratch, args.first / of.channels);
 }
 
 void finish_sums(const KernelArgs& args) {
   const Rows of = rows_of(args, 2);
-  batch_norm_gradients(of.rows, of.channels, !is_training(args.attrs()), args.input<float>(3),
-                       {.dscale = args.output<float>(0),
+  batch_norm_gradients(of.rows, of.channels, !is_training(args.attrs()),
+                       {.scale = args.input<float>(2),
+                        .inv_std = args.input<float>(4),
+                        .dscale = args.output<float>(0),
                         .dbias = args.output<float>(1),
-                        .offset = args.output<float>(2),
-                        .slope = args.output<float>(3)},
+                        .factor = args.output<float>(2),
+                        .offset = args.output<float>(3),
+                        .slope = args.output<float>(4)},
                        args.scratch);
 }
 
@@ -89,15 +94,16 @@ void finish_sums(const KernelArgs& args) {
 
 extern const OpDef kBatchNormStatistics = {
     .name = "BatchNormStatistics",
-    .doc = "mean and 1 / sqrt(variance + epsilon) per channel of x in training_mode, else of the operands; and the running "
-           "mean and variance, as BatchNormalization has them",
-    .min_inputs = 3,
-    .max_inputs = 3,
-    .max_outputs = 4,
+    .doc = "of x, scale, mean and variance, per channel: x's mean, inv_std = 1 / sqrt(x's variance + epsilon) (outside of "
+           "training_mode by the operands), factor = scale * inv_std, and the running mean and variance as "
+           "BatchNormalization has them",
+    .min_inputs = 4,
+    .max_inputs = 4,
+    .max_outputs = 5,
     .defaults = {{"epsilon", 1e-5f}, {"momentum", 0.9f}, {"training_mode", int64_t{0}}},
     .infer = [](const InferContext& context) -> std::vector<Type> {
-      require_images(context, 1, 3);
-      return std::vector<Type>(4, context.type(1));
+      require_images(context, 1, 4);
+      return std::vector<Type>(5, context.type(1));
     },
     .kernels = {{.name = "batch_norm_statistics_f32",
                  .prepare = prepare_sums,
@@ -110,19 +116,21 @@ extern const OpDef kBatchNormStatistics = {
 
 extern const OpDef kBatchNormApply = {
     .name = "BatchNormApply",
-    .doc = "y = (x - mean) * (inv_std * scale) + bias per channel of x, from x, scale, bias, mean and inv_std",
-    .min_inputs = 5,
-    .max_inputs = 5,
+    .doc = "y = (x - mean) * factor + bias per channel of x, from x, mean, factor and bias",
+    .min_inputs = 4,
+    .max_inputs = 4,
     .infer = [](const InferContext& context) -> std::vector<Type> {
-      require_images(context, 1, 5);
+      require_images(context, 1, 4);
       return {context.type(0)};
     },
     .kernels = {{.name = "batch_norm_apply_f32",
                  .run =
                      [](const KernelArgs& args) {
                        const Rows of = rows_of(args, 1);
-                       batch_norm_rows(args.input<float>(0), of.rows, of.channels, args.input<float>(1),
-                                       args.input<float>(2), args.input<float>(3), args.input<float>(4),
+                       batch_norm_rows(args.input<float>(0), of.rows, of.channels,
+                                       {.mean = args.input<float>(1),
+                                        .factor = args.input<float>(2),
+                                        .bias = args.input<float>(3)},
                                        args.output<float>());
                      },
                  .tiling = image_tiling<1, true>}},
@@ -132,15 +140,15 @@ extern const OpDef kBatchNormApply = {
 
 extern const OpDef kBatchNormGradSums = {
     .name = "BatchNormGradSums",
-    .doc = "of dy, x, mean and inv_std: dscale, dbias, and what BatchNormGradApply takes: offset, the mean of dy, and slope, "
-           "the mean of dy * (x - mean) * inv_std^2 (zeros outside of training_mode)",
-    .min_inputs = 4,
-    .max_inputs = 4,
-    .max_outputs = 4,
+    .doc = "of dy, x, scale, mean and inv_std: dscale, dbias, and what BatchNormGradApply takes: factor = scale * inv_std, "
+           "offset, the mean of dy, and slope, the mean of dy * (x - mean) * inv_std^2 (zeros outside of training_mode)",
+    .min_inputs = 5,
+    .max_inputs = 5,
+    .max_outputs = 5,
     .defaults = {{"training_mode", int64_t{0}}},
     .infer = [](const InferContext& context) -> std::vector<Type> {
-      require_images(context, 2, 4);
-      return std::vector<Type>(4, context.type(2));
+      require_images(context, 2, 5);
+      return std::vector<Type>(5, context.type(2));
     },
     .kernels = {{.name = "batch_norm_grad_sums_f32",
                  .prepare = prepare_sums,
@@ -152,12 +160,11 @@ extern const OpDef kBatchNormGradSums = {
 
 extern const OpDef kBatchNormGradApply = {
     .name = "BatchNormGradApply",
-    .doc = "dx = inv_std * scale * (dy - offset - (x - mean) * slope) per channel, from dy, x, scale, mean, inv_std, offset "
-           "and slope",
-    .min_inputs = 7,
-    .max_inputs = 7,
+    .doc = "dx = factor * (dy - offset - (x - mean) * slope) per channel, from dy, x, mean, factor, offset and slope",
+    .min_inputs = 6,
+    .max_inputs = 6,
     .infer = [](const InferContext& context) -> std::vector<Type> {
-      require_images(context, 2, 7);
+      require_images(context, 2, 6);
       return {context.type(0)};
     },
     .kernels = {{.name = "batch_norm_grad_apply_f32",
@@ -165,11 +172,10 @@ extern const OpDef kBatchNormGradApply = {
                      [](const KernelArgs& args) {
                        const Rows of = rows_of(args, 2);
                        batch_norm_grad_rows(args.input<float>(0), args.input<float>(1), of.rows, of.channels,
-                                            {.scale = args.input<float>(2),
-                                             .mean = args.input<float>(3),
-                                             .inv_std = args.input<float>(4),
-                                             .offset = args.input<float>(5),
-                                             .slope = args.input<float>(6)},
+                                            {.mean = args.input<float>(2),
+                                             .factor = args.input<float>(3),
+                                             .offset = args.input<float>(4),
+                                             .slope = args.input<float>(5)},
                                             args.output<float>());
                      },
                  .tiling = image_tiling<3, true>}},

@@ -100,12 +100,12 @@ bool has_image(ExpandContext& context) { return context.type(context.in(0)).layo
 
 std::vector<ValueId> lower_batch_norm(ExpandContext& context) {
   if (!has_image(context)) return {};
-  const std::vector<ValueId> statistics = context.build_many(
-      "BatchNormStatistics", {context.in(0), context.in(3), context.in(4)}, context.attrs(),
-      {true, true, context.wants(1), context.wants(2)});
-  const ValueId y = context.build(
-      "BatchNormApply", {context.in(0), context.in(1), context.in(2), statistics[0], statistics[1]});
-  return {y, statistics[2], statistics[3], statistics[0], statistics[1]};
+  const ValueId x = context.in(0), scale = context.in(1), bias = context.in(2);
+  const std::vector<ValueId> statistics =
+      context.build_many("BatchNormStatistics", {x, scale, context.in(3), context.in(4)}, context.attrs(),
+                         {true, true, true, context.wants(1), context.wants(2)});
+  const ValueId y = context.build("BatchNormApply", {x, statistics[0], statistics[2], bias});
+  return {y, statistics[3], statistics[4], statistics[0], statistics[1]};
 }
 
 std::vector<ValueId> lower_batch_norm_grad(ExpandContext& context) {
@@ -114,10 +114,10 @@ std::vector<ValueId> lower_batch_norm_grad(ExpandContext& context) {
                 inv_std = context.in(4);
   const bool wants_dx = context.wants(0);
   const std::vector<ValueId> sums =
-      context.build_many("BatchNormGradSums", {dy, x, mean, inv_std}, context.attrs(),
-                         {context.wants(1), context.wants(2), wants_dx, wants_dx});
+      context.build_many("BatchNormGradSums", {dy, x, scale, mean, inv_std}, context.attrs(),
+                         {context.wants(1), context.wants(2), wants_dx, wants_dx, wants_dx});
   ValueId dx;
-  if (wants_dx) dx = context.build("BatchNormGradApply", {dy, x, scale, mean, inv_std, sums[2], sums[3]});
+  if (wants_dx) dx = context.build("BatchNormGradApply", {dy, x, mean, sums[2], sums[3], sums[4]});
   return {dx, sums[0], sums[1]};
 }
 

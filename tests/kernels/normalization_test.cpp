@@ -118,7 +118,7 @@ TEST_CASE("channels-last batch normalization and its gradient agree with the row
     // In tiles of so many rows.
     const auto channels_last = [&](int64_t tile) {
       Results r{std::vector<float>(count), zeros, zeros, zeros, zeros, std::vector<float>(count), zeros, zeros};
-      std::vector<float> offset(channels), slope(channels);
+      std::vector<float> factor(channels), offset(channels), slope(channels);
       const int64_t c = shape.channels;
       const auto each_tile = [&](auto&& body) {
         for (int64_t row = 0; row < pixels; row += tile) body(row, row * c, std::min(tile, pixels - row));
@@ -127,22 +127,22 @@ TEST_CASE("channels-last batch normalization and its gradient agree with the row
         batch_norm_moments(x_last.data() + at, n, c, scratch.data(), row);
       });
       batch_norm_statistics(pixels, c, true,
-                            {zeros.data(), zeros.data(), r.saved.data(), r.inv_std.data(), r.mean.data(),
-                             r.variance.data(), 1e-5, 0},
+                            {scale.data(), zeros.data(), zeros.data(), r.saved.data(), r.inv_std.data(), factor.data(),
+                             r.mean.data(), r.variance.data(), 1e-5, 0},
                             scratch.data());
       each_tile([&](int64_t, int64_t at, int64_t n) {
-        batch_norm_rows(x_last.data() + at, n, c, scale.data(), bias.data(), r.saved.data(), r.inv_std.data(),
-                        r.y.data() + at);
+        batch_norm_rows(x_last.data() + at, n, c, {r.saved.data(), factor.data(), bias.data()}, r.y.data() + at);
       });
       each_tile([&](int64_t row, int64_t at, int64_t n) {
         batch_norm_grad_sums(dy_last.data() + at, x_last.data() + at, r.saved.data(), n, c, scratch.data(), row);
       });
-      batch_norm_gradients(pixels, c, false, r.inv_std.data(),
-                           {r.dscale.data(), r.dbias.data(), offset.data(), slope.data()}, scratch.data());
+      batch_norm_gradients(pixels, c, false,
+                           {scale.data(), r.inv_std.data(), r.dscale.data(), r.dbias.data(), factor.data(),
+                            offset.data(), slope.data()},
+                           scratch.data());
       each_tile([&](int64_t, int64_t at, int64_t n) {
         batch_norm_grad_rows(dy_last.data() + at, x_last.data() + at, n, c,
-                             {scale.data(), r.saved.data(), r.inv_std.data(), offset.data(), slope.data()},
-                             r.dx.data() + at);
+                             {r.saved.data(), factor.data(), offset.data(), slope.data()}, r.dx.data() + at);
       });
       return r;
     };
