@@ -18,7 +18,8 @@ struct QuantizeRule {
   float scale = 1;    // 2^fl
   float unscale = 1;  // 2^-fl
   int32_t min = 0, max = 0;
-  bool stochastic = false;  // floor(x * scale + u), u in [0, 1); otherwise to nearest, ties to even
+  bool stochastic = false;  // floor(rint(x * scale * 2^16) * 2^-16 + u), u one of 2^16 numbers in [0, 1);
+                            // otherwise to nearest, ties to even
   uint64_t key = 0;         // of the random draws; the draw of an element depends on its channels-last position alone
 };
 

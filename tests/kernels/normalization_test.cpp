@@ -1,3 +1,4 @@
+#include "runtime/kernels/normalization.h"
 #include "runtime/kernels/normalization_last.h"
 
 #include <omp.h>
