@@ -50,6 +50,48 @@ std::span<const Sample> normalization_samples() {
          output %dx output %ds output %db })",
        .low = 0.1f,
        .differentiable = false},
+      {.name = "BatchNormStatistics and BatchNormApply, training",
+       .graph = R"(graph g {
+         input %x: f32[2,3,5,4]
+         input %scale: f32[3]
+         input %b: f32[3]
+         input %mean: f32[3]
+         input %var: f32[3]
+         %last = Reorder(%x) {channels_last=1}
+         %m, %i, %f, %rm, %rv = BatchNormStatistics(%last, %scale, %mean, %var) {training_mode=1, epsilon=0.1}
+         %y = BatchNormApply(%last, %m, %f, %b)
+         %rows = Reorder(%y)
+         output %rows output %m output %i output %rm output %rv })",
+       .low = 0.1f,
+       .high = 2,
+       .differentiable = false},
+      {.name = "BatchNormStatistics, inference",
+       .graph = R"(graph g {
+         input %x: f32[2,3,5,4]
+         input %scale: f32[3]
+         input %mean: f32[3]
+         input %var: f32[3]
+         %last = Reorder(%x) {channels_last=1}
+         %m, %i, %f, %rm, %rv = BatchNormStatistics(%last, %scale, %mean, %var)
+         output %m output %i output %f output %rm output %rv })",
+       .low = 0.1f,
+       .high = 2,
+       .differentiable = false},
+      {.name = "BatchNormGradSums and BatchNormGradApply",
+       .graph = R"(graph g {
+         input %dy: f32[2,3,5,4]
+         input %x: f32[2,3,5,4]
+         input %scale: f32[3]
+         input %mean: f32[3]
+         input %inv_std: f32[3]
+         %dl = Reorder(%dy) {channels_last=1}
+         %xl = Reorder(%x) {channels_last=1}
+         %ds, %db, %f, %o, %s = BatchNormGradSums(%dl, %xl, %scale, %mean, %inv_std) {training_mode=1}
+         %dx = BatchNormGradApply(%dl, %xl, %mean, %f, %o, %s)
+         %rows = Reorder(%dx)
+         output %rows output %ds output %db })",
+       .low = 0.1f,
+       .differentiable = false},
       {.name = "Normalization, one scale per element, both statistics read",
        .graph = R"(graph g {
          input %x: f32[3,5,8]

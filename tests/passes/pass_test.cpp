@@ -21,6 +21,8 @@
 #include "passes/fold_constants.h"
 #include "passes/freeze.h"
 #include "passes/insert_quantization.h"
+#include "passes/lower.h"
+#include "passes/recompute.h"
 #include "passes/select_kernels.h"
 #include "passes/shape_gradients.h"
 #include "runtime/ops/op.h"
@@ -80,6 +82,11 @@ void treat(Graph& graph, const Arguments& arguments) {
   insert_quantization(graph, formats, options);
 }
 
+void compute_again(Graph& graph, const Arguments&) {
+  select_kernels(graph);
+  recompute(graph);
+}
+
 const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& commands() {
   static const std::map<std::string, std::function<void(Graph&, const Arguments&)>> map = {
       {"fold_constants", [](Graph& graph, const Arguments&) { fold_constants(graph); }},
@@ -91,7 +98,9 @@ const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& comm
       {"insert_quantization", quantize_in},
       {"treat", treat},
       {"assign_layouts", [](Graph& graph, const Arguments&) { assign_layouts(graph); }},
+      {"lower", [](Graph& graph, const Arguments&) { lower(graph); }},
       {"select_kernels", [](Graph& graph, const Arguments&) { select_kernels(graph); }},
+      {"recompute", compute_again},
   };
   return map;
 }
