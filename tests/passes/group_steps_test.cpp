@@ -126,9 +126,16 @@ TEST_CASE("what steps of a group hand to each other takes no memory of the arena
   const Training training(true);
   const std::vector<NodeGroup> groups = group_steps(training.graph);
   const Plan together = plan_memory(training.graph, groups), alone = plan_memory(training.graph, one_by_one(groups));
-  CHECK(together.arena_bytes < alone.arena_bytes);
   CHECK(together.tile_bytes > 0);
   CHECK(alone.tile_bytes == 0);
+  const auto in_arena = [](const Plan& plan) {
+    int64_t bytes = 0;
+    for (const Step& step : plan.steps)
+      for (size_t i = 0; i < step.out.size(); ++i)
+        if (step.out_types[i] && step.out[i].kind == Place::Kind::arena) bytes += step.out_types[i]->bytes();
+    return bytes;
+  };
+  CHECK(in_arena(together) < 3 * in_arena(alone) / 4);
 }
 
 }  // namespace marvin
