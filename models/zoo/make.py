@@ -3,8 +3,8 @@
 
 Writes for every network NAME.onnx, NAME.npz (one batch under the names of the graph's inputs, and `labels`),
 NAME.recipe.json (how to train it, for `marvin train --recipe`) and NAME.json (the losses of ten steps on that batch in
-float32 and float64).  The distance between the two is rounding noise, which a comparison has to allow.  Needs
-torch 1.13, onnx and numpy (Debian: python3-torch python3-onnx python3-numpy).
+float32 and float64).  Ten steps of a deep network may hang on the last bit of one number, a pixel that is the largest of
+its window or not: weights and batch are those of the first seed at which they do not.  Needs torch 1.13, onnx and numpy (Debian: python3-torch python3-onnx python3-numpy).
 """
 
 import argparse
@@ -32,8 +32,10 @@ import others
 import recommendation
 import recurrent
 
-SEED = 1
+SEEDS = range(1, 21)
 STEPS = 10
+NUDGES = 4       # how often the weights are moved by a unit in the last place
+STEADY = 1e-4    # how far that may move a loss, relative or, below 1, absolute
 MOMENTUM = 0.9
 
 NETWORKS = {**convolutional.NETWORKS, **inception.NETWORKS, **mobile.NETWORKS, **attention.NETWORKS,
@@ -101,22 +103,52 @@ def recipe(entry, module):
             "momentum": MOMENTUM, **frozen}
 
 
+def distance(losses, others):
+    return max(abs(a - b) / max(abs(b), 1) for a, b in zip(losses, others))
+
+
+def nudged(module):
+    """A copy with every weight moved by one unit in the last place, up or down."""
+    module = copy.deepcopy(module)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            up = torch.rand_like(parameter) < 0.5
+            infinity = torch.full_like(parameter, float("inf"))
+            parameter.copy_(torch.nextafter(parameter, torch.where(up, infinity, -infinity)))
+    return module
+
+
+class Trial:
+    """A network with the weights and the batch of a seed, and its ten steps."""
+
+    def __init__(self, entry, seed):
+        self.seed = seed
+        torch.manual_seed(seed)
+        self.module = entry.build().train()
+        self.batch = {key: sampler(entry.batch) for key, sampler in entry.inputs.items()}
+        self.labels = entry.labels(entry.batch) if entry.labels else None
+        steps = lambda module, dtype: train(entry, module, self.batch, self.labels, dtype)
+        self.losses, self.exact = (steps(self.module, dtype) for dtype in (torch.float32, torch.float64))
+        runs = [self.losses, *(steps(nudged(self.module), torch.float32) for _ in range(NUDGES))]
+        self.noise = max(distance(run, self.exact) for run in runs)
+
+
 def make(name, directory):
     entry = NETWORKS[name]
-    torch.manual_seed(SEED)
-    module = entry.build().train()
-    batch = {key: sampler(entry.batch) for key, sampler in entry.inputs.items()}
-    labels = entry.labels(entry.batch) if entry.labels else None
-    arrays = {**batch, **({} if labels is None else {"labels": labels})}
+    trials = []
+    for seed in SEEDS:
+        trials.append(Trial(entry, seed))
+        if trials[-1].noise <= STEADY:
+            break
+    trial = min(trials, key=lambda t: t.noise)
+    arrays = {**trial.batch, **({} if trial.labels is None else {"labels": trial.labels})}
     np.savez(directory / f"{name}.npz", **{key: tensor.numpy() for key, tensor in arrays.items()})
-    export(entry, module, batch, directory / f"{name}.onnx")
-    losses, exact = (train(entry, module, batch, labels, dtype) for dtype in (torch.float32, torch.float64))
-    write_json(directory / f"{name}.recipe.json", recipe(entry, module))
-    write_json(directory / f"{name}.json", {"losses": losses, "losses_float64": exact})
-    parameters = sum(p.numel() for p in module.parameters())
-    noise = max(abs(a - b) / max(abs(b), 1) for a, b in zip(losses, exact))
-    print(f"{name:20} {parameters:>9,} parameters, loss {losses[0]:.5f} -> {losses[-1]:.5f}, "
-          f"float32 within {noise:.1e} of float64", flush=True)
+    export(entry, trial.module, trial.batch, directory / f"{name}.onnx")
+    write_json(directory / f"{name}.recipe.json", recipe(entry, trial.module))
+    write_json(directory / f"{name}.json", {"losses": trial.losses, "losses_float64": trial.exact})
+    parameters = sum(p.numel() for p in trial.module.parameters())
+    print(f"{name:20} {parameters:>9,} parameters, loss {trial.losses[0]:.5f} -> {trial.losses[-1]:.5f}, "
+          f"float32 within {trial.noise:.1e} of float64" + f", seed {trial.seed}", flush=True)
 
 
 def main():
