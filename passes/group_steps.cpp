@@ -9,7 +9,7 @@
 namespace marvin {
 namespace {
 
-constexpr int64_t kTile = 32768;           // elements wanted: a few such vectors of float32 fit into a core's cache
+constexpr int64_t kTile = 16384;          // elements wanted: a few such vectors of float32 fit into a core's cache
 constexpr int64_t kLargestTile = 131072;  // where grains do not allow fewer
 
 class Grouper {
@@ -22,8 +22,10 @@ class Grouper {
     std::vector<NodeGroup> result;
     for (Open& open : groups_) {
       if (open.group.nodes.empty()) continue;
-      if (open.group.nodes.size() > 1) open.group.tile = std::max<int64_t>(1, kTile / open.grain) * open.grain;
-      else open.group.tilings.clear();
+      if (open.group.nodes.size() > 1)
+        open.group.tile = std::max<int64_t>(1, kTile / open.grain) * open.grain;
+      else
+        open.group.tilings.clear();
       result.push_back(std::move(open.group));
     }
     return result;
@@ -65,8 +67,10 @@ class Grouper {
     }
     for (const int64_t maker : makers) {
       if (maker == group || at(maker).group.nodes.empty()) continue;
-      if (tiling && !at(maker).is_read && fits(at(maker), at(group)) && joins(node, *tiling, maker)) move(maker, group);
-      else at(maker).is_read = true;
+      if (tiling && !at(maker).is_read && fits(at(maker), at(group)) && joins(node, *tiling, maker))
+        move(maker, group);
+      else
+        at(maker).is_read = true;
     }
     append(id, tiling, group);
   }

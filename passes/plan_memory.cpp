@@ -12,6 +12,7 @@ class Planner {
       : graph_(graph),
         place_(graph.value_count()),
         buffer_(graph.value_count(), -1),
+        tile_(graph.value_count(), -1),
         last_use_(graph.value_count(), -1),
         read_whole_(graph.value_count()) {
     for (const NodeGroup& group : groups) {
@@ -166,7 +167,7 @@ class Planner {
       if (!output.valid() || place_[output.index].kind != Place::Kind::none) continue;
       const int64_t last = std::max(now, last_use_[output.index]);
       if (stays_in_tiles(output, i, now, last)) {
-        tile_values_.push_back({output, {now, last, tile_bytes_of(output, now)}});
+        place_in_tile(node, output, i, now, last);
         continue;
       }
       int& buffer = buffer_[output.index];
@@ -183,6 +184,22 @@ class Planner {
   bool stays_in_tiles(ValueId output, size_t index, int64_t now, int64_t last) const {
     const bool tiled = (tilings_[static_cast<size_t>(now)].out >> index & 1) != 0;
     return tiled && group_at(last) == group_at(now) && !read_whole_[output.index];
+  }
+
+  // An elementwise node writes over the tile of an operand that dies.
+  void place_in_tile(const Node& node, ValueId output, size_t index, int64_t now, int64_t last) {
+    int& tile = tile_[output.index];
+    for (const ValueId input : node.inputs) {
+      if (index > 0 || !op_named(node.op).in_place || !input.valid()) break;
+      const ValueId operand = root(input);
+      const bool is_alike = graph_.type_of(operand).dtype == graph_.type_of(output).dtype;
+      if (tile_[operand.index] >= 0 && last_use_[operand.index] == now && is_alike) tile = tile_[operand.index];
+    }
+    if (tile < 0) {
+      tile = static_cast<int>(tiles_.size());
+      tiles_.push_back({now, last, tile_bytes_of(output, now)});
+    }
+    tiles_[static_cast<size_t>(tile)].last = last;
   }
 
   int64_t tile_bytes_of(ValueId value, int64_t now) const {
@@ -223,13 +240,10 @@ class Planner {
   }
 
   void place_tiles() {
-    std::vector<Interval> intervals;
-    for (const TileValue& tile : tile_values_) intervals.push_back(tile.interval);
-    const std::vector<int64_t> offsets = assign_offsets(intervals);
-    for (size_t i = 0; i < offsets.size(); ++i) {
-      place_[tile_values_[i].value.index] = {Place::Kind::tile, offsets[i]};
-      plan_.tile_bytes = std::max(plan_.tile_bytes, offsets[i] + intervals[i].bytes);
-    }
+    const std::vector<int64_t> offsets = assign_offsets(tiles_);
+    for (uint32_t i = 0; i < graph_.value_count(); ++i)
+      if (tile_[i] >= 0) place_[i] = {Place::Kind::tile, offsets[static_cast<size_t>(tile_[i])]};
+    for (size_t i = 0; i < tiles_.size(); ++i) plan_.tile_bytes = std::max(plan_.tile_bytes, offsets[i] + tiles_[i].bytes);
   }
 
   void bind_outputs() {
@@ -246,18 +260,14 @@ class Planner {
     }
   }
 
-  struct TileValue {
-    ValueId value;
-    Interval interval;  // in steps
-  };
-
   const Graph& graph_;
   std::vector<NodeId> order_;
   std::vector<int64_t> group_of_;  // by step
   std::vector<Tiling> tilings_;    // by step
-  std::vector<TileValue> tile_values_;
+  std::vector<Interval> tiles_;    // in steps
   std::vector<Place> place_;       // by value, of roots
   std::vector<int> buffer_;        // by value: index into intervals_
+  std::vector<int> tile_;          // by value: index into tiles_
   std::vector<int64_t> last_use_;  // by value, of roots: a step
   std::vector<bool> read_whole_;   // by value, of roots: whether a step reads it that does not go tile by tile
   std::vector<Interval> intervals_;  // in groups

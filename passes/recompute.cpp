@@ -33,8 +33,8 @@ class Recomputer {
     const std::vector<NodeId>& readers = readers_[value.index];
     const bool is_result = std::ranges::find(graph_.outputs, value) != graph_.outputs.end();
     return is_result || std::ranges::any_of(readers, [&](NodeId id) {
-      return graph_[id].phase != Phase::forward && !reads_tiles(id, value);
-    });
+             return graph_[id].phase != Phase::forward && !reads_tiles(id, value);
+           });
   }
 
   bool is_read_backward(ValueId value) const {
@@ -65,7 +65,8 @@ class Recomputer {
     const Node& node = graph_[id];
     const OpDef& op = op_named(node.op);
     const std::optional<Tiling> tiling = tiling_of(graph_, id);
-    if (!tiling || op.random || node.outputs.size() != 1 || tiling->out != 1 || !is_large(node.outputs[0])) return kNever;
+    if (!tiling || op.random || node.outputs.size() != 1 || tiling->out != 1 || !is_large(node.outputs[0]))
+      return kNever;
     int effort = 1;
     for (const ValueId input : node.inputs) {
       if (!input.valid() || graph_[input].kind != ValueKind::computed || !is_large(input)) continue;

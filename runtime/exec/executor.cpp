@@ -50,8 +50,8 @@ Executor::Executor(std::shared_ptr<const Plan> plan, ParameterStore& store, Aren
   for (const Plan::Binding& parameter : plan_->parameters) {
     Tensor& tensor = store.at(parameter.name);
     if (tensor.type() != parameter.type) {
-      throw std::logic_error(cat("the parameter '", parameter.name, "' is ", text_of(tensor.type()), ", not ",
-                                 text_of(parameter.type)));
+      throw std::logic_error(
+          cat("the parameter '", parameter.name, "' is ", text_of(tensor.type()), ", not ", text_of(parameter.type)));
     }
     parameters_.push_back(&tensor);
   }
@@ -64,11 +64,16 @@ Executor::Executor(std::shared_ptr<const Plan> plan, ParameterStore& store, Aren
 void* Executor::address(const Place& place) const {
   const auto at = static_cast<size_t>(place.at);
   switch (place.kind) {
-    case Place::Kind::arena: return arena_.data() + place.at;
-    case Place::Kind::parameter: return parameters_[at]->data();
-    case Place::Kind::constant: return const_cast<std::byte*>(plan_->constants[at]->data());
-    case Place::Kind::input: return inputs_[at].data();
-    default: return nullptr;
+    case Place::Kind::arena:
+      return arena_.data() + place.at;
+    case Place::Kind::parameter:
+      return parameters_[at]->data();
+    case Place::Kind::constant:
+      return const_cast<std::byte*>(plan_->constants[at]->data());
+    case Place::Kind::input:
+      return inputs_[at].data();
+    default:
+      return nullptr;
   }
 }
 

@@ -22,7 +22,7 @@ void batch_norm_moments(const float* x, int64_t rows, int64_t channels, std::byt
 
 // What a batch's moments make of the running statistics; outputs may be null, and may be written over inputs.
 struct BatchStatistics {
-  const float *scale, *mean, *variance;  // the latter two running
+  const float *scale, *mean, *variance;                                    // the latter two running
   float *batch_mean, *inv_std, *factor, *running_mean, *running_variance;  // factor = scale * inv_std
   double epsilon = 0;
   double momentum = 0;  // running = momentum * given + (1 - momentum) * of this batch

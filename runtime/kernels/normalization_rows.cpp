@@ -82,7 +82,8 @@ MARVIN_CLONES void combine_rows_plain(const float* dy, const float* x, int64_t r
 #if defined(__x86_64__)
 
 __mmask16 lanes_from(int64_t first, int64_t channels) {
-  return channels - first >= kLanes ? 0xffff : static_cast<__mmask16>((1 << std::max<int64_t>(0, channels - first)) - 1);
+  return channels - first >= kLanes ? 0xffff
+                                    : static_cast<__mmask16>((1 << std::max<int64_t>(0, channels - first)) - 1);
 }
 
 MARVIN_AVX512 inline __m512 total(const __m512* parts) {
@@ -107,7 +108,8 @@ MARVIN_AVX512 void row_moments_avx512(const float* x, int64_t rows, int64_t chan
       away_sums[k] = _mm512_add_ps(away_sums[k], away);
       square_sums[k] = _mm512_add_ps(square_sums[k], _mm512_mul_ps(away, away));
     };
-    for (r = 0; r + kSums <= rows; r += kSums) add_away(r, 0), add_away(r + 1, 1), add_away(r + 2, 2), add_away(r + 3, 3);
+    for (r = 0; r + kSums <= rows; r += kSums)
+      add_away(r, 0), add_away(r + 1, 1), add_away(r + 2, 2), add_away(r + 3, 3);
     for (int k = 0; r + k < rows; ++k) add_away(r + k, k);
     const __m512 away = total(away_sums);
     const __m512 both = _mm512_sub_ps(total(square_sums), _mm512_mul_ps(_mm512_mul_ps(away, away), share));
@@ -188,10 +190,17 @@ template <class Strip>
 void each_strip(int64_t channels, Strip&& strip) {
   for (int64_t first = 0; first < channels; first += 4 * kLanes) {
     switch ((std::min(4 * kLanes, channels - first) + kLanes - 1) / kLanes) {
-      case 1: strip.template operator()<1>(first); break;
-      case 2: strip.template operator()<2>(first); break;
-      case 3: strip.template operator()<3>(first); break;
-      default: strip.template operator()<4>(first);
+      case 1:
+        strip.template operator()<1>(first);
+        break;
+      case 2:
+        strip.template operator()<2>(first);
+        break;
+      case 3:
+        strip.template operator()<3>(first);
+        break;
+      default:
+        strip.template operator()<4>(first);
     }
   }
 }
@@ -218,9 +227,8 @@ void row_products(const float* dy, const float* x, const float* mean, int64_t ro
 void scale_rows(const float* x, int64_t rows, int64_t channels, const RowScaling& args, float* y) {
 #if defined(__x86_64__)
   if (avx512_is_available()) {
-    return each_strip(channels, [&]<int kVectors>(int64_t first) {
-      scale_strip<kVectors>(x, rows, channels, first, args, y);
-    });
+    return each_strip(channels,
+                      [&]<int kVectors>(int64_t first) { scale_strip<kVectors>(x, rows, channels, first, args, y); });
   }
 #endif
   scale_rows_plain(x, rows, channels, args, y);

@@ -25,6 +25,7 @@ void scale_rows(const float* x, int64_t rows, int64_t channels, const RowScaling
 struct RowCombination {
   const float *mean, *factor, *offset, *slope;
 };
-void combine_rows(const float* dy, const float* x, int64_t rows, int64_t channels, const RowCombination& args, float* dx);
+void combine_rows(const float* dy, const float* x, int64_t rows, int64_t channels, const RowCombination& args,
+                  float* dx);
 
 }  // namespace marvin

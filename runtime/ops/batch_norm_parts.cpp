@@ -24,7 +24,8 @@ void require_images(const InferContext& context, size_t images, size_t operands)
   }
   for (size_t i = 1; i < operands; ++i) {
     const Type wanted = i < images ? image : Type{DType::f32, {image.shape[1]}};
-    if (context.type(i) != wanted) throw Error("operand ", i, " is ", text_of(context.type(i)), ", not ", text_of(wanted));
+    if (context.type(i) != wanted)
+      throw Error("operand ", i, " is ", text_of(context.type(i)), ", not ", text_of(wanted));
   }
 }
 
@@ -94,9 +95,10 @@ void finish_sums(const KernelArgs& args) {
 
 extern const OpDef kBatchNormStatistics = {
     .name = "BatchNormStatistics",
-    .doc = "of x, scale, mean and variance, per channel: x's mean, inv_std = 1 / sqrt(x's variance + epsilon) (outside of "
-           "training_mode by the operands), factor = scale * inv_std, and the running mean and variance as "
-           "BatchNormalization has them",
+    .doc =
+        "of x, scale, mean and variance, per channel: x's mean, inv_std = 1 / sqrt(x's variance + epsilon) (outside of "
+        "training_mode by the operands), factor = scale * inv_std, and the running mean and variance as "
+        "BatchNormalization has them",
     .min_inputs = 4,
     .max_inputs = 4,
     .max_outputs = 5,
@@ -127,11 +129,10 @@ extern const OpDef kBatchNormApply = {
                  .run =
                      [](const KernelArgs& args) {
                        const Rows of = rows_of(args, 1);
-                       batch_norm_rows(args.input<float>(0), of.rows, of.channels,
-                                       {.mean = args.input<float>(1),
-                                        .factor = args.input<float>(2),
-                                        .bias = args.input<float>(3)},
-                                       args.output<float>());
+                       batch_norm_rows(
+                           args.input<float>(0), of.rows, of.channels,
+                           {.mean = args.input<float>(1), .factor = args.input<float>(2), .bias = args.input<float>(3)},
+                           args.output<float>());
                      },
                  .tiling = image_tiling<1, true>}},
     .layouts = LayoutRule::own,
@@ -140,8 +141,10 @@ extern const OpDef kBatchNormApply = {
 
 extern const OpDef kBatchNormGradSums = {
     .name = "BatchNormGradSums",
-    .doc = "of dy, x, scale, mean and inv_std: dscale, dbias, and what BatchNormGradApply takes: factor = scale * inv_std, "
-           "offset, the mean of dy, and slope, the mean of dy * (x - mean) * inv_std^2 (zeros outside of training_mode)",
+    .doc =
+        "of dy, x, scale, mean and inv_std: dscale, dbias, and what BatchNormGradApply takes: factor = scale * "
+        "inv_std, "
+        "offset, the mean of dy, and slope, the mean of dy * (x - mean) * inv_std^2 (zeros outside of training_mode)",
     .min_inputs = 5,
     .max_inputs = 5,
     .max_outputs = 5,
