@@ -167,12 +167,21 @@ TapConv output_taps(const ConvShape& s) {
 
 template <class T, class F>
 void pack_weights(const TapConv& conv, const T* weights, F* packed) {
-  const int64_t rows = conv.groups * conv.out;
+  // Where one operand goes through memory in steps, the lines of a block stay in cache until they are used up.
+  constexpr int64_t kRows = 32, kColumns = 64;
+  const int64_t blocks = (conv.out + kRows - 1) / kRows;
+  const WeightStrides& stride = conv.weights;
 #pragma omp parallel for schedule(static) if (conv.weight_elements() >= kParallelElements)
-  for (int64_t row = 0; row < rows; ++row) {
-    for_packed(conv, row / conv.out, row % conv.out, [&](int64_t tap, int64_t offset) {
-      F* to = packed + row * conv.depth() + tap * conv.in;
-      for (int64_t i = 0; i < conv.in; ++i) to[i] = static_cast<F>(weights[offset + i * conv.weights.in]);
+  for (int64_t block = 0; block < conv.groups * blocks; ++block) {
+    const int64_t group = block / blocks, first = block % blocks * kRows, rows = std::min(kRows, conv.out - first);
+    for_packed(conv, group, first, [&](int64_t tap, int64_t offset) {
+      F* to = packed + (group * conv.out + first) * conv.depth() + tap * conv.in;
+      for (int64_t begin = 0; begin < conv.in; begin += kColumns) {
+        const int64_t end = std::min(begin + kColumns, conv.in);
+        for (int64_t row = 0; row < rows; ++row)
+          for (int64_t i = begin; i < end; ++i)
+            to[row * conv.depth() + i] = static_cast<F>(weights[offset + row * stride.out + i * stride.in]);
+      }
     });
   }
 }

@@ -307,16 +307,18 @@ void ConvWeightGradWords::write(const Total* totals, float scale, float* dw) con
   const int64_t taps = shape_.taps();
   const int64_t in_group = static_cast<int64_t>(taps_.size()) * vectors_, channels = shape_.group_c();
   const int64_t elements = merged_ ? width_ : channels;
+  const auto sum = [&](int64_t o, size_t tap, int64_t v) {
+    const Total* sums = totals + (o * in_group + static_cast<int64_t>(tap) * vectors_) * kDotLanes + v;
+    int64_t total = 0;
+    for (int64_t slice = 0; slice < slices_; ++slice) total += sums[slice * slice_sums_];
+    return static_cast<float>(total) * scale;
+  };
 #pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))
   for (int64_t o = 0; o < shape_.o; ++o) {
-    for (size_t t = 0; t < taps_.size(); ++t) {
-      const Total* sums = totals + (o * in_group + static_cast<int64_t>(t) * vectors_) * kDotLanes;
-      float* to = dw + o * channels * taps + taps_[t].weight;
-      for (int64_t v = 0; v < elements; ++v) {
-        int64_t sum = 0;
-        for (int64_t slice = 0; slice < slices_; ++slice) sum += sums[slice * slice_sums_ + v];
-        to[merged_ ? v % channels * taps + v / channels : v * taps] = static_cast<float>(sum) * scale;
-      }
+    float* to = dw + o * channels * taps;
+    for (int64_t v = 0; v < elements; ++v) {
+      float* element = to + (merged_ ? v % channels * taps + v / channels : v * taps);
+      for (size_t t = 0; t < taps_.size(); ++t) element[taps_[t].weight] = sum(o, t, v);
     }
   }
 }

@@ -60,6 +60,13 @@ MARVIN_CLONES void row_products_plain(const float* dy, const float* x, const flo
   }
 }
 
+MARVIN_CLONES void row_sums_plain(const float* x, int64_t rows, int64_t channels, float* sum) {
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    const int64_t n = std::min(kLanes, channels - c);
+    sum_plain(rows, c, n, [&](int64_t r, int64_t k) { return x[r * channels + k]; }, sum + c);
+  }
+}
+
 MARVIN_CLONES void scale_rows_plain(const float* x, int64_t rows, int64_t channels, const RowScaling& args, float* y) {
   for (int64_t r = 0; r < rows; ++r, x += channels, y += channels) {
 #pragma GCC ivdep
@@ -136,6 +143,20 @@ MARVIN_AVX512 void row_products_avx512(const float* dy, const float* x, const fl
     for (int k = 0; r + k < rows; ++k) add(r + k, k);
     _mm512_mask_storeu_ps(sum + c, mask, total(sums));
     _mm512_mask_storeu_ps(product + c, mask, total(products));
+  }
+}
+
+MARVIN_AVX512 void row_sums_avx512(const float* x, int64_t rows, int64_t channels, float* sum) {
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    const __mmask16 mask = lanes_from(c, channels);
+    __m512 sums[kSums] = {};
+    const auto add = [&](int64_t r, int k) MARVIN_AVX512 {
+      sums[k] = _mm512_add_ps(sums[k], _mm512_maskz_loadu_ps(mask, x + r * channels + c));
+    };
+    int64_t r = 0;
+    for (; r + kSums <= rows; r += kSums) add(r, 0), add(r + 1, 1), add(r + 2, 2), add(r + 3, 3);
+    for (int k = 0; r + k < rows; ++k) add(r + k, k);
+    _mm512_mask_storeu_ps(sum + c, mask, total(sums));
   }
 }
 
@@ -222,6 +243,13 @@ void row_products(const float* dy, const float* x, const float* mean, int64_t ro
   if (avx512_is_available()) return row_products_avx512(dy, x, mean, rows, channels, sum, product);
 #endif
   row_products_plain(dy, x, mean, rows, channels, sum, product);
+}
+
+void row_sums(const float* x, int64_t rows, int64_t channels, float* sum) {
+#if defined(__x86_64__)
+  if (avx512_is_available()) return row_sums_avx512(x, rows, channels, sum);
+#endif
+  row_sums_plain(x, rows, channels, sum);
 }
 
 void scale_rows(const float* x, int64_t rows, int64_t channels, const RowScaling& args, float* y) {

@@ -15,6 +15,9 @@ void row_moments(const float* x, int64_t rows, int64_t channels, float* mean, fl
 void row_products(const float* dy, const float* x, const float* mean, int64_t rows, int64_t channels, float* sum,
                   float* product);
 
+// Of every channel: the sum of x.
+void row_sums(const float* x, int64_t rows, int64_t channels, float* sum);
+
 // y = (x - mean) * factor + bias.
 struct RowScaling {
   const float *mean, *factor, *bias;

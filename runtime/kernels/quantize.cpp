@@ -14,6 +14,7 @@
 namespace marvin {
 namespace {
 
+constexpr int64_t kFewPixels = 32;
 constexpr int64_t kTile = 64;  // pixels, and channels, of a tile where the order changes
 
 // What one block contributes to the stats; combined in block order.
@@ -65,6 +66,20 @@ void transpose_tile(const Word* tile, int64_t channels, int64_t pixels, Word* to
   }
   for (int64_t p = 0; p < pixels; ++p)
     for (int64_t c = squared; c < channels; ++c) to[p * stride + c] = tile[c * kTile + p];
+}
+
+// The same for images of few pixels whose draws need no positions: their channels follow each other in memory.
+template <class Word>
+void quantize_small_tile(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, int64_t image,
+                         LaneTally& tally) {
+  Word tile[kTile * kTile];
+  for (int64_t first = 0; first < shape.channels; first += kTile) {
+    const int64_t channels = std::min(kTile, shape.channels - first);
+    quantize_row(x + (image * shape.channels + first) * shape.pixels, tile, channels * shape.pixels, rule, 0, 1, tally);
+    Word* target = q + image * shape.pixels * shape.channels + first;
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t p = 0; p < shape.pixels; ++p) target[p * shape.channels + c] = tile[c * shape.pixels + p];
+  }
 }
 
 int64_t tiles_of(int64_t extent) { return (extent + kTile - 1) / kTile; }
@@ -145,7 +160,9 @@ void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float*
   const int64_t count = shape.elements(), tiles = tiles_of(shape.pixels);
   const auto run = [&](int64_t block) {
     LaneTally tally;
-    if (reorder) {
+    if (reorder && !rule.stochastic && shape.pixels <= kFewPixels) {
+      quantize_small_tile(shape, rule, x, q, block, tally);
+    } else if (reorder) {
       quantize_tile(shape, rule, x, q, block / tiles, block % tiles * kTile, tally);
     } else {
       const int64_t begin = block * kQuantizeBlock;

@@ -129,11 +129,7 @@ std::vector<ValueId> conv_gradient(GradContext& context) {
   std::vector<ValueId> gradients(context.input_count());
   if (context.wants(0)) gradients[0] = build_input_grad(context, dy, w, context.shape(x));
   if (context.wants(1)) gradients[1] = build_weight_grad(context, x, dy, context.shape(w));
-  if (context.in(2).valid() && context.wants(2)) {
-    Shape axes = {0};
-    for (int64_t axis = 2; axis < context.type(dy).rank(); ++axis) axes.push_back(axis);
-    gradients[2] = context.build("ReduceSum", {dy, context.constant_shape(axes)}, {{"keepdims", int64_t{0}}});
-  }
+  if (context.in(2).valid() && context.wants(2)) gradients[2] = context.build("ChannelSum", {dy});
   return gradients;
 }
 

@@ -18,6 +18,8 @@
   op(GlobalMaxPool) op(GlobalAveragePool) op(GlobalAveragePoolGrad) op(GlobalLpPool) \
   /* normalization.cpp */ \
   op(BatchNormalization) op(BatchNormalizationGrad) \
+  /* channel_sum.cpp */ \
+  op(ChannelSum) \
   /* batch_norm_parts.cpp */ \
   op(BatchNormStatistics) op(BatchNormApply) op(BatchNormGradSums) op(BatchNormGradApply) \
   /* row_normalization.cpp */ \

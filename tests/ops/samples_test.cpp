@@ -86,16 +86,76 @@ void check_gradients(const Sample& sample) {
 }
 
 // Evaluates with one given kernel instead of the reference.
-std::vector<Tensor> run_kernel(const Kernel& kernel, const KernelQuery& query, std::span<const void* const> in) {
-  std::vector<Tensor> results;
-  std::vector<void*> out;
-  for (const Type* type : query.out) results.emplace_back(*type), out.push_back(results.back().data());
-  const Prepared prepared = kernel.prepare ? kernel.prepare(query) : Prepared{};
-  Buffer scratch(prepared.scratch_bytes);
-  const std::vector<FixedPoint> formats(in.size(), FixedPoint{8, 3});
-  kernel.run({.in = in, .out = out, .query = query, .in_formats = formats, .out_format = {8, 5}, .random = {},
-              .state = prepared.state.get(), .scratch = scratch.data()});
-  return results;
+// A kernel's results on operands that lie in memory, whole or tile by tile.
+class KernelRun {
+ public:
+  KernelRun(const Kernel& kernel, const KernelQuery& query, std::span<const void* const> in)
+      : kernel_(kernel),
+        query_(query),
+        in_(in),
+        formats_(in.size(), FixedPoint{8, 3}),
+        prepared_(kernel.prepare ? kernel.prepare(query) : Prepared{}),
+        scratch_(prepared_.scratch_bytes) {
+    for (const Type* type : query.out) results_.emplace_back(*type), out_.push_back(results_.back().data());
+  }
+
+  std::vector<Tensor> whole() {
+    kernel_.run(args(in_, out_, query_, 0));
+    return finished();
+  }
+
+  // In tiles as small as the kernel takes them.
+  std::vector<Tensor> tiled(const Tiling& tiling) {
+    for (int64_t first = 0; first < tiling.elements; first += tiling.grain) {
+      const int64_t count = std::min(tiling.grain, tiling.elements - first);
+      std::vector<Type> in_vectors, out_vectors;
+      std::vector<const void*> in = {in_.begin(), in_.end()};
+      std::vector<void*> out = out_;
+      const auto in_types = cut(query_.in, tiling.in, first, count, in, in_vectors);
+      const auto out_types = cut(query_.out, tiling.out, first, count, out, out_vectors);
+      kernel_.run(args(in, out, {in_types, out_types, query_.attrs}, first));
+    }
+    return finished();
+  }
+
+ private:
+  KernelArgs args(std::span<const void* const> in, std::span<void* const> out, const KernelQuery& query, int64_t first) {
+    return {.in = in, .out = out, .query = query, .in_formats = formats_, .out_format = {8, 5}, .random = {},
+            .state = prepared_.state.get(), .first = first, .scratch = scratch_.data()};
+  }
+
+  template <class Pointer>
+  static std::vector<const Type*> cut(std::span<const Type* const> types, uint32_t tiled, int64_t first, int64_t count,
+                                      std::vector<Pointer>& pointers, std::vector<Type>& vectors) {
+    std::vector<const Type*> result(types.begin(), types.end());
+    vectors.reserve(types.size());
+    for (size_t i = 0; i < types.size(); ++i) {
+      if (!types[i] || (tiled >> i & 1) == 0) continue;
+      const auto* bytes = static_cast<const std::byte*>(pointers[i]) + first * bytes_of(types[i]->dtype);
+      pointers[i] = const_cast<std::byte*>(bytes);
+      result[i] = &vectors.emplace_back(Type{types[i]->dtype, {count}});
+    }
+    return result;
+  }
+
+  std::vector<Tensor> finished() {
+    if (kernel_.finish) kernel_.finish(args(in_, out_, query_, 0));
+    return results_;
+  }
+
+  const Kernel& kernel_;
+  const KernelQuery& query_;
+  std::span<const void* const> in_;
+  std::vector<FixedPoint> formats_;
+  Prepared prepared_;
+  Buffer scratch_;
+  std::vector<Tensor> results_;
+  std::vector<void*> out_;
+};
+
+const Kernel& last_admissible(const OpDef& op, const KernelQuery& query) {
+  const auto admits = [&](const Kernel& kernel) { return !kernel.admits || kernel.admits(query); };
+  return *std::ranges::find_if(op.kernels.rbegin(), op.kernels.rend(), admits);
 }
 
 }  // namespace
@@ -148,8 +208,12 @@ TEST_CASE("every kernel of every op agrees with the reference kernel") {
       const KernelQuery query{in_types, out_types, node.attrs};
       for (const Kernel& kernel : op.kernels) {
         if (kernel.admits && !kernel.admits(query)) continue;
-        const std::vector<Tensor> results = run_kernel(kernel, query, in);
-        const std::vector<Tensor> expected = run_kernel(op.kernels.back(), query, in);
+        const std::vector<Tensor> results = KernelRun(kernel, query, in).whole();
+        const std::vector<Tensor> expected = KernelRun(last_admissible(op, query), query, in).whole();
+        if (const std::optional<Tiling> tiling = tiling_of(op, kernel, query); tiling && tiling->elements > 0) {
+          INFO(sample.name << ": " << kernel.name << ", tile by tile");
+          CHECK(KernelRun(kernel, query, in).tiled(*tiling) == results);
+        }
         for (size_t i = 0; i < results.size(); ++i) {
           INFO(sample.name << ": " << kernel.name << ", output " << i);
           if (results[i].type().dtype != DType::f32) {
