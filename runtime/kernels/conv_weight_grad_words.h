@@ -26,7 +26,7 @@ class ConvWeightGradWords {
  private:
   // The source from one position in a group on, as the taps of one residue modulo the strides see it.
   struct Plane {
-    std::vector<int32_t> offsets;  // by pixel number: where its elements begin in an image, or -1
+    std::vector<int32_t> offsets;  // by pixel number: where its elements begin in the images, or -1
   };
   // One tap, or a row of taps where channels are few, whose elements follow each other in memory.
   struct Tap {
@@ -38,6 +38,7 @@ class ConvWeightGradWords {
   struct Memory;
 
   void plan_taps();
+  void plan_gathered_taps();
   void plan_parts();
   template <class Total>
   void run_as(Words x, Words dy, DotScheme scheme, float scale, float* dw, std::byte* scratch) const;
@@ -57,6 +58,7 @@ class ConvWeightGradWords {
   int threads_;
   bool as_words_;           // interleaved as words of two bytes
   bool merged_ = false;     // whether a tap is a row of taps
+  int64_t images_ = 1;      // whose pixels are numbered together
   int64_t group_;           // pixels in a group
   int64_t image_row_ = 0;   // elements of a row of an image; where rows of taps are merged it is padded
   int64_t image_left_ = 0;  // of them before the first
@@ -64,8 +66,8 @@ class ConvWeightGradWords {
   int64_t vectors_ = 0;     // of a tap, in one convolution group
   std::vector<Plane> planes_;
   std::vector<Tap> taps_;
-  std::vector<int32_t> out_offsets_;  // by pixel number: where its elements begin in dy's image, or -1
-  int64_t parts_ = 1;                 // of an image, one after the other
+  std::vector<int32_t> out_offsets_;  // by pixel number: where its elements begin in dy's images, or -1
+  int64_t parts_ = 1;                 // of these images, one after the other
   int64_t part_groups_ = 0;
   int64_t halo_groups_ = 0;                  // that taps reach beyond a part
   int64_t block_ = 1;                        // parts that are interleaved before they are multiplied
