@@ -34,7 +34,7 @@ void add_data_options(CLI::App& command, TrainOptions& o) {
   command.add_option("--out", o.out, "The run directory: metrics, switches, trained model")
       ->type_name("DIR")
       ->group(kGroup);
-  command.add_flag("--overwrite", o.overwrite, "Replace the run in --out")->group(kGroup);
+  command.add_flag("--overwrite", o.overwrite, "Replace the run in --out; files of other kinds in it stay")->group(kGroup);
   command
       .add_flag("--keep-training-mode", o.keep_training_mode,
                 "Leave BatchNormalization and Dropout of the trained model in training mode")
@@ -70,12 +70,14 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
       .add_option("--ignore-index", o.recipe.loss.ignore_index,
                   "The class label that counts for nothing, of cross-entropy and nll")
       ->type_name("N")
+      ->check(any_integer("--ignore-index"))
       ->group(kGroup);
   command
       .add_option("--class-axis", o.recipe.loss.class_axis,
                   "The axis of the scores along which the classes lie, of cross-entropy and nll; -1 is the last. When not "
                   "given, axis 1 ([N,C,...]) or the last ([N,...,C]), whichever fits the labels")
       ->type_name("N")
+      ->check(any_integer("--class-axis"))
       ->group(kGroup);
   command.add_option("--optimizer", o.recipe.optimizer.name, join(optimizer_names(), " or "))
       ->type_name("NAME")
@@ -128,15 +130,18 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
   const char* kGroup = "Schedule";
   CLI::Option* epochs = command.add_option("--epochs", o.recipe.epochs, "Passes over the training data")
                             ->type_name("N")
+                            ->check(countable("--epochs"))
                             ->group(kGroup)
                             ->capture_default_str();
   command.add_option("--steps", o.recipe.steps, "Optimizer steps, instead of epochs")
       ->type_name("N")
+      ->check(countable("--steps"))
       ->group(kGroup)
       ->excludes(epochs);
   add_batch_size(command, o.recipe.batch_size)->group(kGroup);
   command.add_option("--accumulate", o.recipe.accumulate, "Batches whose gradients make one optimizer step")
       ->type_name("N")
+      ->check(countable("--accumulate"))
       ->group(kGroup)
       ->capture_default_str();
   command.add_option("--lr-schedule", o.recipe.schedule.name, join(schedule_names(), " or "))
@@ -152,6 +157,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
       .add_option("--patience", o.recipe.schedule.patience,
                   "Evaluations without a lower loss that plateau lets pass before it lowers the rate")
       ->type_name("N")
+      ->check(countable("--patience"))
       ->group(kGroup)
       ->capture_default_str();
   command.add_option("--gamma", o.recipe.schedule.gamma, "By which step and plateau multiply it")
@@ -160,6 +166,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   command.add_option("--warmup-steps", o.recipe.schedule.warmup_steps, "Over which the rate first rises from 0")
       ->type_name("N")
+      ->check(countable("--warmup-steps"))
       ->group(kGroup)
       ->capture_default_str();
   command.add_flag("--shuffle,!--no-shuffle", o.recipe.shuffle, "A new order of the samples each epoch (default)")
@@ -171,6 +178,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   command.add_option("--eval-every", o.recipe.evaluate_every, "Epochs between evaluations")
       ->type_name("N")
+      ->check(countable("--eval-every"))
       ->group(kGroup)
       ->capture_default_str();
 }

@@ -1,10 +1,8 @@
 #include "runtime/report/run_directory.h"
 
-#include <unistd.h>
-
+#include <array>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 
 #include "runtime/ir/error.h"
 #include "runtime/ir/file.h"
@@ -25,35 +23,14 @@ void make_directory(const fs::path& path) {
   if (error) throw Error("cannot make the run directory '", path.string(), "': ", error.message());
 }
 
-// A run that is moved out of the way, and comes back unless it is removed.
-class OldRun {
- public:
-  explicit OldRun(const fs::path& path) : path_(path), aside_(cat(path.string(), ".", ::getpid(), ".old")) {
-    std::error_code error;
-    fs::rename(path_, aside_, error);
-    if (error) throw Error("cannot replace the run '", path_.string(), "': ", error.message());
-  }
-  OldRun(const OldRun&) = delete;
-  OldRun& operator=(const OldRun&) = delete;
-  ~OldRun() {
-    if (removed_) return;
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);  // what the new run has written so far
-    fs::rename(aside_, path_, ignored);
-  }
-  void remove() {
-    removed_ = true;
-    std::error_code error;
-    fs::remove_all(aside_, error);
-    if (error) throw Error("cannot remove the old run '", aside_.string(), "': ", error.message());
-  }
-
- private:
-  fs::path path_, aside_;
-  bool removed_ = false;
-};
-
 }  // namespace
+
+std::span<const std::string_view> run_files() {
+  static constexpr std::array<std::string_view, 9> kFiles = {
+      kRunFile,    "metrics.jsonl",  "precision.jsonl", "observations.jsonl", "trained.onnx", "trained.onnx.data",
+      "best.onnx", "best.onnx.data", "report.html"};
+  return kFiles;
+}
 
 bool is_run_directory(const std::string& path) {
   std::ifstream file(fs::path(path) / kRunFile);
@@ -88,11 +65,13 @@ Json read_run_json(const std::string& directory) {
 RunDirectory::RunDirectory(const std::string& path, bool overwrite, const Json& configuration)
     : path_(without_trailing_slash(path).string()) {
   check_run_directory(path_, overwrite);
-  std::optional<OldRun> old;
-  if (fs::exists(path_)) old.emplace(path_);
   make_directory(path_);
   write_run_json(configuration);
-  if (old) old->remove();
+  for (const std::string_view name : run_files()) {
+    std::error_code error;
+    if (name != kRunFile) fs::remove(fs::path(path_) / name, error);
+    if (error) throw Error("cannot remove '", *this / std::string(name), "' of the old run: ", error.message());
+  }
 }
 
 void RunDirectory::write_run_json(const Json& content) const {

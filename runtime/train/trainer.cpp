@@ -49,6 +49,7 @@ class Trainer::Impl {
         plans_(model_, step_options(true), parameters_, arena_, train, reader_),
         summing_plans_(model_, step_options(false), parameters_, arena_, train, reader_),
         plateau_(recipe_.schedule) {
+    steps_per_epoch();
     for (const ValueId parameter : trainable_parameters(model_)) parameter_names_.push_back(model_[parameter].name);
     if (formats_.is_on()) begin_precision();
     const StepPlan& plan = plans_.in(formats_.slots(), formats_.formats());

@@ -256,20 +256,28 @@ TEST_CASE("a run directory that exists is replaced only when that is asked for, 
   const Workshop workshop;
   const std::vector<std::string> few = {"--steps", "1", "--batch-size", "16", "--quiet"};
   REQUIRE(run_marvin(workshop.train(workshop.out, few)).code == 0);
-  write_file(workshop.out + "/mine.txt", "of the old run");
+  const std::string notes = workshop.out + "/notes.txt", report = workshop.out + "/report.html";
+  write_file(notes, "mine");
+  write_file(report, "of the old run");
 
   const Outcome refused = run_marvin(workshop.train(workshop.out, few));
   CHECK(refused.code == 1);
   CHECK(refused.says("--overwrite"));
-  CHECK(fs::exists(workshop.out + "/mine.txt"));
-
-  CHECK(run_marvin(workshop.train(workshop.out, {"--steps", "1", "--batch-size", "1000", "--overwrite"})).code == 1);
-  CHECK(fs::exists(workshop.out + "/mine.txt"));
+  const std::string before = file_content(workshop.out + "/run.json");
+  for (const std::vector<std::string>& bad : {std::vector<std::string>{"--batch-size", "1000"},
+                                              std::vector<std::string>{"--batch-size", "16", "--accumulate", "5"}}) {
+    std::vector<std::string> flags = {"--steps", "1", "--overwrite"};
+    flags.insert(flags.end(), bad.begin(), bad.end());
+    CHECK(run_marvin(workshop.train(workshop.out, flags)).code == 1);
+  }
+  CHECK(file_content(report) == "of the old run");
+  CHECK(file_content(workshop.out + "/run.json") == before);
 
   CHECK(
       run_marvin(workshop.train(workshop.out, {"--steps", "2", "--batch-size", "16", "--quiet", "--overwrite"})).code ==
       0);
-  CHECK_FALSE(fs::exists(workshop.out + "/mine.txt"));
+  CHECK(file_content(report) != "of the old run");
+  CHECK(file_content(notes) == "mine");
   CHECK(json::parse(file_content(workshop.out + "/run.json")).at("summary").at("steps") == 2);
 
   const std::string home = workshop.directory / "home";

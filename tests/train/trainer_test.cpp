@@ -118,12 +118,12 @@ TEST_CASE("four batches that are accumulated make the step of one batch of their
   CHECK(distance(weight_after_a_step(recipe), three) < 1e-5);
 }
 
-TEST_CASE("more accumulated batches than an epoch has are refused") {
+TEST_CASE("more accumulated batches than an epoch has are refused before anything is computed") {
   Recipe recipe = one_step();
   recipe.accumulate = 4;
   const Dataset data = easy_data();
-  Trainer trainer(classifier, data, data, recipe);
-  CHECK_THROWS_WITH(trainer.run({}), Catch::Contains("--accumulate 4 is more than the 3 batches"));
+  CHECK_THROWS_WITH(Trainer(classifier, data, data, recipe),
+                    Catch::Contains("--accumulate 4 is more than the 3 batches"));
 }
 
 TEST_CASE("clipped gradients move the weights by no more than rate times the bound") {
