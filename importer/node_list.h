@@ -18,4 +18,11 @@ struct ListedNode {
 
 std::vector<ListedNode> list_nodes(const OnnxModel& model);
 
+// The quantizers among the nodes of the file's graph, by op: QuantizeLinear, DequantizeLinear, IntQuant, BipolarQuant. Each
+// once; none where the file computes in real numbers.
+std::vector<std::string> quantizer_ops(const OnnxModel& model);
+
+// The initializers that a DequantizeLinear reads as its integers: nothing trains them.
+std::vector<std::string> integer_weights(const OnnxModel& model);
+
 }  // namespace marvin

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "importer/node_list.h"
 #include "runtime/cli/evaluate_model.h"
 #include "runtime/cli/float_products.h"
 #include "runtime/cli/model_metadata.h"
@@ -35,7 +36,27 @@ std::string model_of(const std::string& source) {
   return trained.string();
 }
 
-void export_float(const OnnxModel& model, const std::string& output) { export_trained(model, {}, {}, output); }
+// Of one sample, as far as the run, the data of --verify or --shape say.
+InputShapes known_shapes(const ExportVerbOptions& options) {
+  InputShapes shapes = options.graph.shapes;
+  if (!options.verify.empty()) shapes.merge(shapes_of(load_data(options.verify).train));
+  if (fs::is_directory(options.source)) {
+    try {
+      shapes.merge(read_run_json(options.source).value("inputs", Json::object()).get<InputShapes>());
+    } catch (const Json::exception&) {
+      throw Error("the run.json of '", options.source, "' is damaged: its 'inputs' are no shapes");
+    }
+  }
+  for (auto& [name, shape] : shapes)
+    if (!shape.empty() && !options.graph.shapes.contains(name)) shape[0] = 1;
+  return shapes;
+}
+
+// Refuses what marvin could not read again.
+void export_float(const OnnxModel& model, const ExportVerbOptions& options) {
+  importer_of(model, known_shapes(options))(0, true);
+  export_trained(model, {}, {}, options.output);
+}
 
 // "lstm (LSTM) and y (Einsum)"
 std::string text_of(const std::vector<FloatProducts::Layer>& layers) {
@@ -56,18 +77,23 @@ std::optional<QuantizerForm> form_of(const std::string& format) {
 FloatProducts export_quantized(const OnnxModel& model, QuantizerForm form, const ExportVerbOptions& options) {
   if (has_fixed_point_nodes(model))
     throw Error("'", options.source, "' computes in fixed point by its nodes already; export the model it was made of");
+  if (const std::vector<std::string> ops = quantizer_ops(model); !ops.empty())
+    throw Error("'", options.source, "' rounds by nodes of its own already (", join(ops), "), which --format ",
+                options.format,
+                " would double; train and export the model in float32 that it was made of, or use --format float");
   const Formats formats = stored_formats(model);
   if (formats.empty()) {
     throw Error("'", options.source, "' carries no fixed-point formats, which --format ", options.format,
                 " writes; train it with --precision adaptive or fixed:8");
   }
-  const InputShapes shapes =
-      options.verify.empty() ? InputShapes{} : shapes_of(load_data(options.verify).train);
+  const InputShapes shapes = options.verify.empty() ? InputShapes{} : shapes_of(load_data(options.verify).train);
   FloatProducts in_float = float_products(model, formats, shapes);
   if (in_float.all)
-    throw Error("--format ", options.format, " would leave all products in float32",
-                in_float.layers.empty() ? "" : ", those of ", text_of(in_float.layers), ": it writes fixed point for products that are nodes of the model's own graph, not inside of other ops, ",
-                "functions, branches or loops; use --format float");
+    throw Error(
+        "--format ", options.format, " would leave all products in float32",
+        in_float.layers.empty() ? "" : ", those of ", text_of(in_float.layers),
+        ": it writes fixed point for products that are nodes of the model's own graph, not inside of other ops, ",
+        "functions, branches or loops; use --format float");
   export_fixed_point(model, form, {}, formats, fixed_point_nodes_metadata(), options.output);
   return in_float;
 }
@@ -99,8 +125,11 @@ Graph training_model(const OnnxModel& trained, const std::string& source, const 
 void add_final_formats(const std::string& source, Formats& formats) {
   if (!fs::is_directory(source)) return;
   const Json run = read_run_json(source);
-  for (const Json& slot : run.value("formats", Json::array())) {
-    formats[slot.at("slot").get<std::string>()] = {slot.at("wl").get<int8_t>(), slot.at("fl").get<int8_t>()};
+  try {
+    for (const Json& slot : run.value("formats", Json::array()))
+      formats[slot.at("slot").get<std::string>()] = {slot.at("wl").get<int8_t>(), slot.at("fl").get<int8_t>()};
+  } catch (const Json::exception&) {
+    throw Error("the run.json of '", source, "' is damaged: its 'formats' are no list of slot, wl and fl");
   }
 }
 
@@ -142,7 +171,9 @@ void check_options(const CLI::App& command, const ExportVerbOptions& options) {
   static const std::vector<std::string> kFormats = {"float", "qdq", "qcdq", "intquant", "training"};
   check_word("--format", options.format, kFormats);
   if (options.format == "training") return refuse_idle(command, "--verify", "--format training");
-  for (const GraphFlag& flag : graph_flags()) refuse_idle(command, flag.name, "--format " + options.format);
+  for (const GraphFlag& flag : graph_flags())
+    if (options.format != "float" || flag.name != std::string_view("--shape"))
+      refuse_idle(command, flag.name, "--format " + options.format);
 }
 
 int export_model(const CLI::App& command, const ExportVerbOptions& options) {
@@ -152,7 +183,7 @@ int export_model(const CLI::App& command, const ExportVerbOptions& options) {
   if (fs::equivalent(source, options.output, ignored))
     throw Error("--output '", options.output, "' is the model that is exported; give another name");
   const OnnxModel model = OnnxModel::load(source);
-  if (options.format == "float") export_float(model, options.output);
+  if (options.format == "float") export_float(model, options);
   FloatProducts in_float;
   const std::optional<QuantizerForm> form = form_of(options.format);
   if (form) in_float = export_quantized(model, *form, options);
@@ -165,12 +196,14 @@ int export_model(const CLI::App& command, const ExportVerbOptions& options) {
       print_line(cat("in float32 in this file: ", text_of(in_float.layers),
                      ", whose products are inside of an op, a function, a branch or a loop"));
     if (!in_float.unknown.empty())
-      print_line(cat("layers in float32 in this file are not known without shapes, which --verify DATA has: ", in_float.unknown));
+      print_line(cat("layers in float32 in this file are not known without shapes, which --verify DATA has: ",
+                     in_float.unknown));
   }
   Json result = {{"output", options.output}, {"format", options.format}, {"bytes", bytes}};
   if (form) {
     result["in_float32"] = Json::array();
-    for (const FloatProducts::Layer& layer : in_float.layers) result["in_float32"].push_back({{"name", layer.name}, {"op", layer.op}});
+    for (const FloatProducts::Layer& layer : in_float.layers)
+      result["in_float32"].push_back({{"name", layer.name}, {"op", layer.op}});
   }
   if (!options.verify.empty()) result["verify"] = verify(model, options);
   if (options.common.json) print_line(json_text(result));
@@ -198,7 +231,8 @@ Verb add_export(CLI::App& app) {
   add_graph_options(*command, options->graph);
   add_common_options(*command, options->common);
   command->footer(
-      "--batch-size, --shape, --loss, --loss-output, --class-axis, --optimizer, --precision and --backend are of --format training alone.\n"
+      "--batch-size, --shape, --loss, --loss-output, --class-axis, --optimizer, --precision and --backend are of --format training\n"
+      "alone; --shape also of float, where a file that is no run leaves axes open.\n"
       "qdq, qcdq and intquant round to the same numbers, q * 2^-FL with q of WL bits, and differ in who reads the file:\n"
       "  qdq       runtimes that make integer products of neighbouring QuantizeLinear and DequantizeLinear. Where WL is below\n"
       "            8 (above 8: below 16) a Clip of real numbers stands before the two. Opset 10\n"

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "importer/export.h"
+#include "importer/node_list.h"
 #include "importer/replace_head.h"
 #include "importer/versions.h"
 #include "runtime/cli/model_metadata.h"
@@ -42,10 +43,11 @@ std::string now_text() {
 
 // ---- Before anything is computed ------------------------------------------------------------------------------------
 
-bool lies_in(const std::string& file, const std::string& directory) {
-  std::error_code ignored;
-  const fs::path inner = fs::weakly_canonical(file, ignored), outer = fs::weakly_canonical(directory, ignored);
-  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+bool is_of_run(const std::string& file, const std::string& directory) {
+  return std::ranges::any_of(run_files(), [&](std::string_view name) {
+    std::error_code ignored;
+    return fs::equivalent(file, fs::path(directory) / name, ignored);
+  });
 }
 
 // Throws where the run directory cannot be made, or replacing it would remove what the run reads.
@@ -54,7 +56,7 @@ void check_out(const TrainOptions& options) {
   const std::string& precision = options.recipe.precision;
   const std::string formats = precision.ends_with(".json") || precision.ends_with(".jsonl") ? precision : "";
   for (const std::string& source : {options.model, options.data, options.eval_data, options.recipe_file, formats}) {
-    if (!options.overwrite || source.empty() || !lies_in(source, options.out)) continue;
+    if (!options.overwrite || source.empty() || !is_of_run(source, options.out)) continue;
     throw Error("--overwrite would remove '", source, "', which this run reads; give --out another name");
   }
 }
@@ -127,14 +129,29 @@ void write_model(const OnnxModel& model, const Trainer& trainer, const TrainOpti
                  path);
 }
 
-void print_begin(const TrainOptions& options, const RunData& data, const Trainer& trainer) {
+// "a, b, c, d and 16 more"
+std::string some_of(std::vector<std::string> names) {
+  constexpr size_t kMost = 4;
+  if (names.size() > kMost + 1) {
+    const std::string rest = cat(names.size() - kMost, " more");
+    names.resize(kMost);
+    names.push_back(rest);
+  }
+  return join(names);
+}
+
+void print_begin(const TrainOptions& options, const OnnxModel& model, const RunData& data, const Trainer& trainer) {
   if (!options.common.prints_text()) return;
   print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss().name,
                  trainer.loss().output.empty() ? "" : cat(" of the output ", trainer.loss().output),
                  trainer.loss().class_axis ? cat(", classes on axis ", *trainer.loss().class_axis) : "", ", precision ",
                  options.recipe.precision));
   if (!trainer.untrained().empty())
-    print_line(cat("no gradient reaches ", join(trainer.untrained()), ": these stay as they are (marvin check says why)"));
+    print_line(
+        cat("no gradient reaches ", join(trainer.untrained()), ": these stay as they are (marvin check says why)"));
+  if (const std::vector<std::string> integers = integer_weights(model); !integers.empty())
+    print_line(cat("DequantizeLinear reads the integers ", some_of(integers),
+                   ": these stay as they are, and what else there is trains; train the model in float32 to train all"));
   if (data.evaluates_on_training_data() && options.recipe.validation_split == 0) {
     print_line("evaluating on the training data: there are no test data; --eval-data or --val-split set some aside");
   }
@@ -165,7 +182,7 @@ int train(TrainOptions& options, CLI::App& command) {
 
   Json run = configuration(options, recipe, trainer, data.splits.train);
   const RunDirectory directory(options.out, options.overwrite, run);
-  print_begin(options, data, trainer);
+  print_begin(options, model, data, trainer);
   TrainingLog log(directory, options.common, trainer.formats(), trainer.treatment(),
                   [&] { write_model(model, trainer, options, directory / "best.onnx"); });
   const TrainingResult result = trainer.run(log.events());
@@ -195,26 +212,36 @@ Verb add_train(CLI::App& app) {
       "({\"normalize\": {\"mean\": [..], \"std\": [..]} or true or false, \"pad\": N, \"crop\": N, \"flip\": true}) "
       "changes that:\n"
       "pad puts N zeros around every image; crop moves training images by up to N pixels, flip mirrors half of them.\n"
-      "Arrays of an .npz file have the samples on their first axis, and the names of the model's inputs; 'labels' are compared\n"
-      "with its scores. Class labels are integers: [N] for scores [N,C]; for more axes [N,...] for scores [N,C,...], as in\n"
-      "ONNX's losses, or [N,...,C], as language models have them, whichever fits (--class-axis says it); [N,T] also for scores\n"
+      "Arrays of an .npz file have the samples on their first axis, and the names of the model's inputs; 'labels' are "
+      "compared\n"
+      "with its scores. Class labels are integers: [N] for scores [N,C]; for more axes [N,...] for scores [N,C,...], "
+      "as in\n"
+      "ONNX's losses, or [N,...,C], as language models have them, whichever fits (--class-axis says it); [N,T] also "
+      "for scores\n"
       "[N*T,C]. Labels 0 and 1 go with one score per sample, [N,1] or [N].\n\n"
-      "The run directory then holds run.json, metrics.jsonl, precision.jsonl, observations.jsonl, trained.onnx, best.onnx\n"
+      "The run directory then holds run.json, metrics.jsonl, precision.jsonl, observations.jsonl, trained.onnx, "
+      "best.onnx\n"
       "and report.html, a page that shows how it went.\n\n"
       "--precision\n"
       "  adaptive   every tensor the word length that it needs, from what it shows while training runs\n"
-      "  paper      MARViN/AdaPT as published: one format per layer for weights, inputs and gradients, at 8 to 32 bits; words\n"
-      "             above 24 bits are computed in float32. paper:released decides as the authors' program does, paper:sound\n"
+      "  paper      MARViN/AdaPT as published: one format per layer for weights, inputs and gradients, at 8 to 32 "
+      "bits; words\n"
+      "             above 24 bits are computed in float32. paper:released decides as the authors' program does, "
+      "paper:sound\n"
       "             (the same as paper) as it means to. Settings may follow, with these defaults:\n"
       "             paper:sound,lb_min=25,lb_max=100,r_min=50,r_max=150,buff=8,gamma=0.33,tolerance=0.01,penalty=1\n"
-      "             (steps to look back, bins, bits before the point, change of the look-back, nats, weight of the penalty;\n"
+      "             (steps to look back, bins, bits before the point, change of the look-back, nats, weight of the "
+      "penalty;\n"
       "             only paper:released takes an lb_min above lb_max; look-backs then go to lb_max)\n"
       "  muppet     MuPPET: one word length for all, 8 to 16 bits and then float32, that grows at ends of epochs;\n"
       "             muppet:resolution=3,patience=2 (epochs to a look, looks before it grows)\n"
-      "  FILE.json  formats by slot or layer, names or regular expressions for whole names, float32 for what is left out:\n"
-      "             {\"default\": \"8\", \"slots\": {\"fc2.weight\": \"16.12\", \"d\\\\..*\": \"16\"}, \"layers\": {\"conv1\": "
+      "  FILE.json  formats by slot or layer, names or regular expressions for whole names, float32 for what is left "
+      "out:\n"
+      "             {\"default\": \"8\", \"slots\": {\"fc2.weight\": \"16.12\", \"d\\\\..*\": \"16\"}, \"layers\": "
+      "{\"conv1\": "
       "\"float32\"}}\n"
-      "             of several that fit: slots before layers, a name spelt out before expressions, then the first in the file\n"
+      "             of several that fit: slots before layers, a name spelt out before expressions, then the first in "
+      "the file\n"
       "  RUN/precision.jsonl  the formats of a recorded run, switched at its steps: repeats it to the bit\n\n"
       "Examples:\n"
       "  marvin train models/lenet5.onnx --data fashion-mnist --out runs/a --epochs 5 --lr 0.05 --momentum 0.9\n"

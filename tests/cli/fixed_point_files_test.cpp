@@ -175,6 +175,54 @@ TEST_CASE("export --format qdq of a model without a product that it reaches is a
   CHECK_FALSE(fs::exists(files.qdq));
 }
 
+TEST_CASE("a model whose weights are integers trains the rest, says so, and is not quantized twice") {
+  const Files files;
+  ModelBuilder model;
+  model.input("x", {"n", 2}).initializer("w", Tensor::of<int8_t>({2, 2}, {40, -7, 12, 9}));
+  model.initializer("s", Tensor::of<float>({}, {0.03125f})).initializer("b", Tensor::of<float>({2}, {0, 0}));
+  model.node("DequantizeLinear", {"w", "s"}, {"real"}).node("Gemm", {"x", "real", "b"}, {"y"}).output("y");
+  write_file(files.model, model.model.SerializeAsString());
+  const std::string run = files.directory / "run";
+  const Outcome trained = run_marvin({"train", files.model, "--data", files.data, "--out", run, "--steps", "1"});
+  CAPTURE(trained.err);
+  REQUIRE(trained.code == 0);
+  CHECK(trained.out.find("DequantizeLinear reads the integers w: these stay as they are") != std::string::npos);
+  const Outcome twice = run_marvin({"export", run, "--format", "qdq", "--output", files.qdq});
+  CHECK(twice.code == 1);
+  CHECK(twice.says("rounds by nodes of its own already (DequantizeLinear)"));
+  CHECK(run_marvin({"export", run, "--format", "float", "--output", files.qdq}).code == 0);
+}
+
+TEST_CASE("export --format float refuses what marvin cannot read, and writes nothing") {
+  const Files files;
+  ModelBuilder model;
+  model.input("x", {"n", 2}).node("Frobnicate", {"x"}, {"y"}).output("y");
+  write_file(files.model, model.model.SerializeAsString());
+  const Outcome outcome = run_marvin({"export", files.model, "--format", "float", "--output", files.qdq});
+  CHECK(outcome.code == 1);
+  CHECK(outcome.says("Frobnicate"));
+  CHECK_FALSE(fs::exists(files.qdq));
+}
+
+TEST_CASE("export --format float takes shapes that a file leaves open from --shape, the data or the run") {
+  const Files files;
+  ModelBuilder model;
+  model.input("x", {"n", "t"}).initializer("w", Tensor::of<float>({2, 2}, {40, -7, 12, 9}));
+  model.node("MatMul", {"x", "w"}, {"y"}).output("y");
+  write_file(files.model, model.model.SerializeAsString());
+  const auto exported = [&](const std::string& source, const std::vector<std::string>& more) {
+    std::vector<std::string> command = {"export", source, "--format", "float", "--output", files.qdq};
+    command.insert(command.end(), more.begin(), more.end());
+    return run_marvin(command);
+  };
+  CHECK(exported(files.model, {}).says("--shape"));
+  CHECK(exported(files.model, {"--shape", "x=1,2"}).code == 0);
+  CHECK(exported(files.model, {"--verify", files.data}).code == 0);
+  const std::string run = files.directory / "run";
+  REQUIRE(run_marvin({"train", files.model, "--data", files.data, "--out", run, "--steps", "1", "-q"}).code == 0);
+  CHECK(exported(run, {}).code == 0);
+}
+
 TEST_CASE("check counts the products that training quantizes, those inside of branches too") {
   const Files files;
   ModelBuilder model;
