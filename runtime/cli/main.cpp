@@ -43,7 +43,7 @@ std::vector<Verb> add_verbs(CLI::App& app) {
 }
 
 // Messages quote what stands in files.
-void print_error(const std::string& text) { std::cerr << printable(text) << '\n'; }
+void print_error(const std::string& text) { std::cerr << shortened(printable(text)) << '\n'; }
 
 int usage_error(const std::string& command, const std::string& message) {
   print_error(cat(command, ": ", message, " See ", command, " --help."));

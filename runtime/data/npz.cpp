@@ -114,6 +114,16 @@ void normalize_booleans(Tensor& tensor) {
   for (int64_t i = 0; i < tensor.type().elements(); ++i) bytes[i] = std::byte{bytes[i] != std::byte{0}};
 }
 
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// As it is stored where it is ASCII: libzip takes control characters for pictures of code page 437.
+std::string name_of_entry(zip_t* archive, uint64_t index, const zip_stat_t& facts) {
+  const char* stored = zip_get_name(archive, index, ZIP_FL_ENC_RAW);
+  return stored && is_ascii(stored) ? stored : facts.name;
+}
+
 Tensor read_array(zip_t* archive, uint64_t index, const zip_stat_t& facts, int64_t archive_bytes) {
   if (facts.comp_method != ZIP_CM_STORE && facts.comp_method != ZIP_CM_DEFLATE) {
     throw Error("is compressed by zip method ", facts.comp_method, "; expected stored or deflated");
@@ -145,7 +155,8 @@ void add_array(zip_t* archive, const NamedArray& array, const std::string& heade
   zip_source_t* source = zip_source_buffer_fragment_create(parts, 2, 0, &error);
   zip_error_fini(&error);
   if (!source) throw std::bad_alloc();
-  const int64_t index = zip_file_add(archive, cat(array.name, kSuffix).c_str(), source, ZIP_FL_ENC_UTF_8);
+  const zip_flags_t encoding = is_ascii(array.name) ? ZIP_FL_ENC_CP437 : ZIP_FL_ENC_UTF_8;  // both hold ASCII as it is
+  const int64_t index = zip_file_add(archive, cat(array.name, kSuffix).c_str(), source, encoding);
   if (index < 0) {
     zip_source_free(source);
     throw Error("array '", array.name, "' cannot be added: ", zip_strerror(archive));
@@ -195,7 +206,7 @@ std::vector<NamedArray> read_npz(const std::string& path) {
     if (zip_stat_index(archive.get(), static_cast<uint64_t>(i), 0, &facts) != 0) {
       throw Error(path, ": damaged: ", zip_strerror(archive.get()));
     }
-    std::string name = facts.name;
+    std::string name = name_of_entry(archive.get(), static_cast<uint64_t>(i), facts);
     if (!name.ends_with(kSuffix)) throw Error(path, ": holds '", name, "'; expected .npy files only");
     name.resize(name.size() - kSuffix.size());
     if (std::any_of(arrays.begin(), arrays.end(), [&](const NamedArray& array) { return array.name == name; })) {

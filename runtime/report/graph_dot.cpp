@@ -4,6 +4,7 @@
 #include "runtime/ir/error.h"
 #include "runtime/ir/text.h"
 #include "runtime/report/graph_view.h"
+#include "runtime/report/printable.h"
 
 namespace marvin {
 namespace {
@@ -23,11 +24,18 @@ Colors colors_of(const Node& node) {
   return node.phase == Phase::forward ? kForward : node.phase == Phase::backward ? kBackward : kUpdate;
 }
 
+// Graphviz reads entities such as &#1; in labels, and draws none whose lines have thousands of characters.
 std::string quoted(const std::string& text) {
   std::string result = "\"";
-  for (const char c : text) {
+  for (const char c : shortened(printable(text, "\n"))) {
     if (c == '"' || c == '\\') result += '\\';
-    c == '\n' ? result += "\\n" : result += c;
+    if (c == '\n') {
+      result += "\\n";
+    } else if (c == '&') {
+      result += "&amp;";
+    } else {
+      result += c;
+    }
   }
   return result + '"';
 }

@@ -74,6 +74,18 @@ TEST_CASE("Arrays of every element type survive a .npz") {
   CHECK(file_content(directory / "a.npz") == file_content(directory / "b.npz"));
 }
 
+TEST_CASE("Names of arrays survive a .npz, whatever characters they have") {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "names.npz";
+  const std::vector<std::string> names = {"x", "a\nb", "\x1b[1m", "caf\u00e9", "a/b:0"};
+  std::vector<NamedArray> arrays;
+  for (const std::string& name : names) arrays.push_back({name, Tensor::of<float>({1}, {1})});
+  write_npz(path, arrays);
+  const std::vector<NamedArray> read = read_npz(path);
+  REQUIRE(read.size() == names.size());
+  for (size_t i = 0; i < names.size(); ++i) CHECK(read[i].name == names[i]);
+}
+
 TEST_CASE("The header of a written array is numpy's") {
   const std::string header = npy_header(Type{DType::f32, {3, 4}});
   CHECK(header.size() == 128);

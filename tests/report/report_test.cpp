@@ -9,6 +9,7 @@
 #include "runtime/report/graph_view.h"
 #include "runtime/report/json_lines.h"
 #include "runtime/report/machine.h"
+#include "runtime/report/printable.h"
 #include "runtime/report/progress.h"
 #include "runtime/report/run_directory.h"
 #include "runtime/report/table.h"
@@ -102,6 +103,35 @@ TEST_CASE("JSON text is UTF-8 whatever the names in it are") {
   CHECK(json_text(Json{{"a\xff", "\xfe\xff"}}) == "{\"a\xef\xbf\xbd\":\"\xef\xbf\xbd\xef\xbf\xbd\"}");
 }
 
+TEST_CASE("what is hidden in names is shown where they are printed") {
+  CHECK(printable("\x1b[1m\r\n\t\x7f", "\t") == "\\x1b[1m\\r\\n\t\\x7f");
+  CHECK(printable("caf\u00e9 \u4e2d \U0001f600") == "caf\u00e9 \u4e2d \U0001f600");
+  CHECK(printable("a\u202eb\u2066c\u2028") == "a\\u202eb\\u2066c\\u2028");
+  CHECK(printable("\u0085") == "\\x85");
+  CHECK(printable("\xff\xc0\xaf\xe4\xb8") == "\\xff\\xc0\\xaf\\xe4\\xb8");  // no UTF-8, too long for its code, cut short
+  CHECK(printable(std::string_view("a\0b", 3)) == "a\\x00b");
+}
+
+TEST_CASE("long messages are cut in words, then in the middle") {
+  const std::string long_name(300, 'x');
+  CHECK(shortened("the name '" + long_name + "' is long") == "the name '" + std::string(199, 'x') + "... is long");
+  std::string many;
+  for (int i = 0; i < 500; ++i) many += cat("name", i, ", ");
+  const std::string cut = shortened("of " + many + "do this");
+  CHECK(cut.size() < 1300);
+  CHECK(cut.starts_with("of name0, "));
+  CHECK(cut.ends_with("name499, do this"));
+  std::string wide = "w";
+  for (int i = 0; i < 120; ++i) wide += "\u00e9";
+  CHECK(printable(shortened(wide)) == shortened(wide));
+}
+
+TEST_CASE("names in pictures are text, whatever is in them") {
+  Graph graph = from_text("graph g { input %x: f32[2] %y = Relu(%x) output %y }");
+  graph.rename(graph.find("x"), "a\x01&#2;<\xff\"");
+  CHECK(to_dot(graph, {}).find(R"(a\\x01&amp;#2;<\\xff\")") != std::string::npos);
+}
+
 TEST_CASE("large graphs are drawn by the layout that takes seconds") {
   const auto chain = [](int nodes) {
     std::string text = "graph g { input %v0: f32[2]\n";
@@ -112,7 +142,7 @@ TEST_CASE("large graphs are drawn by the layout that takes seconds") {
   CHECK(chain(300).find("nslimit") != std::string::npos);
 }
 
-TEST_CASE("an old run comes back when the new one cannot be written") {
+TEST_CASE("an old run stays when the new one cannot be written") {
   const TemporaryDirectory directory;
   const std::string path = directory / "run";
   const RunDirectory first(path, false, {{"marvin", "1"}});
