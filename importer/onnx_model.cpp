@@ -1,6 +1,8 @@
 #include "importer/onnx_model.h"
 
 #include <fcntl.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 
 #include "importer/graph_names.h"
 #include "importer/onnx_file.h"
+#include "importer/prepare_file.h"
 #include "runtime/ir/error.h"
 
 namespace marvin {
@@ -34,6 +37,15 @@ class Descriptor {
   int descriptor_;
 };
 
+// Whether it is an ONNX file but for messages inside of messages.
+bool parses_deeply(int descriptor) {
+  constexpr int kDeepest = 2000;
+  google::protobuf::io::FileInputStream file(descriptor);
+  google::protobuf::io::CodedInputStream coded(&file);
+  coded.SetRecursionLimit(kDeepest);
+  return onnx::ModelProto().ParseFromCodedStream(&coded) && coded.ConsumedEntireMessage();
+}
+
 onnx::ModelProto read(const std::string& path) {
   const Descriptor file(path);
   struct stat status = {};
@@ -45,16 +57,20 @@ onnx::ModelProto read(const std::string& path) {
     throw Error("the model '", path, "' is over 2 GiB, which protobuf cannot read; save it with external data");
   }
   onnx::ModelProto proto;
-  if (!proto.ParseFromFileDescriptor(file.get())) throw Error("'", path, "' is not an ONNX file, or is cut short");
-  return proto;
+  if (proto.ParseFromFileDescriptor(file.get())) return proto;
+  if (::lseek(file.get(), 0, SEEK_SET) == 0 && parses_deeply(file.get())) {
+    throw Error("'", path, "' is nested too deeply: protobuf reads ",
+                google::protobuf::io::CodedInputStream::GetDefaultRecursionLimit(),
+                " messages inside of each other, and a branch or body takes three");
+  }
+  throw Error("'", path, "' is not an ONNX file, or is cut short");
 }
 
 int64_t default_opset(const onnx::ModelProto& proto) {
   for (const onnx::OperatorSetIdProto& import : proto.opset_import())
     if (is_default_domain(import.domain())) return import.version();
-  const bool has_onnx_ops = std::ranges::any_of(proto.graph().node(), [](const onnx::NodeProto& node) {
-    return is_default_domain(node.domain());
-  });
+  const bool has_onnx_ops = std::ranges::any_of(
+      proto.graph().node(), [](const onnx::NodeProto& node) { return is_default_domain(node.domain()); });
   if (!has_onnx_ops && proto.opset_import_size() > 0 && proto.graph().node_size() > 0) return kMaxOpset;
   throw Error("the model does not say which opset it uses; it is cut short, or uses no ONNX ops");
 }
@@ -91,6 +107,8 @@ OnnxModel OnnxModel::load(const std::string& path) {
     if (!file->proto.has_graph()) throw Error("there is no graph in it; it is not an ONNX model, or is cut short");
     file->opset = default_opset(file->proto);
     check_versions(file->proto, file->opset);
+    check_names(file->proto);
+    make_tensors_of_lists(file->proto);
   });
   for (const onnx::StringStringEntryProto& entry : file->proto.metadata_props())
     file->metadata.insert_or_assign(entry.key(), entry.value());

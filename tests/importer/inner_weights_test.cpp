@@ -83,6 +83,20 @@ TEST_CASE("all calls of a function share the weights in it") {
   CHECK(weights_of(exported(model, "local.F/w")).at("local.F/w") == kLearnt);
 }
 
+TEST_CASE("a Constant's list of floats is trained as its tensor would be") {
+  ModelBuilder model;
+  model.input("x", {2, 2}).initializer("w", Tensor::of<float>({2, 2}, {1, 2, 3, 4}));
+  model.node("Constant", {}, {"b"}, {attribute("value_floats", std::vector<float>{5, 6})});
+  model.node("Gemm", {"x", "w", "b"}, {"y"}).output("y");
+  const Graph graph = model.load().import({});
+  REQUIRE(graph[graph.find("b")].kind == ValueKind::parameter);
+  CHECK(*graph[graph.find("b")].data == Tensor::of<float>({2}, {5, 6}));
+  const TemporaryDirectory directory;
+  export_trained(model.load(), {{"b", Tensor::of<float>({2}, {7, 8})}}, {}, directory / "out.onnx");
+  const Graph trained = OnnxModel::load(directory / "out.onnx").import({});
+  CHECK(*trained[trained.find("b")].data == Tensor::of<float>({2}, {7, 8}));
+}
+
 TEST_CASE("a tensor that a call gives to a function as an attribute is constant") {
   onnx::AttributeProto reference;
   reference.set_name("value");

@@ -34,6 +34,26 @@ TEST_CASE("loading says what is wrong with a file that is not a model") {
   CHECK_THAT(load(write_file(directory / "cut.onnx", bytes.substr(0, bytes.size() - 3))), Contains("cut short"));
 }
 
+TEST_CASE("branches that are nested too deeply, and names with a NUL, are errors that say so") {
+  const TemporaryDirectory directory;
+  const auto error = [&](const onnx::ModelProto& model) {
+    const std::string path = write_file(directory / "model.onnx", model.SerializeAsString());
+    return error_of([&] { OnnxModel::load(path); });
+  };
+  ModelBuilder inner;
+  inner.node("Relu", {"x"}, {"y"}).output("y");
+  for (int i = 0; i < 60; ++i) {
+    ModelBuilder outer;
+    outer.input("x", {2}).node("If", {"c"}, {"y"}, {attribute("then_branch", inner.graph())}).output("y");
+    inner = outer;
+  }
+  CHECK_THAT(error(inner.model), Contains("is nested too deeply: protobuf reads 100 messages"));
+
+  ModelBuilder named;
+  named.input("x", {2}).node("Relu", {"x"}, {std::string("a\0b", 3)}).output("y");
+  CHECK_THAT(error(named.model), Contains("a name that begins with 'a' goes on behind a NUL character"));
+}
+
 TEST_CASE("a model over 2 GiB is refused before it is read") {
   const TemporaryDirectory directory;
   const std::string path = write_file(directory / "large.onnx", "x");
