@@ -175,11 +175,15 @@ Verb add_bench(CLI::App& app) {
   const auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "Time training steps on synthetic data");
   add_model(*command, options->model);
-  command->add_option("--batch-size", options->batch_size, "Samples to a batch")->type_name("N")->required();
+  command->add_option("--batch-size", options->batch_size, "Samples to a batch")
+      ->type_name("N")
+      ->check(countable("--batch-size"))
+      ->required();
   add_shapes(*command, options->shapes);
   command->add_option("--precision", options->precision, "As train takes it")->type_name("SPEC")->capture_default_str();
   command->add_option("--steps", options->steps, "Steps to time, after three that are not")
       ->type_name("N")
+      ->check(countable("--steps"))
       ->capture_default_str();
   CLI::Option* profile = command->add_flag(
       "--profile", options->profile,

@@ -33,7 +33,8 @@ int eval(EvalOptions options) {
   const OnnxModel model = OnnxModel::load(options.model);
   const bool in_nodes = has_fixed_point_nodes(model);
   if (in_nodes && options.evaluation.float32)
-    throw Error("--precision float32: '", options.model, "' is in fixed point by its nodes, which cannot be left aside; ",
+    throw Error("--precision float32: '", options.model,
+                "' is in fixed point by its nodes, which cannot be left aside; ",
                 "evaluate the model that it was exported from");
   const bool fixed_point = in_nodes || (!options.evaluation.float32 && !stored_formats(model).empty());
   const Evaluation result = evaluate_model(model, load_data(options.data), options.evaluation);
@@ -67,12 +68,15 @@ Verb add_eval(CLI::App& app) {
   command
       ->add_option("--ignore-index", options->evaluation.ignore_index,
                    "The class label that counts for nothing, of cross-entropy and nll")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(any_integer("--ignore-index"));
   command
-      ->add_option("--class-axis", options->evaluation.class_axis,
-                   "The axis of the scores along which the classes lie; as train takes it, and the one trained with when "
-                   "not given")
-      ->type_name("N");
+      ->add_option(
+          "--class-axis", options->evaluation.class_axis,
+          "The axis of the scores along which the classes lie; as train takes it, and the one trained with when "
+          "not given")
+      ->type_name("N")
+      ->check(any_integer("--class-axis"));
   command->add_option("--precision", options->precision, "float32: leave the model's fixed-point formats aside")
       ->type_name("float32");
   command

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <limits>
 #include <sstream>
 
 #include "runtime/report/printable.h"
@@ -12,7 +13,7 @@
 namespace marvin {
 namespace {
 
-constexpr uint64_t kMostThreads = 1024;
+constexpr uint64_t kMostThreads = 1024, kMostCount = 1'000'000'000'000;
 
 }  // namespace
 
@@ -34,7 +35,9 @@ CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& 
 }
 
 CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size) {
-  CLI::Option* option = command.add_option("--batch-size", batch_size, "Samples to a batch")->type_name("N");
+  CLI::Option* option = command.add_option("--batch-size", batch_size, "Samples to a batch")
+                            ->type_name("N")
+                            ->check(countable("--batch-size"));
   if (batch_size > 0) return option->capture_default_str();
   return option->description("Samples to a batch; as the file says when not given, else 1");
 }
@@ -61,6 +64,12 @@ CLI::Validator within(const std::string& flag, int64_t lowest, uint64_t highest)
   };
   return CLI::Validator(check, "");
 }
+
+CLI::Validator any_integer(const std::string& flag) {
+  return within(flag, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max());
+}
+
+CLI::Validator countable(const std::string& flag) { return within(flag, 0, kMostCount); }
 
 void check_word(const std::string& flag, const std::string& word, std::span<const std::string> known) {
   if (std::ranges::find(known, word) != known.end()) return;

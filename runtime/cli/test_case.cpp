@@ -56,6 +56,8 @@ std::vector<NamedArray> read_test_inputs(const std::vector<std::string>& names, 
   std::vector<NamedArray> inputs;
   for (size_t i = 0; i < names.size(); ++i)
     inputs.push_back({names[i], read_tensor_file(test_file(directory, "input", i))});
+  if (const std::string file = test_file(directory, "input", names.size()); std::filesystem::exists(file))
+    throw Error("'", file, "' is one input too many: the model has ", names.size());
   return inputs;
 }
 

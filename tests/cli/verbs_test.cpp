@@ -195,6 +195,8 @@ TEST_CASE("run --test-data tells equal from different and from not applicable") 
   CHECK(run().says("f32[2]"));
   write_file(data + "/output_0.pb", "not a tensor");
   CHECK(run().code == 1);
+  std::filesystem::copy(data + "/input_0.pb", data + "/input_1.pb");
+  CHECK(run().says("input_1.pb' is one input too many: the model has 1"));
 
   write_file(model, unary_model("Relu", kString));
   const Outcome foreign = run();
