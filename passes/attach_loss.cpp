@@ -106,11 +106,13 @@ ValueId compared_output(const Graph& graph, const LossOptions& options) {
   if (names.empty()) throw Error("the model has no float output that a loss could be computed from");
   if (options.output.empty()) return graph.find(names[0]);
   if (std::ranges::find(names, options.output) == names.end())
-    throw Error("the model has no float output '", options.output, "' to compute the loss from; there are ", join(names));
+    throw Error("the model has no float output '", options.output, "' to compute the loss from; there are ",
+                join(names));
   return graph.find(options.output);
 }
 
-// ---- Classes ----------------------------------------------------------------------------------------------------------
+// ---- Classes
+// ----------------------------------------------------------------------------------------------------------
 
 Shape without_axis(Shape shape, int64_t axis) {
   shape.erase(shape.begin() + axis);
@@ -129,9 +131,10 @@ int64_t axis_of_classes(const Shape& scores, const LossOptions& options) {
   if (rank == 2 || !options.labels) return 1;
   const Shape &labels = *options.labels, first = without_axis(scores, 1), last = without_axis(scores, rank - 1);
   if (labels == first && labels == last) {
-    throw Error("labels [", text_of(labels), "] fit scores [", text_of(scores), "] in two ways: with the classes on axis ",
-                "1, as ONNX's SoftmaxCrossEntropyLoss has them, and on the last axis, as language models do; say which ",
-                "with --class-axis 1 or --class-axis ", rank - 1);
+    throw Error(
+        "labels [", text_of(labels), "] fit scores [", text_of(scores), "] in two ways: with the classes on axis ",
+        "1, as ONNX's SoftmaxCrossEntropyLoss has them, and on the last axis, as language models do; say which ",
+        "with --class-axis 1 or --class-axis ", rank - 1);
   }
   if (labels != first && labels != last) {
     throw Error("labels [", text_of(labels), "] do not fit scores [", text_of(scores), "]: these take labels [",
@@ -175,7 +178,8 @@ LossInputs compare_with_classes(Graph& graph, Builder& b, std::string_view op, V
   return {scores, labels, options.ignore_index, true, shape[1]};
 }
 
-// ---- Numbers ----------------------------------------------------------------------------------------------------------
+// ---- Numbers
+// ----------------------------------------------------------------------------------------------------------
 
 Shape without_ones(Shape shape) {
   std::erase(shape, 1);

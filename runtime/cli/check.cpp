@@ -31,10 +31,10 @@ struct Verdict {
 struct Report {
   std::vector<Verdict> nodes;
   std::string cannot_run, cannot_train;  // "" where it can
-  std::string loss, loss_output;       // the output is "" where there is but one
-  int64_t parameters = 0;              // elements that are trained
-  int64_t products = 0, slots = 0;     // that are quantized, and the values that they read
-  std::vector<std::string> untrained;  // parameters that no gradient reaches
+  std::string loss, loss_output;         // the output is "" where there is but one
+  int64_t parameters = 0;                // elements that are trained
+  int64_t products = 0, slots = 0;       // that are quantized, and the values that they read
+  std::vector<std::string> untrained;    // parameters that no gradient reaches
 };
 
 // ---- Where gradients have to pass -----------------------------------------------------------------------------------
@@ -175,7 +175,8 @@ Report make_report(const OnnxModel& model, const CheckOptions& options) {
     path.emplace(with_loss, parameters);
     PassRunner runner;
     report.untrained = compile(graph, {.loss = loss, .optimizer = OptimizerOptions{}}, runner).untrained;
-    for (const std::string& name : report.untrained) report.parameters -= with_loss.type_of(with_loss.find(name)).elements();
+    for (const std::string& name : report.untrained)
+      report.parameters -= with_loss.type_of(with_loss.find(name)).elements();
   });
   for (const ListedNode& node : listed) report.nodes.push_back(judge(node, with_loss, path ? &*path : nullptr));
   judge_quantization(with_loss, listed, report);
@@ -222,8 +223,8 @@ std::string to_text(const Report& report) {
                  ? cat("yes: ", grouped_text(report.parameters), " parameters, loss ", report.loss,
                        report.loss_output.empty() ? "" : " of the output " + report.loss_output)
                  : cat("no: ", report.cannot_train),
-             report.untrained.empty() ? "" : cat("; no gradient reaches ", join(report.untrained)),
-             "\nquantizes  ", report.products, report.products == 1 ? " product" : " products", " of ", report.slots,
+             report.untrained.empty() ? "" : cat("; no gradient reaches ", join(report.untrained)), "\nquantizes  ",
+             report.products, report.products == 1 ? " product" : " products", " of ", report.slots,
              report.slots == 1 ? " value" : " values", ", and their gradients");
 }
 

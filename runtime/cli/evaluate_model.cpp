@@ -25,7 +25,8 @@ LossOptions loss_for(const OnnxModel& model, const ImportModel& import, const Da
   if (options.class_axis) loss.class_axis = options.class_axis;
   if (!loss.name.empty()) return loss;
   const NamedArray* labels = data.find("labels");
-  loss.name = default_loss(import(options.batch_size, true), labels && is_integer(labels->values.type().dtype), loss.output);
+  loss.name =
+      default_loss(import(options.batch_size, true), labels && is_integer(labels->values.type().dtype), loss.output);
   return loss;
 }
 

@@ -81,7 +81,8 @@ constexpr bool is_level_type(DType dtype) {
 DType level_type(const InferContext& context) {
   const int64_t stated = context.attrs.integer("output_dtype");
   const DType dtype = context.has(2) ? context.type(2).dtype : stated != 0 ? dtype_of_onnx(stated) : DType::u8;
-  if (!is_level_type(dtype)) throw Error("quantizes to integers of 4, 8 and 16 bits and to the small floats with a sign, not ", name_of(dtype));
+  if (!is_level_type(dtype))
+    throw Error("quantizes to integers of 4, 8 and 16 bits and to the small floats with a sign, not ", name_of(dtype));
   if (context.has(2) && stated != 0 && dtype_of_onnx(stated) != dtype) {
     throw Error("output_dtype is ", name_of(dtype_of_onnx(stated)), " but the zero point ", name_of(dtype));
   }
@@ -118,29 +119,32 @@ void run_quantize_linear(const KernelArgs& args) {
   visit_levels(args.out_type().dtype, [&](auto zero) {
     using Q = decltype(zero);
     if (args.in_type(0).dtype == DType::f32)
-      quantize_linear(grid, count, args.input<float>(0), args.input<float>(1), args.input<Q>(2), args.output<Q>(), saturate);
+      quantize_linear(grid, count, args.input<float>(0), args.input<float>(1), args.input<Q>(2), args.output<Q>(),
+                      saturate);
     else
-      quantize_linear(grid, count, args.input<int32_t>(0), args.input<float>(1), args.input<Q>(2), args.output<Q>(), saturate);
+      quantize_linear(grid, count, args.input<int32_t>(0), args.input<float>(1), args.input<Q>(2), args.output<Q>(),
+                      saturate);
   });
 }
 
 // ---- FakeQuantize ---------------------------------------------------------------------------------------------------
 
-constexpr auto kRoundings = std::to_array<std::pair<std::string_view, Rounding>>({{"ROUND", Rounding::half_even},
-                                                                                  {"HALF_EVEN", Rounding::half_even},
-                                                                                  {"HALF_UP", Rounding::half_up},
-                                                                                  {"HALF_DOWN", Rounding::half_down},
-                                                                                  {"UP", Rounding::up},
-                                                                                  {"DOWN", Rounding::down},
-                                                                                  {"ROUND_TO_ZERO", Rounding::down},
-                                                                                  {"CEIL", Rounding::ceil},
-                                                                                  {"FLOOR", Rounding::floor},
-                                                                                  {"BIPOLAR", Rounding::bipolar},
-                                                                                  {"F8E4M3FN", Rounding::float8e4m3fn},
-                                                                                  {"F8E4M3FNUZ", Rounding::float8e4m3fnuz},
-                                                                                  {"F8E5M2", Rounding::float8e5m2},
-                                                                                  {"F8E5M2FNUZ", Rounding::float8e5m2fnuz},
-                                                                                  {"F4E2M1", Rounding::float4e2m1}});
+constexpr auto kRoundings =
+    std::to_array<std::pair<std::string_view, Rounding>>({{"ROUND", Rounding::half_even},
+                                                          {"HALF_EVEN", Rounding::half_even},
+                                                          {"HALF_UP", Rounding::half_up},
+                                                          {"HALF_DOWN", Rounding::half_down},
+                                                          {"UP", Rounding::up},
+                                                          {"DOWN", Rounding::down},
+                                                          {"ROUND_TO_ZERO", Rounding::down},
+                                                          {"CEIL", Rounding::ceil},
+                                                          {"FLOOR", Rounding::floor},
+                                                          {"BIPOLAR", Rounding::bipolar},
+                                                          {"F8E4M3FN", Rounding::float8e4m3fn},
+                                                          {"F8E4M3FNUZ", Rounding::float8e4m3fnuz},
+                                                          {"F8E5M2", Rounding::float8e5m2},
+                                                          {"F8E5M2FNUZ", Rounding::float8e5m2fnuz},
+                                                          {"F4E2M1", Rounding::float4e2m1}});
 
 Rounding rounding_named(const std::string& name) {
   std::string upper = name;
@@ -196,9 +200,7 @@ struct Levels {
 
 Levels levels_of(DType dtype) {
   Levels levels{};
-  visit_levels(dtype, [&](auto zero) {
-    levels = {LevelsOf<decltype(zero)>::low(), LevelsOf<decltype(zero)>::high()};
-  });
+  visit_levels(dtype, [&](auto zero) { levels = {LevelsOf<decltype(zero)>::low(), LevelsOf<decltype(zero)>::high()}; });
   return levels;
 }
 
@@ -253,7 +255,8 @@ ValueId undone_quantization(ExpandContext& c) {
 std::vector<ValueId> expand_dequantize_linear(ExpandContext& c) {
   const ValueId scale = c.in(1), zero = c.in(2);
   const Type& type = c.type(c.in(0));
-  if (!is_integer(type.dtype) && !is_level_type(type.dtype)) throw Error("takes quantized numbers, not ", text_of(type));
+  if (!is_integer(type.dtype) && !is_level_type(type.dtype))
+    throw Error("takes quantized numbers, not ", text_of(type));
   if (zero.valid() && c.shape(zero) != c.shape(scale)) {
     throw Error("the scale is [", text_of(c.shape(scale)), "] but the zero point [", text_of(c.shape(zero)), "]");
   }
@@ -305,7 +308,8 @@ float bit_width(const Builder& c, ValueId value) {
   const DType dtype = c.type(value).dtype;
   if (!width || width->type().elements() != 1 || (dtype != DType::f32 && !is_integer(dtype)))
     throw Error("the bit width must be one constant, of f32 or an integer type");
-  const float bits = dtype == DType::f32 ? width->as<float>()[0] : static_cast<float>(c.integers(value, "the bit width")[0]);
+  const float bits =
+      dtype == DType::f32 ? width->as<float>()[0] : static_cast<float>(c.integers(value, "the bit width")[0]);
   if (!(bits >= 1 && bits <= 32) || bits != std::floor(bits)) throw Error("a bit width of ", bits, "; it is 1 to 32");
   return bits;
 }
@@ -338,8 +342,9 @@ extern const OpDef kQuantizeLinear = {
     .name = "QuantizeLinear",
     .doc =
         "q = round(x / scale) + zero point, to nearest even, saturated: operands x, scale (f32) and zero point, whose "
-        "type is the output's (integers of 4, 8 and 16 bits; floats of 8 and 4 bits, to which x / scale + zero point is "
-        "rounded, saturated where `saturate` says so). One scale for all of x, a vector along `axis`, or one per `block_size` elements along it",
+        "type is the output's (integers of 4, 8 and 16 bits; floats of 8 and 4 bits, to which x / scale + zero point "
+        "is rounded, saturated where `saturate` says so). One scale for all of x, a vector along `axis`, or one per "
+        "`block_size` elements along it",
     .min_inputs = 2,
     .max_inputs = 3,
     .defaults = {{"axis", int64_t{1}},
