@@ -9,7 +9,7 @@
 namespace marvin {
 namespace {
 
-constexpr size_t kLargeGraph = 200;  // nodes
+constexpr size_t kLargeGraph = 200, kHugeGraph = 1000;  // nodes
 
 struct Colors {
   const char* fill;
@@ -51,8 +51,12 @@ class DotWriter {
         "  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\", fontsize=11, margin=\"0.12,0.05\"];\n",
         "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#6b7280\", fontcolor=\"#374151\"];\n");
     for (const ValueId input : graph_.inputs) add_source(input);
-    // Graphviz takes minutes for the best layout of a large graph, and seconds for a fair one.
-    if (nodes.size() > kLargeGraph) text_ += "  graph [nslimit=1, nslimit1=1, mclimit=0.1, splines=line];\n";
+    // Graphviz takes minutes for the best layout of a large graph, and seconds for a fair one, or a rough one.
+    if (nodes.size() > kHugeGraph) {
+      text_ += "  graph [nslimit=0, nslimit1=1, mclimit=0.1, maxiter=1, splines=line];\n";
+    } else if (nodes.size() > kLargeGraph) {
+      text_ += "  graph [nslimit=1, nslimit1=1, mclimit=0.1, splines=line];\n";
+    }
     for (const NodeId id : nodes) add_node(id);
     for (const ValueId output : graph_.outputs) add_result(output, graph_[output].name);
     if (graph_.loss.valid()) add_result(graph_.loss, "loss");

@@ -139,7 +139,8 @@ TEST_CASE("large graphs are drawn by the layout that takes seconds") {
     return to_dot(from_text(text + cat("output %v", nodes, " }")), {});
   };
   CHECK(chain(20).find("nslimit") == std::string::npos);
-  CHECK(chain(300).find("nslimit") != std::string::npos);
+  CHECK(chain(300).find("nslimit=1,") != std::string::npos);
+  CHECK(chain(1100).find("nslimit=0,") != std::string::npos);
 }
 
 TEST_CASE("an old run stays when the new one cannot be written") {
