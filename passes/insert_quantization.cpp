@@ -249,6 +249,23 @@ std::vector<Slot> find_slots(const Graph& graph, const QuantizationOptions& opti
   return slots;
 }
 
+std::vector<std::vector<size_t>> find_partners(const Graph& graph, const QuantizationOptions& options) {
+  const Products products(graph);
+  std::map<ValueId, size_t> slot;
+  for (size_t i = 0; i < products.values.size(); ++i) slot[products.values[i]] = i;
+  std::vector<std::set<size_t>> partners(find_slots(graph, options).size());
+  for (const NodeId id : products.nodes) {
+    const std::array<size_t, 2> operands = *op_named(graph[id].op).product;
+    const size_t a = slot.at(products.value_of.at(graph[id].inputs[operands[0]]));
+    const size_t b = slot.at(products.value_of.at(graph[id].inputs[operands[1]]));
+    partners[a].insert(b);
+    partners[b].insert(a);
+  }
+  std::vector<std::vector<size_t>> result;
+  for (const std::set<size_t>& set : partners) result.emplace_back(set.begin(), set.end());
+  return result;
+}
+
 void insert_quantization(Graph& graph, const std::vector<FixedPoint>& formats, const QuantizationOptions& options) {
   QuantizationWriter(graph, formats, options).run();
 }

@@ -30,6 +30,9 @@ struct QuantizationOptions {
 // product's node name. Where the treatment rounds gradients, one follows for every one of them: <parameter>.gradient.
 std::vector<Slot> find_slots(const Graph& graph, const QuantizationOptions& options = {});
 
+// By slot: the slots of the values that products multiply its value with, in order, each once.
+std::vector<std::vector<size_t>> find_partners(const Graph& graph, const QuantizationOptions& options = {});
+
 // Puts a Quantize node (straight-through: the graph is differentiated already) between each slot's value and the
 // products that read it, shared by all of them. Weights and activations are rounded to nearest unless the treatment says
 // otherwise, gradients stochastically. A product one of whose operands is in float32 reads both in float32, or, in mixed

@@ -90,6 +90,7 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
   }
 
   // Nothing is differentiated beyond this point: new ops need no gradient, and quantizing is straight-through.
+  result.partners = find_partners(graph, quantization);
   runner.run("insert_quantization", graph, [&](Graph& g) {
     insert_quantization(g, formats_of(find_slots(g, quantization), options.formats), quantization);
   });

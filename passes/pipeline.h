@@ -35,6 +35,7 @@ struct Compiled {
   Graph graph;
   LossInputs loss;
   OptimizerInputs optimizer;
+  std::vector<std::vector<size_t>> partners;  // by slot: those that products multiply it with
   size_t product_slots = 0;            // of graph.slots; those after them are of parameters' gradients
   std::vector<std::string> untrained;  // parameters that no gradient reaches: no derivative passes what reads them
 };

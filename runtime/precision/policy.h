@@ -23,6 +23,7 @@ struct SlotWindow {
   std::span<const float> stats;   // QuantizeStats
   std::span<const float> sample;  // of the real values, of a weight before the step's update
   int64_t row_elements = 0;       // of a weight: how many elements share its first index
+  std::span<const size_t> partners;  // the slots that products multiply it with
   bool to_optimizer = false;      // a parameter's gradient as the optimizer takes it; other gradients flow back
   // Of a weight: the gradients since the slot's window began, as GradientRule says.
   int64_t gradients = 0;
@@ -40,7 +41,8 @@ struct Progress {
 
 // Why a switch was made.
 struct Evidence {
-  std::string_view reason;  // "range", "saturation", "divergence", "magnitude error", "gradient diversity" or "replay"
+  std::string_view reason;  // "range", "saturation", "divergence", "magnitude error", "gradient diversity", "partner" or
+                            // "replay"
   int needed_wl = 0;        // the shortest word that passes the policy's tests
   float range = 0;
   double divergence = 0;  // nats, of the chosen word; the magnitude error for gradients

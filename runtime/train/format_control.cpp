@@ -7,6 +7,7 @@ namespace marvin {
 void FormatControl::adopt(const StepPlan& plan) {
   slots_ = plan.executor->plan().slots;
   const size_t count = slots_.size();
+  partners_ = plan.compiled.partners;
   formats_.assign(count, {});
   wanted_.assign(count, {});
   evidence_.resize(count);
@@ -18,6 +19,7 @@ void FormatControl::adopt(const StepPlan& plan) {
   for (size_t i = 0; i < count; ++i) {
     const Shape& shape = graph.type_of(graph.find(slots_[i].name)).shape;
     windows_[i].slot = &slots_[i];
+    windows_[i].partners = partners_[i];
     windows_[i].row_elements = elements(shape) / (shape.empty() ? 1 : std::max<int64_t>(1, shape[0]));
     windows_[i].to_optimizer = i >= plan.compiled.product_slots;
   }

@@ -59,6 +59,7 @@ class FormatControl {
   Decision decision_;
   // By slot.
   std::vector<Slot> slots_;
+  std::vector<std::vector<size_t>> partners_;
   std::vector<FixedPoint> formats_, wanted_;  // in effect, and as the policy knows them
   std::vector<Evidence> evidence_;            // of the switch to the wanted format
   std::vector<float> first_ranges_;

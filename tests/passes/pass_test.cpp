@@ -140,6 +140,19 @@ std::string run_case(const PassCase& pass_case) {
 
 }  // namespace
 
+TEST_CASE("the partners of a slot are what products multiply its value with") {
+  const Graph graph = from_text(R"(graph two {
+    input %x: f32[4,8] parameter %w: f32[8,8] parameter %v: f32[8,8]
+    %a = MatMul(%x, %w)
+    %b = MatMul(%a, %v)
+    %c = MatMul(%x, %v)
+    output %b output %c })");
+  std::vector<std::string> names;
+  for (const Slot& slot : find_slots(graph)) names.push_back(slot.name);
+  REQUIRE(names == std::vector<std::string>{"x", "w", "a", "v"});
+  CHECK(find_partners(graph) == std::vector<std::vector<size_t>>{{1, 3}, {0}, {3}, {0, 2}});
+}
+
 TEST_CASE("passes turn the graphs before the line into those after it") {
   size_t count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(MARVIN_SOURCE_DIR "/tests/passes")) {

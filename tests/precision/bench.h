@@ -47,6 +47,7 @@ class Bench {
   double gradient_sum_norm = 0, gradient_square_norms = 0;
   Decision decision;
   int64_t epoch = 1000;
+  std::vector<std::vector<size_t>> partners;  // by slot; none where there are fewer
 
  private:
   std::vector<SlotWindow> windows() {
@@ -67,6 +68,7 @@ class Bench {
                         .stats = stats_[i],
                         .sample = samples_[i],
                         .row_elements = static_cast<int64_t>(samples_[i].size()) / 4,
+                        .partners = i < partners.size() ? std::span<const size_t>(partners[i]) : std::span<const size_t>(),
                         .to_optimizer = to_optimizer_[i],
                         .gradients = weight ? gradients : 0,
                         .gradient_sum_norm = weight ? gradient_sum_norm : 0,

@@ -80,6 +80,28 @@ TEST_CASE("adaptive widens a slot whose distribution eight bits destroy, and nar
   CHECK(down[0].to == FixedPoint{8, 7});
 }
 
+TEST_CASE("adaptive gives a slot all of whose partners have 16 bits as many, and takes them away again") {
+  AdaptiveBench bench("adaptive");
+  bench.add(Role::activation, heavy_tailed());
+  bench.add(Role::weight, uniform(1));
+  bench.add(Role::gradient, uniform(1));
+  bench.partners = {{1, 2}, {0}, {0, 1}};
+  bench.begin();
+  CHECK(bench.formats[0].wl == 16);
+  CHECK(bench.formats[1].wl == 16);  // multiplied with the first slot alone
+  CHECK(bench.formats[2].wl == 8);   // with the weight as well, which needs no more than 8
+
+  bench.sample(0) = uniform(1);
+  bench.run(400);
+  CHECK(bench.formats[1].wl == 8);
+  bench.sample(0) = heavy_tailed();
+  const std::vector<FormatChange> up = bench.run(200);
+  const auto weight = std::ranges::find(up, size_t{1}, &FormatChange::slot);
+  REQUIRE(weight != up.end());
+  CHECK(weight->evidence.reason == "partner");
+  CHECK(bench.formats[1].wl == 16);
+}
+
 TEST_CASE("a slot that had to come back up holds longer before it narrows again") {
   AdaptiveBench bench("adaptive");
   bench.add(Role::gradient, uniform(1));

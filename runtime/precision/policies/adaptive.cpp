@@ -2,7 +2,8 @@
 //
 // The answer to "how few bits lose nothing, and how many must stay" is a needed word length. The slot runs in the
 // narrowest container that holds it (8 or 16 bits, float32 beyond that) and uses the container's spare bits for a finer
-// point, which costs nothing. It moves up at once and down only after as many look-backs in a row as `hold` says; a slot
+// point, which costs nothing; so it does with the wider container of all that it is multiplied with, in which its products
+// are computed anyway: what is multiplied with numbers of very different magnitude cannot be known too well. It moves up at once and down only after as many look-backs in a row as `hold` says; a slot
 // that has to come back up soon after it went down doubles its hold.
 #include <algorithm>
 #include <cmath>
@@ -78,8 +79,11 @@ class AdaptivePolicy : public SwitchPolicy {
       // Staggered, so that slots do not all decide in the same step.
       slot.since = static_cast<int64_t>(i) * kSettings.shortest_lookback / static_cast<int64_t>(windows.size());
       slot.needed_wl = fit_of(windows[i], slot).shortest_word();
-      formats.push_back(container_for(slot.needed_wl, slot.range.range));
       begun.slots.push_back(slot);
+    }
+    for (size_t i = 0; i < windows.size(); ++i) {
+      const AdaptiveState::Slot& slot = begun.slots[i];
+      formats.push_back(container_for(std::max(slot.needed_wl, free_word(windows[i], begun)), slot.range.range));
     }
     state = std::move(begun);
     return formats;
@@ -101,7 +105,7 @@ class AdaptivePolicy : public SwitchPolicy {
       }
       if (slot.since >= slot.lookback) {
         const FixedPoint now = change ? change->to : windows[i].format;
-        if (const auto word = decide_word(windows[i], now, diversity, progress.step, state.strategy, slot)) {
+        if (const auto word = decide_word(windows[i], now, diversity, progress.step, state, slot)) {
           change = *word;
           change->slot = i;
           change->from = windows[i].format;
@@ -128,6 +132,16 @@ class AdaptivePolicy : public SwitchPolicy {
     return {window.sample, slot.range.range, slot.resolution, window.slot->role == Role::gradient};
   }
 
+  // The longest word that costs nothing: of the narrowest container among the partners'; float32 gives none.
+  static int free_word(const SlotWindow& window, const AdaptiveState& state) {
+    int narrowest = window.partners.empty() ? 0 : kSettings.longest_wl;
+    for (const size_t partner : window.partners) {
+      const int needed = state.slots[partner].needed_wl;
+      narrowest = std::min(narrowest, needed > 8 && needed <= kSettings.longest_wl ? kSettings.longest_wl : 8);
+    }
+    return narrowest;
+  }
+
   // One rung up after a look-back of rising loss, down to min as soon as it falls.
   static void follow_loss(double loss, AdaptiveState& state) {
     const auto decayed = [&](double mean, double steps) {
@@ -146,23 +160,27 @@ class AdaptivePolicy : public SwitchPolicy {
   }
 
   static std::optional<FormatChange> decide_word(const SlotWindow& window, FixedPoint now, double diversity,
-                                                 int64_t step, Strategy strategy, AdaptiveState::Slot& slot) {
+                                                 int64_t step, const AdaptiveState& state,
+                                                 AdaptiveState::Slot& slot) {
     slot.resolution = adapt_resolution(slot.lookback, kSettings.shortest_lookback, kSettings.longest_lookback,
                                        slot.resolution, kSettings.lowest_resolution, kSettings.highest_resolution);
     const Fit fit = fit_of(window, slot);
     const int kept = fit.shortest_word();
     int needed = kept;
     if (window.slot->role == Role::weight) {
-      const int pushed = kept + push_up(diversity, kept, strategy);
-      needed = std::max(kept, std::min(pushed, longest_pushed_word(strategy)));
+      const int pushed = kept + push_up(diversity, kept, state.strategy);
+      needed = std::max(kept, std::min(pushed, longest_pushed_word(state.strategy)));
     }
     slot.needed_wl = needed;
-    const FixedPoint to = settle(container_for(needed, slot.range.range), now, step, slot);
+    const int free = free_word(window, state);
+    const FixedPoint to = settle(container_for(std::max(needed, free), slot.range.range), now, step, slot);
     if (to.wl == now.wl) return std::nullopt;
     slot.range.settled = 0;
     const std::string_view test = window.slot->role == Role::gradient ? "magnitude error" : "divergence";
     return FormatChange{.to = to,
-                        .evidence = {.reason = needed > kept ? "gradient diversity" : test,
+                        .evidence = {.reason = free > std::max(needed, 8) ? "partner"
+                                               : needed > kept            ? "gradient diversity"
+                                                                          : test,
                                      .needed_wl = needed,
                                      .range = slot.range.range,
                                      .divergence = fit.loss(std::min(needed, kSettings.longest_wl)),
