@@ -7,6 +7,7 @@
 #include "passes/fold_constants.h"
 #include "passes/freeze.h"
 #include "passes/lower.h"
+#include "passes/recognize.h"
 #include "passes/recompute.h"
 #include "passes/select_kernels.h"
 
@@ -36,8 +37,8 @@ std::vector<std::string> without_gradient(const Graph& graph, const std::vector<
 
 const std::vector<std::string>& pass_names() {
   static const std::vector<std::string> names = {
-      "fold_constants",      "attach_loss",    "freeze", "differentiate",  "shape_gradients", "append_optimizer",
-      "insert_quantization", "assign_layouts", "lower",  "select_kernels", "recompute"};
+      "fold_constants",   "recognize",           "attach_loss",    "freeze", "differentiate",  "shape_gradients",
+      "append_optimizer", "insert_quantization", "assign_layouts", "lower",  "select_kernels", "recompute"};
   return names;
 }
 
@@ -48,6 +49,7 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
 
   // Float, forward only. Shapes are known everywhere.
   runner.run("fold_constants", graph, [](Graph& g) { fold_constants(g); });
+  runner.run("recognize", graph, [](Graph& g) { recognize(g); });
   if (!options.loss.name.empty()) {
     runner.run("attach_loss", graph, [&](Graph& g) { result.loss = attach_loss(g, options.loss); });
   }

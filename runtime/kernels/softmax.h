@@ -1,5 +1,5 @@
 // Softmax and what is made of it, on row-major x[outer][axis][inner]; one distribution per (outer, inner). T is float
-// or double. Sums are taken in float64 in the order of the axis.
+// or double. Sums are taken in float64, in an order that the shape alone decides.
 #pragma once
 
 #include <cstdint>

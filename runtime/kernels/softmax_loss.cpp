@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "runtime/kernels/parallel.h"
+#include "runtime/kernels/vector_math.h"
 
 namespace marvin {
 namespace {
@@ -61,7 +62,68 @@ void smoothed_grad(const LossArgs<T>& args, int64_t position, int64_t label, T f
   for (int64_t c = 0; c < args.classes; ++c) {
     const int64_t at = args.selected(position, c);
     const T target = even * args.weight(c) + (c == label ? own : T{0});
-    dx[at] = factor * (total * std::exp(log_prob[at]) - target);
+    dx[at] = factor * (total * vector_exp(log_prob[at]) - target);
+  }
+}
+
+constexpr int64_t kTile = 64;  // neighbouring positions that are worked on together
+
+// y = scale * exp(x); 0 where the scale is.
+template <class T>
+static MARVIN_CLONES void scaled_powers(const T* x, int64_t count, T scale, T* y) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < count; ++i) y[i] = scale == 0 ? T{0} : scale * vector_exp(x[i]);
+}
+
+template <class T>
+static MARVIN_CLONES void scaled_powers(const T* x, int64_t count, const T* scales, T* y) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < count; ++i) {
+    const T power = scales[i] * vector_exp(x[i]);
+    y[i] = scales[i] == 0 ? T{0} : power;
+  }
+}
+
+// The gradient without smoothing at `count` neighbouring positions, at most kTile, of which `first` is the first.
+template <class T>
+void exact_grad_tile(const LossArgs<T>& args, int64_t first, int64_t count, T common, const T* dloss, const T* log_prob,
+                     T* dx) {
+  T scales[kTile], own[kTile];
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t label = args.label(first + i);
+    const bool ignored = label == args.ignore_index;
+    const T factor = args.reduction == Reduction::none ? dloss[first + i] : common;
+    scales[i] = ignored ? T{0} : factor * args.weight(label);
+    own[i] = ignored ? T{0} : scales[i] * (vector_exp(log_prob[args.selected(first + i, label)]) - T{1});
+  }
+  const int64_t begin = args.selected(first, 0);
+  if (args.inner == 1) {
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t at = begin + i * args.classes;
+      scaled_powers(log_prob + at, args.classes, scales[i], dx + at);
+    }
+  } else {
+    for (int64_t c = 0; c < args.classes; ++c) {
+      const int64_t at = begin + c * args.inner;
+      scaled_powers(log_prob + at, count, scales, dx + at);
+    }
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t label = args.label(first + i);
+    if (label != args.ignore_index) dx[args.selected(first + i, label)] = own[i];
+  }
+}
+
+template <class T>
+void exact_grad(const LossArgs<T>& args, const T* dloss, const T* log_prob, T* dx) {
+  const T common = common_factor(args, dloss);
+  const int64_t row = args.inner == 1 ? args.n : args.inner;  // of positions whose elements lie side by side
+  if (row == 0) return;
+  const int64_t tiles = (row + kTile - 1) / kTile;
+#pragma omp parallel for schedule(static) if (args.positions() * args.classes >= kParallelElements)
+  for (int64_t i = 0; i < args.positions() / row * tiles; ++i) {
+    const int64_t first = i % tiles * kTile;
+    exact_grad_tile(args, i / tiles * row + first, std::min(kTile, row - first), common, dloss, log_prob, dx);
   }
 }
 
@@ -91,13 +153,10 @@ void nll_loss_grad(const LossArgs<T>& args, const T* dloss, T* dx) {
 
 template <class T>
 void cross_entropy_grad(const LossArgs<T>& args, const T* dloss, const T* log_prob, T* dx) {
+  if (args.smoothing == 0) return exact_grad(args, dloss, log_prob, dx);
   each_position(args, dloss, [&](int64_t position, int64_t label, T factor) {
-    if (label >= 0 && args.smoothing != 0) return smoothed_grad(args, position, label, factor, log_prob, dx);
-    const T scale = label < 0 ? T{0} : factor * args.weight(label);
-    int64_t at = args.selected(position, 0);
-    for (int64_t c = 0; c < args.classes; ++c, at += args.inner) {
-      dx[at] = label < 0 ? T{0} : scale * (std::exp(log_prob[at]) - (c == label ? T{1} : T{0}));
-    }
+    if (label >= 0) return smoothed_grad(args, position, label, factor, log_prob, dx);
+    for (int64_t c = 0; c < args.classes; ++c) dx[args.selected(position, c)] = 0;
   });
 }
 

@@ -1,5 +1,6 @@
 // Arithmetic on two operands that broadcast against each other: y[i] = f(a[i], b[i]).
 #include <cmath>
+#include <limits>
 
 #include "runtime/kernels/convert.h"
 #include "runtime/ops/elementwise.h"
@@ -27,7 +28,7 @@ struct Times {
   template <class T>
   T operator()(T a, T b) const {
     if constexpr (std::is_integral_v<T>)
-      return static_cast<T>(uint64_t{a} * uint64_t{b});  // not int, to which u16 is promoted and which overflows
+      return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));  // not int, which overflows
     else
       return a * b;
   }
@@ -120,8 +121,67 @@ A integer_power(A base, B exponent) {
   return static_cast<A>(result);
 }
 
+struct Itself {
+  template <class T>
+  T operator()(T x) const {
+    return x;
+  }
+};
+
+struct Square {
+  template <class T>
+  T operator()(T x) const {
+    return Times{}(x, x);
+  }
+};
+
+struct Cube {
+  template <class T>
+  T operator()(T x) const {
+    return Times{}(Times{}(x, x), x);
+  }
+};
+
+struct SquareRoot {
+  template <class T>
+  T operator()(T x) const {
+    return std::sqrt(x);
+  }
+};
+
+struct Inverse {
+  template <class T>
+  T operator()(T x) const {
+    return T{1} / x;
+  }
+};
+
+struct InverseSquareRoot {
+  template <class T>
+  T operator()(T x) const {
+    return T{1} / std::sqrt(x);
+  }
+};
+
+// Calls body(f) where x to this power is an f(x) that goes at the speed of memory. Says whether it is. The powers and
+// their roundings are those that PyTorch treats so.
+template <class A, class Body>
+bool visit_easy_power(double exponent, Body&& body) {
+  if (exponent == 1) return body(Itself{}), true;
+  if (exponent == 2) return body(Square{}), true;
+  if (exponent == 3) return body(Cube{}), true;
+  if constexpr (std::is_floating_point_v<A>) {
+    if (exponent == 0.5) return body(SquareRoot{}), true;
+    if (exponent == -0.5) return body(InverseSquareRoot{}), true;
+    if (exponent == -1) return body(Inverse{}), true;
+  }
+  return false;
+}
+
 template <class A, class B>
 A power(A a, B b) {
+  A easy{};
+  if (visit_easy_power<A>(static_cast<double>(b), [&](auto f) { easy = f(a); })) return easy;
   if constexpr (std::is_integral_v<A> && std::is_integral_v<B>)
     return integer_power(a, b);
   else if constexpr (std::is_same_v<A, B>)
@@ -159,22 +219,25 @@ void run_power(const KernelArgs& args) {
   });
 }
 
-bool is_square(const KernelArgs& args) {
-  bool square = false;
+// The exponent where it is one for all elements; NaN elsewhere.
+double common_exponent(const KernelArgs& args) {
+  double exponent = std::numeric_limits<double>::quiet_NaN();
   if (args.in_type(1).elements() == 1) {
-    visit_numeric(args.in_type(1).dtype, [&](auto zero) { square = *args.input<decltype(zero)>(1) == 2; });
+    visit_numeric(args.in_type(1).dtype,
+                  [&](auto zero) { exponent = static_cast<double>(*args.input<decltype(zero)>(1)); });
   }
-  return square;
+  return exponent;
 }
 
 void run_pow(const KernelArgs& args) {
-  // Squares, the powers that models are full of, go at the speed of memory.
-  if (is_square(args)) {
-    return visit_modular(args.in_type(0).dtype, [&](auto zero) {
-      using T = decltype(zero);
-      map([](T x) { return Times{}(x, x); }, args.input<T>(0), args.output<T>(), args.out_type().elements());
+  bool is_easy = false;
+  visit_base(args.in_type(0).dtype, [&](auto zero) {
+    using T = decltype(zero);
+    is_easy = visit_easy_power<T>(common_exponent(args), [&](auto f) {
+      map(f, args.input<T>(0), args.output<T>(), args.out_type().elements());
     });
-  }
+  });
+  if (is_easy) return;
   visit_base(args.in_type(0).dtype, [&](auto base) {
     visit_numeric(args.in_type(1).dtype, [&](auto exponent) { run_power<decltype(base), decltype(exponent)>(args); });
   });
@@ -318,6 +381,7 @@ extern const OpDef kPow = {
     .infer = infer_pow,
     .gradient = pow_gradient,
     .kernels = {{.name = "pow", .run = run_pow}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 

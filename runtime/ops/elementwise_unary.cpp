@@ -41,6 +41,7 @@ extern const OpDef kAbs = {
     .infer = same_numeric_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {mul(c, c.grad(), c.build("Sign", {c.in(0)}))}; },
     .kernels = {{.name = "abs", .run = run_numeric<Absolute>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -50,6 +51,7 @@ extern const OpDef kNeg = {
     .infer = same_numeric_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("Neg", {c.grad()})}; },
     .kernels = {{.name = "neg", .run = run_modular<Negative>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -70,6 +72,7 @@ extern const OpDef kReciprocal = {
       return {c.build("Neg", {mul(c, mul(c, c.grad(), c.out(0)), c.out(0))})};
     },
     .kernels = {{.name = "reciprocal", .run = run_float<decltype([](auto x) { return decltype(x){1} / x; })>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -81,6 +84,7 @@ extern const OpDef kSqrt = {
       return {c.build("Div", {c.grad(), mul(c, c.out(0), 2)})};
     },
     .kernels = {{.name = "sqrt", .run = run_float<decltype([](auto x) { return std::sqrt(x); })>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -90,6 +94,7 @@ extern const OpDef kExp = {
     .infer = same_float_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {mul(c, c.grad(), c.out(0))}; },
     .kernels = {{.name = "exp", .run = run_float<decltype([](auto x) { return vector_exp(x); })>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -99,6 +104,7 @@ extern const OpDef kLog = {
     .infer = same_float_type,
     .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("Div", {c.grad(), c.in(0)})}; },
     .kernels = {{.name = "log", .run = run_float<decltype([](auto x) { return vector_log(x); })>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 
@@ -111,6 +117,7 @@ extern const OpDef kErf = {
       return {mul(c, c.grad(), mul(c, bell, 2 / std::sqrt(std::acos(-1.0))))};
     },
     .kernels = {{.name = "erf", .run = run_float<decltype([](auto x) { return vector_erf(x); })>}},
+    .layouts = LayoutRule::same,
     .in_place = true,
 };
 

@@ -90,6 +90,16 @@ std::span<const Sample> elementwise_samples() {
        .graph = "graph g { input %a: f32[2,3] constant %b: f32[] = {2} %y = Pow(%a, %b) output %y }"},
       {.name = "Pow with an integer exponent",
        .graph = "graph g { input %a: f32[2,3] constant %b: i64[1] = {3} %y = Pow(%a, %b) output %y }"},
+      {.name = "Pow with roots and reciprocals",
+       .graph = R"(graph g {
+         input %a: f32[2,3]
+         constant %half: f32[] = {0.5} constant %root: f32[1] = {-0.5} constant %inverse: f32[] = {-1}
+         %x = Pow(%a, %half)
+         %y = Pow(%a, %root)
+         %z = Pow(%a, %inverse)
+         output %x output %y output %z })",
+       .low = 0.5,
+       .high = 2},
       {.name = "Pow of integers",
        .graph = R"(graph g {
          input %a: i32[2,3]

@@ -22,6 +22,7 @@
 #include "passes/freeze.h"
 #include "passes/insert_quantization.h"
 #include "passes/lower.h"
+#include "passes/recognize.h"
 #include "passes/recompute.h"
 #include "passes/select_kernels.h"
 #include "passes/shape_gradients.h"
@@ -90,6 +91,7 @@ void compute_again(Graph& graph, const Arguments&) {
 const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& commands() {
   static const std::map<std::string, std::function<void(Graph&, const Arguments&)>> map = {
       {"fold_constants", [](Graph& graph, const Arguments&) { fold_constants(graph); }},
+      {"recognize", [](Graph& graph, const Arguments&) { recognize(graph); }},
       {"attach_loss", [](Graph& graph, const Arguments& arguments) { attach_loss(graph, {.name = arguments.at(0)}); }},
       {"differentiate", [](Graph& graph, const Arguments&) { differentiate_all(graph); }},
       {"append_optimizer", train_with},
