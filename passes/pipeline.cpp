@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "passes/absorb_transposes.h"
 #include "passes/assign_layouts.h"
 #include "passes/differentiate.h"
 #include "passes/fold_constants.h"
 #include "passes/freeze.h"
+#include "passes/join_slices.h"
 #include "passes/lower.h"
 #include "passes/recognize.h"
 #include "passes/recompute.h"
@@ -37,8 +39,9 @@ std::vector<std::string> without_gradient(const Graph& graph, const std::vector<
 
 const std::vector<std::string>& pass_names() {
   static const std::vector<std::string> names = {
-      "fold_constants",   "recognize",           "attach_loss",    "freeze", "differentiate",  "shape_gradients",
-      "append_optimizer", "insert_quantization", "assign_layouts", "lower",  "select_kernels", "recompute"};
+      "fold_constants",  "recognize",        "join_slices",         "absorb_transposes", "attach_loss", "freeze",
+      "differentiate",   "shape_gradients",  "append_optimizer",    "insert_quantization", "assign_layouts",
+      "lower",           "select_kernels",   "recompute"};
   return names;
 }
 
@@ -50,6 +53,8 @@ Compiled compile(const Graph& model, const CompileOptions& options, PassRunner& 
   // Float, forward only. Shapes are known everywhere.
   runner.run("fold_constants", graph, [](Graph& g) { fold_constants(g); });
   runner.run("recognize", graph, [](Graph& g) { recognize(g); });
+  runner.run("join_slices", graph, [](Graph& g) { join_slices(g); });
+  runner.run("absorb_transposes", graph, [](Graph& g) { absorb_transposes(g); });
   if (!options.loss.name.empty()) {
     runner.run("attach_loss", graph, [&](Graph& g) { result.loss = attach_loss(g, options.loss); });
   }

@@ -14,6 +14,7 @@
 #include <map>
 #include <sstream>
 
+#include "passes/absorb_transposes.h"
 #include "passes/append_optimizer.h"
 #include "passes/assign_layouts.h"
 #include "passes/attach_loss.h"
@@ -21,6 +22,7 @@
 #include "passes/fold_constants.h"
 #include "passes/freeze.h"
 #include "passes/insert_quantization.h"
+#include "passes/join_slices.h"
 #include "passes/lower.h"
 #include "passes/recognize.h"
 #include "passes/recompute.h"
@@ -92,6 +94,8 @@ const std::map<std::string, std::function<void(Graph&, const Arguments&)>>& comm
   static const std::map<std::string, std::function<void(Graph&, const Arguments&)>> map = {
       {"fold_constants", [](Graph& graph, const Arguments&) { fold_constants(graph); }},
       {"recognize", [](Graph& graph, const Arguments&) { recognize(graph); }},
+      {"join_slices", [](Graph& graph, const Arguments&) { join_slices(graph); }},
+      {"absorb_transposes", [](Graph& graph, const Arguments&) { absorb_transposes(graph); }},
       {"attach_loss", [](Graph& graph, const Arguments& arguments) { attach_loss(graph, {.name = arguments.at(0)}); }},
       {"differentiate", [](Graph& graph, const Arguments&) { differentiate_all(graph); }},
       {"append_optimizer", train_with},
