@@ -341,7 +341,7 @@ TEST_CASE("inspect shows how long every stage took") {
     CHECK(row.at("ms").get<double>() >= 0);
   }
   CHECK(names == stages);
-  CHECK(shown({"--json", "--after", "attach_loss"}).json().at("timings").size() == 4);
+  CHECK(shown({"--json", "--after", "attach_loss"}).json().at("timings").size() == 6);
   const std::vector<std::string> table = lines_of(shown({}).out);
   REQUIRE(table.size() == stages.size() + 2);
   for (size_t i = 0; i < stages.size(); ++i) CHECK(table[i + 2].starts_with(stages[i]));
