@@ -21,6 +21,7 @@ struct Products {
   std::vector<NodeId> nodes;
   std::vector<ValueId> values;
   std::map<ValueId, ValueId> value_of;  // by operand
+  std::set<ValueId> images;             // those of `values` that a product wants channels-last
 
   explicit Products(const Graph& graph) {
     std::vector<ValueId> operands;
@@ -37,6 +38,11 @@ struct Products {
       for (ValueId base = viewed(graph, operand); base.valid(); base = viewed(graph, base))
         if (value_of.contains(base)) value = base;
       if (seen.insert(value).second) values.push_back(value);
+    }
+    for (const NodeId id : nodes) {
+      const OpDef& op = op_named(graph[id].op);
+      if (op.product_layout != Layout::channels_last) continue;
+      for (const size_t i : *op.product) images.insert(value_of.at(graph[id].inputs[i]));
     }
   }
 };
@@ -161,7 +167,8 @@ class QuantizationWriter {
               .inputs = {operand},
               .attrs = {{"storage", std::string(name_of(storage_of(formats_[index])))},
                         {"channels_last", int64_t{layout == Layout::channels_last}},
-                        {"stochastic", int64_t{stochastic}}},
+                        {"stochastic", int64_t{stochastic}},
+                        {"image", int64_t{is_image(operand)}}},
               .phase = phase_of(operand, slot.role),
               .slot = SlotId{static_cast<uint32_t>(index)}};
     const bool observes = options_.observe.enabled && observed_.insert(index).second;
@@ -170,6 +177,13 @@ class QuantizationWriter {
         {graph_.unused_name(graph_[operand].name + ".q"), observes ? graph_.unused_name(slot.name + ".stats") : ""});
     if (observes) graph_.outputs.push_back(graph_[id].outputs[1]);
     return graph_[id].outputs[0];
+  }
+
+  // Whether its draws must be the same in both layouts; those of a matrix are.
+  bool is_image(ValueId operand) const {
+    const auto value = products_.value_of.find(operand);
+    return value == products_.value_of.end() || graph_.type_of(operand).rank() < 3 ||
+           products_.images.contains(value->second);
   }
 
   // The words of `value`, viewed as `operand` views it.

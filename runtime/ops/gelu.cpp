@@ -9,16 +9,10 @@ namespace {
 
 // ---- Gelu -----------------------------------------------------------------------------------------------------------
 
-// The probability that a standard normal variable is below x.
-template <class T>
-[[gnu::always_inline]] inline T normal_below(T x) {
-  return T{0.5} * (T{1} + vector_erf(x * (std::numbers::sqrt2_v<T> / 2)));
-}
-
 struct Gelu {
   template <class T>
   T operator()(T x) const {
-    return x * normal_below(x);
+    return x * vector_normal(x).below;
   }
 };
 
@@ -26,7 +20,8 @@ struct GeluSlope {
   template <class T>
   T operator()(T dy, T x) const {
     constexpr T kDensityAtZero = std::numbers::inv_sqrtpi_v<T> * (std::numbers::sqrt2_v<T> / 2);
-    return dy * (normal_below(x) + x * kDensityAtZero * vector_exp(T{-0.5} * x * x));
+    const VectorNormal<T> normal = vector_normal(x);
+    return dy * (normal.below + x * kDensityAtZero * normal.bell);
   }
 };
 

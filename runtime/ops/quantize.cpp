@@ -8,10 +8,13 @@
 namespace marvin {
 namespace {
 
+// Whether draws follow another order than that in memory, or may.
+bool is_image(const KernelQuery& query) { return query.in[0]->rank() > 2 && query.attrs.integer("image") != 0; }
+
 QuantizeShape shape_of(const KernelQuery& query) {
   const Shape& shape = query.in[0]->shape;
   QuantizeShape result{.channels_last = query.attrs.integer("channels_last") != 0};
-  if (shape.size() < 3 || query.in[0]->layout == Layout::channels_last) {
+  if (!is_image(query) || query.in[0]->layout == Layout::channels_last) {
     result.n = elements(shape);
     return result;
   }
@@ -43,10 +46,10 @@ void finish_quantize(const KernelArgs& args) {
     quantize_stats(shape_of(args.query), power_of_two(-args.out_format.fl), args.scratch, stats);
 }
 
-// Draws follow the channels-last position, which is that in memory where the words are channels-last and stay so.
+// Draws of images follow the channels-last position, which is that in memory where the words are channels-last and stay so.
 std::optional<Tiling> quantize_tiling(const KernelQuery& query) {
   const Type& x = *query.in[0];
-  const bool stays = x.rank() < 3 || x.layout == Layout::channels_last;
+  const bool stays = !is_image(query) || x.layout == Layout::channels_last;
   if (!stays && (query.attrs.integer("channels_last") != 0 || query.attrs.integer("stochastic") != 0)) return std::nullopt;
   return Tiling{.elements = x.elements(), .in = 1, .out = 1, .grain = kQuantizeBlock};
 }
@@ -85,9 +88,10 @@ void require_float32(const InferContext& context) {
 extern const OpDef kQuantize = {
     .name = "Quantize",
     .doc = "q = clamp(round(x * 2^fl), word) in the format of the node's slot, held in `storage` (i8, i16 or i32), rounded "
-           "to nearest even or stochastically; stats is QuantizeStats of x",
+           "to nearest even or stochastically; stats is QuantizeStats of x. The random draws of an `image` are those of "
+           "its channels-last positions, whichever the layouts are; of others, those of row-major ones",
     .max_outputs = 2,
-    .defaults = {{"storage", std::string("i8")}, {"channels_last", int64_t{0}}, {"stochastic", int64_t{0}}},
+    .defaults = {{"storage", std::string("i8")}, {"channels_last", int64_t{0}}, {"stochastic", int64_t{0}}, {"image", int64_t{1}}},
     .infer = [](const InferContext& context) -> std::vector<Type> {
       require_float32(context);
       const DType storage = dtype_named(context.attrs.string("storage"));
@@ -96,6 +100,7 @@ extern const OpDef kQuantize = {
       }
       const bool last = context.attrs.integer("channels_last") != 0;
       if (last && context.type(0).rank() < 3) throw Error("channels_last takes at least three dimensions");
+      if (last && context.attrs.integer("image") == 0) throw Error("channels_last is for images");
       if (!last && context.type(0).layout == Layout::channels_last) throw Error("keeps the layout of ", text_of(context.type(0)));
       return {Type{storage, context.shape(0), last ? Layout::channels_last : Layout::row_major}, stats_type()};
     },

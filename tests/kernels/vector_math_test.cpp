@@ -42,6 +42,21 @@ TEST_CASE("vector functions are within two units in the last place") {
                       [&](double x) { return std::log1p(bounded(x)); }) < 2);
 }
 
+TEST_CASE("the normal distribution is exact to 2e-7") {
+  double below = 0, bell = 0;
+  for (double x = -20; x < 20; x += 1e-4) {
+    const VectorNormal<float> normal = vector_normal(static_cast<float>(x));
+    const VectorNormal<double> exact = vector_normal(static_cast<double>(static_cast<float>(x)));
+    below = std::max(below, std::abs(static_cast<double>(normal.below) - exact.below));
+    bell = std::max(bell, std::abs(static_cast<double>(normal.bell) - exact.bell));
+  }
+  CHECK(below < 2e-7);
+  CHECK(bell < 2e-7);
+  CHECK(vector_normal(kInfinity).below == 1);
+  CHECK(vector_normal(-kInfinity).below == 0);
+  CHECK(std::isnan(vector_normal(std::numeric_limits<float>::quiet_NaN()).below));
+}
+
 TEST_CASE("vector functions keep NaN and reach their limits") {
   constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
   CHECK(vector_exp(kInfinity) == kInfinity);

@@ -13,6 +13,9 @@ std::span<const Sample> quantize_samples() {
          %q, %stats = Quantize(%x) {storage="i16", channels_last=1, stochastic=1}
          output %q })",
        .differentiable = false},
+      {.name = "Quantize, stochastic, no image",
+       .graph = "graph g { input %x: f32[2,5,300] %q, %stats = Quantize(%x) {image=0, stochastic=1} output %q }",
+       .differentiable = false},
       {.name = "Dequantize",
        .graph = "graph g { input %x: f32[3,70] %q, _ = Quantize(%x) {storage=\"i16\"} %y = Dequantize(%q) output %y }",
        .differentiable = false},
