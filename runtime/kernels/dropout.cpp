@@ -41,9 +41,9 @@ MARVIN_CLONES void select_block(float scale, int64_t count, const float* dy, con
 
 }  // namespace
 
-void dropout(const DropoutRule& rule, int64_t count, const float* x, float* y, bool* mask) {
+void dropout(const DropoutRule& rule, int64_t count, const float* x, float* y, bool* mask, int64_t first) {
   parallel_blocks(count, kBlock, [&](int64_t begin, int64_t end) {
-    drop_block(rule, begin, end - begin, x + begin, y + begin, mask ? mask + begin : nullptr);
+    drop_block(rule, first + begin, end - begin, x + begin, y + begin, mask ? mask + begin : nullptr);
   });
 }
 

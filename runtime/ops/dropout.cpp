@@ -46,7 +46,13 @@ void run_dropout(const KernelArgs& args) {
   }
   const uint64_t salt = args.random.salt ^ mix64(static_cast<uint64_t>(args.attrs().integer("seed")));
   const uint64_t key = random_key(args.random.seed, args.random.step, salt);
-  dropout(dropout_rule(key, ratio_of(args, 1)), count, x, y, mask);
+  dropout(dropout_rule(key, ratio_of(args, 1)), count, x, y, mask, args.first);
+}
+
+// Both outputs go with operand 0.
+std::optional<Tiling> dropout_tiling(const KernelQuery& query) {
+  const bool has_mask = query.out.size() > 1 && query.out[1];
+  return Tiling{.elements = query.in[0]->elements(), .in = 1, .out = has_mask ? 3u : 1u};
 }
 
 std::vector<ValueId> dropout_gradient(GradContext& context) {
@@ -73,7 +79,7 @@ extern const OpDef kDropout = {
       return {context.type(0), Type{DType::boolean, context.shape(0)}};
     },
     .gradient = dropout_gradient,
-    .kernels = {{.name = "dropout_f32", .run = run_dropout}},
+    .kernels = {{.name = "dropout_f32", .run = run_dropout, .tiling = dropout_tiling}},
     .in_place = true,
     .random = true,
 };
@@ -98,7 +104,10 @@ extern const OpDef kDropoutGrad = {
                        const float scale = is_training(args, 3) ? dropout_rule(0, ratio_of(args, 2)).scale : 1;
                        dropout_grad(scale, args.in_type(0).elements(), args.input<float>(0), args.input<bool>(1),
                                     args.output<float>());
-                     }}},
+                     },
+                 .tiling = [](const KernelQuery& query) -> std::optional<Tiling> {
+                   return Tiling{.elements = query.in[0]->elements(), .in = 3, .out = 1};
+                 }}},
     .in_place = true,
 };
 

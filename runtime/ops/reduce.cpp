@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "runtime/kernels/channel_sum.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/reduction.h"
 
@@ -113,6 +114,41 @@ std::vector<ValueId> log_sum_exp_gradient(GradContext& c) {
   return {mul(c, share, with_reduced_axes(c, c.grad()))};
 }
 
+// ---- Sums of rows ---------------------------------------------------------------------------------------------------
+
+// Whether all axes but the last are summed, and stay as ones: gradients of biases.
+bool sums_rows(const KernelQuery& query) {
+  constexpr int64_t kFewestColumns = 16;
+  const Type &in = *query.in[0], &out = *query.out[0];
+  if (in.dtype != DType::f32 || in.rank() < 2 || in.rank() != out.rank() || in.elements() == 0) return false;
+  const int64_t columns = in.shape.back();
+  return columns >= kFewestColumns && out.shape.back() == columns && out.elements() == columns;
+}
+
+int64_t rows_of(const Type& in, const Type& out) { return in.elements() / out.elements(); }
+
+const Kernel kSumRows = {
+    .name = "reduce_sum_rows_f32",
+    .admits = sums_rows,
+    .prepare = [](const KernelQuery& query) -> Prepared {
+      const Type& out = *query.out[0];
+      return {nullptr, channel_sum_scratch_bytes(rows_of(*query.in[0], out), out.elements())};
+    },
+    .run =
+        [](const KernelArgs& args) {
+          const int64_t columns = args.out_type().elements();
+          channel_sum_rows(args.input<float>(0), rows_of(args.in_type(0), args.out_type()), columns, args.scratch,
+                           args.first / columns);
+        },
+    .finish =
+        [](const KernelArgs& args) {
+          channel_sum_total(rows_of(args.in_type(0), args.out_type()), args.out_type().elements(), args.scratch,
+                            args.output<float>());
+        },
+    .tiling = [](const KernelQuery& query) -> std::optional<Tiling> {
+      return Tiling{.elements = query.in[0]->elements(), .in = 1, .grain = kChannelSumRows * query.out[0]->elements()};
+    }};
+
 }  // namespace
 
 extern const OpDef kReduceSum = {
@@ -123,7 +159,7 @@ extern const OpDef kReduceSum = {
     .defaults = reduction_attrs(),
     .infer = infer_reduction<Sum>,
     .gradient = sum_gradient,
-    .kernels = {{.name = "reduce_sum", .prepare = prepare_reduction<Sum>, .run = run_reduction<Sum>}},
+    .kernels = {kSumRows, {.name = "reduce_sum", .prepare = prepare_reduction<Sum>, .run = run_reduction<Sum>}},
 };
 
 extern const OpDef kReduceMean = {
