@@ -25,19 +25,20 @@ struct GeluSlope {
   }
 };
 
-// tanh(sqrt(2 / pi) (x + 0.044715 x^3)): Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+// (1 + tanh(u)) / 2 = 1 / (1 + e^(-2 u)) for u = sqrt(2 / pi) (x + 0.044715 x^3), and its slope: Hendrycks and Gimpel,
+// "Gaussian Error Linear Units", 2016.
 template <class T>
 struct TanhGate {
-  static constexpr T kScale = std::numbers::inv_sqrtpi_v<T> * std::numbers::sqrt2_v<T>, kCubic = T(0.044715);
-  explicit TanhGate(T x) : value(vector_tanh(kScale * x * (T{1} + kCubic * x * x))) {}
-  T slope(T x) const { return (T{1} - value * value) * kScale * (T{1} + 3 * kCubic * x * x); }
+  static constexpr T kTwice = 2 * std::numbers::inv_sqrtpi_v<T> * std::numbers::sqrt2_v<T>, kCubic = T(0.044715);
+  explicit TanhGate(T x) : value(T{1} / (T{1} + vector_exp(-kTwice * x * (T{1} + kCubic * x * x)))) {}
+  T slope(T x) const { return value * (T{1} - value) * kTwice * (T{1} + 3 * kCubic * x * x); }
   T value;
 };
 
 struct GeluByTanh {
   template <class T>
   T operator()(T x) const {
-    return T{0.5} * x * (T{1} + TanhGate<T>(x).value);
+    return x * TanhGate<T>(x).value;
   }
 };
 
@@ -45,7 +46,7 @@ struct GeluByTanhSlope {
   template <class T>
   T operator()(T dy, T x) const {
     const TanhGate<T> gate(x);
-    return dy * T{0.5} * (T{1} + gate.value + x * gate.slope(x));
+    return dy * (gate.value + x * gate.slope(x));
   }
 };
 
