@@ -109,7 +109,7 @@ struct Float8E8M0 {
 template <class Byte, int kLow, int kHigh>
 struct FourBits {
   Byte bits = 0;
-  static constexpr float lowest = kLow, greatest = kHigh;
+  static constexpr float kLowest = kLow, kGreatest = kHigh;
 
   FourBits() = default;
   // Cuts off towards zero and saturates; NaN becomes 0.

@@ -36,8 +36,8 @@ struct QuantizationGrid {
   }
 };
 
-// The least and the greatest number of a type that is quantized to: of an integer, of a struct with `lowest` and
-// `greatest` (4 bits), of one with `greatest()` (a small float).
+// The least and the greatest number of a type that is quantized to: of an integer, of a struct with `kLowest` and
+// `kGreatest` (4 bits), of one with `greatest()` (a small float).
 template <class Q>
 struct LevelsOf;
 template <std::integral Q>
@@ -47,11 +47,11 @@ struct LevelsOf<Q> {
   static float high() { return std::numeric_limits<Q>::max(); }
 };
 template <class Q>
-  requires requires { Q::lowest; }
+  requires requires { Q::kLowest; }
 struct LevelsOf<Q> {
   static constexpr bool kAreIntegers = true;
-  static float low() { return Q::lowest; }
-  static float high() { return Q::greatest; }
+  static float low() { return Q::kLowest; }
+  static float high() { return Q::kGreatest; }
 };
 template <class Q>
   requires requires { Q::greatest(); }

@@ -58,9 +58,8 @@ void transpose_square(const int8_t*, int8_t*, int64_t) {}
 // to[p * stride + c] = tile[c * kTile + p].
 template <class Word>
 void transpose_tile(const Word* tile, int64_t channels, int64_t pixels, Word* to, int64_t stride) {
-  int64_t squared = 0;
+  const int64_t squared = sizeof(Word) == 1 && pixels % kSquare == 0 ? channels / kSquare * kSquare : 0;
   if constexpr (sizeof(Word) == 1) {
-    squared = pixels % kSquare == 0 ? channels / kSquare * kSquare : 0;
     for (int64_t c = 0; c < squared; c += kSquare)
       for (int64_t p = 0; p < pixels; p += kSquare) transpose_square(tile + c * kTile + p, to + p * stride + c, stride);
   }

@@ -157,10 +157,10 @@ MARVIN_AVX512 void quantize_lanes(const float* x, Word* q, int64_t count, const 
     __m512 rounded;
     if constexpr (kStochastic) {
       rounded = rounded_by(bounded, halves_at(row.random, position));
-      position = _mm512_add_epi32(position, step);
     } else {
       rounded = rounded_to_nearest(bounded);
     }
+    position = _mm512_add_epi32(position, step);
     const __m512 magnitude = _mm512_abs_ps(in);
     absmax = _mm512_max_ps(magnitude, absmax);
     sum = _mm512_add_ps(sum, magnitude);
@@ -202,6 +202,7 @@ MARVIN_AVX512 void quantize_bytes(const float* x, int8_t* q, int64_t count, cons
   __m512 absmax = _mm512_loadu_ps(tally.absmax), sum = _mm512_loadu_ps(tally.abs);
   __m512i magnitudes = _mm512_setzero_si512();
   __m512i drawer = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(row.first / 2)), lanes);
+  const __m512i next = _mm512_set1_epi32(kDrawers);
   int64_t saturated = 0, underflowed = 0;
   for (int64_t i = 0; i < count; i += kBytes) {
     __m512i words[4], bits;
@@ -212,10 +213,10 @@ MARVIN_AVX512 void quantize_bytes(const float* x, int8_t* q, int64_t count, cons
       const __m512 bounded = bounded_by(bounds, scaled);
       words[k] = _mm512_cvtps_epi32(bounded);
       if constexpr (kStochastic) {
-        if (k % 2 == 0) bits = random_vector(row.random, drawer);
+        if (k == 0) bits = random_vector(row.random, drawer);
+        if (k == 2) bits = random_vector(row.random, _mm512_add_epi32(drawer, next));
         const __m512i half = k % 2 == 0 ? _mm512_and_si512(bits, lower) : _mm512_srli_epi32(bits, 16);
         words[k] = _mm512_srai_epi32(_mm512_add_epi32(words[k], half), 16);
-        if (k % 2 != 0) drawer = _mm512_add_epi32(drawer, _mm512_set1_epi32(kDrawers));
       }
       const __m512 magnitude = _mm512_abs_ps(in);
       absmax = _mm512_max_ps(magnitude, absmax);
@@ -223,6 +224,7 @@ MARVIN_AVX512 void quantize_bytes(const float* x, int8_t* q, int64_t count, cons
       moved[k] = _mm512_cmp_ps_mask(bounded, scaled, _CMP_NEQ_UQ);
       is_zero[k] = _mm512_cmp_ps_mask(in, zero, _CMP_EQ_OQ);
     }
+    drawer = _mm512_add_epi32(drawer, _mm512_add_epi32(next, next));
     const __m512i packed =
         _mm512_packs_epi16(_mm512_packs_epi32(words[0], words[1]), _mm512_packs_epi32(words[2], words[3]));
     const __m512i bytes = _mm512_permutexvar_epi32(order, packed);
@@ -242,14 +244,10 @@ MARVIN_AVX512 void quantize_bytes(const float* x, int8_t* q, int64_t count, cons
 
 template <bool kStochastic, class Word>
 void quantize_avx512(const float* x, Word* q, int64_t count, const Row& row, LaneTally& tally) {
-  int64_t done = 0;
-  if constexpr (sizeof(Word) == 1) {
-    const bool in_order = row.stride == 1 && row.first % (2 * kDrawers) == 0;
-    if (!kStochastic || (in_order && std::isfinite(row.scale * kUnits))) {
-      done = count / kBytes * kBytes;
-      quantize_bytes<kStochastic>(x, q, done, row, tally);
-    }
-  }
+  const bool in_order = row.stride == 1 && row.first % (2 * kDrawers) == 0;
+  const bool by_bytes = sizeof(Word) == 1 && (!kStochastic || (in_order && std::isfinite(row.scale * kUnits)));
+  const int64_t done = by_bytes ? count / kBytes * kBytes : 0;
+  if constexpr (sizeof(Word) == 1) quantize_bytes<kStochastic>(x, q, done, row, tally);
   Row rest = row;
   rest.first += static_cast<uint32_t>(done) * row.stride;
   if (done < count) quantize_lanes<kStochastic>(x + done, q + done, count - done, rest, tally);
