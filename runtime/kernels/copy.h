@@ -1,6 +1,8 @@
 // Copies between arrays of any strides: what transposing, slicing, repeating and joining come down to.
 #pragma once
 
+#include <type_traits>
+
 #include "runtime/kernels/parallel.h"
 #include "runtime/kernels/strided.h"
 
@@ -17,6 +19,40 @@ void copy_run(const T* from, int64_t from_step, T* to, int64_t to_step, int64_t 
   } else {
     for (int64_t i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
   }
+}
+
+using FourWords [[gnu::vector_size(16)]] = uint32_t;
+using FourInMemory [[gnu::vector_size(16), gnu::aligned(4), gnu::may_alias]] = uint32_t;
+
+// to[i][j] = from[j][i] for i, j < 4, rows of either so many elements apart.
+inline void transpose_four(const uint32_t* from, int64_t from_step, uint32_t* to, int64_t to_step) {
+  const auto row = [&](int64_t j) -> FourWords { return *reinterpret_cast<const FourInMemory*>(from + j * from_step); };
+  const auto write = [&](int64_t i, FourWords value) { *reinterpret_cast<FourInMemory*>(to + i * to_step) = value; };
+  const FourWords a = row(0), b = row(1), c = row(2), d = row(3);
+  const FourWords low = __builtin_shufflevector(a, b, 0, 4, 1, 5), high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const FourWords next_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const FourWords next_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  write(0, __builtin_shufflevector(low, next_low, 0, 1, 4, 5));
+  write(1, __builtin_shufflevector(low, next_low, 2, 3, 6, 7));
+  write(2, __builtin_shufflevector(high, next_high, 0, 1, 4, 5));
+  write(3, __builtin_shufflevector(high, next_high, 2, 3, 6, 7));
+}
+
+// to[i][j] = from[j][i] for i < rows and j < columns.
+template <class T>
+void transpose_tile(const T* from, int64_t from_step, int64_t rows, int64_t columns, T* to, int64_t to_step) {
+  int64_t i = 0;
+  if constexpr (std::is_same_v<T, uint32_t>) {
+    for (; i + 4 <= rows; i += 4) {
+      int64_t j = 0;
+      for (; j + 4 <= columns; j += 4)
+        transpose_four(from + j * from_step + i, from_step, to + i * to_step + j, to_step);
+      for (; j < columns; ++j)
+        for (int64_t k = i; k < i + 4; ++k) to[k * to_step + j] = from[j * from_step + k];
+    }
+  }
+  for (; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) to[i * to_step + j] = from[j * from_step + i];
 }
 
 // Copies a transposition, of which `across` is the axis along which `from` is contiguous, in square tiles: so the cache
@@ -40,8 +76,7 @@ void copy_tiled(const T* from, T* to, const StridedLoop<2>& loop, int across) {
         T tile[kTile][kTile + 1];  // the odd stride spreads a column over the cache
         for (int64_t j = left; j < right; ++j)
           std::copy_n(from + at[0] + j * from_step + first, last - first, tile[j - left]);
-        for (int64_t i = first; i < last; ++i)
-          for (int64_t j = left; j < right; ++j) to[at[1] + i * to_step + j] = tile[j - left][i - first];
+        transpose_tile(tile[0], kTile + 1, last - first, right - left, to + at[1] + first * to_step + left, to_step);
       }
     });
   }
