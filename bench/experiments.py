@@ -13,6 +13,7 @@ import math
 import os
 import pathlib
 import random
+import resource
 import shutil
 import statistics
 import struct
@@ -104,14 +105,15 @@ class Run:
         return 3e-3 * self.spec().gmacs * self.steps() * self.recipe()["batch-size"]
 
     def result(self):
-        """The summary of the finished run, {"failure": ...} of one that diverged, None of others."""
+        """The summary of the finished run and what it took, {"failure": ...} of one that diverged, None of others."""
         try:
             record = json.loads(self.record.read_text())
             if record["settings"] != self.settings():
                 return None
             if "failure" in record:
                 return {"failure": record["failure"]}
-            return json.loads((self.directory / "run.json").read_text())["summary"]
+            summary = json.loads((self.directory / "run.json").read_text())["summary"]
+            return summary | {"processor_seconds": record["processor_seconds"]}
         except (OSError, ValueError, KeyError):
             return None
 
@@ -128,9 +130,10 @@ class Run:
         """Trains. Returns an error that is none of training, or None."""
         if self.directory.exists():
             shutil.rmtree(self.directory)
-        begun = time.monotonic()
+        begun, used = time.monotonic(), processor_seconds()
         done = subprocess.run(self.command(), capture_output=True, text=True)
-        record = {"settings": self.settings(), "seconds": time.monotonic() - begun}
+        record = {"settings": self.settings(), "seconds": time.monotonic() - begun,
+                  "processor_seconds": processor_seconds() - used}
         if done.returncode != 0:
             if "the loss is" not in done.stderr:
                 return done.stderr.strip() or f"marvin ended with {done.returncode}"
@@ -141,6 +144,12 @@ class Run:
 
     def seconds(self):
         return json.loads(self.record.read_text())["seconds"]
+
+
+def processor_seconds():
+    """Of the processes that this one has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def model_file(name, out):
@@ -255,7 +264,7 @@ def row(network, precision, results, reference):
         *(cell(100 * share, "{:.1f} %") for share in shares),
         cell(mean(result["model"]["published"]["training_speedup"] for result in good.values()), "{:.2f}"),
         cell(mean(result["model"]["dense"]["training_speedup"] for result in good.values()), "{:.2f}"),
-        cell(mean(other["train_s"] / result["train_s"] for result, other in pairs), "{:.2f}"),
+        cell(mean(other["processor_seconds"] / result["processor_seconds"] for result, other in pairs), "{:.2f}"),
         cell(mean(result["switches"] for result in good.values()), "{:.0f}"),
         cell(mean(100 * result["policy_s"] / result["train_s"] for result in good.values()), "{:.1f} %"),
     ]
