@@ -4,6 +4,7 @@
 
 #include "runtime/kernels/conv_exact.h"
 #include "runtime/kernels/conv_f32.h"
+#include "runtime/kernels/conv_small.h"
 #include "runtime/kernels/conv_weight_grad_words.h"
 #include "runtime/kernels/conv_words.h"
 #include "runtime/kernels/layouts.h"
@@ -91,6 +92,38 @@ Kernel s8_onednn(std::string_view name) {
               [](const KernelArgs& args) {
                 state_of<ConvS8Onednn>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
                                                  args.input<float>(2), args.output<float>(), args.scratch);
+              }};
+}
+
+template <ConvPass kPass>
+Kernel s8_small(std::string_view name) {
+  return {.name = name,
+          .admits =
+              [](const KernelQuery& query) {
+                return has_bytes(query) && is_last(*query.out[0]) && ConvSmall::admits(shape_of<kPass>(query), kPass);
+              },
+          .prepare = [](const KernelQuery& query) { return prepared(ConvSmall(shape_of<kPass>(query), kPass)); },
+          .run =
+              [](const KernelArgs& args) {
+                state_of<ConvSmall>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
+                                              args.input<float>(2), args.output<float>(), args.scratch);
+              }};
+}
+
+Kernel weight_grad_s8_small() {
+  return {.name = "conv_weight_grad_s8_small",
+          .admits =
+              [](const KernelQuery& query) {
+                return has_bytes(query) && ConvWeightGradSmall::admits(shape_of<ConvPass::weight_grad>(query));
+              },
+          .prepare =
+              [](const KernelQuery& query) {
+                return prepared(ConvWeightGradSmall(shape_of<ConvPass::weight_grad>(query)));
+              },
+          .run =
+              [](const KernelArgs& args) {
+                state_of<ConvWeightGradSmall>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
+                                                        args.output<float>(), args.scratch);
               }};
 }
 
@@ -272,6 +305,7 @@ Kernel reference(std::string_view name) {
 std::vector<Kernel> conv_kernels() {
   return {f32_onednn<ConvPass::forward>("conv_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::forward>>("conv_f32_openblas"),
+          s8_small<ConvPass::forward>("conv_s8_small"),
           s8_onednn<ConvPass::forward>("conv_s8_onednn"),
           in_any_layout<s16_vnni<ConvPass::forward>>("conv_s16_vnni"),
           in_any_layout<exact_openblas<ConvPass::forward, FloatContainer::f32>>("conv_exact_f32_openblas"),
@@ -283,6 +317,7 @@ std::vector<Kernel> conv_input_grad_kernels() {
   return {
       f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
       in_any_layout<f32_openblas<ConvPass::input_grad>>("conv_input_grad_f32_openblas"),
+      s8_small<ConvPass::input_grad>("conv_input_grad_s8_small"),
       s8_onednn<ConvPass::input_grad>("conv_input_grad_s8_onednn"),
       in_any_layout<s16_vnni<ConvPass::input_grad>>("conv_input_grad_s16_vnni"),
       in_any_layout<exact_openblas<ConvPass::input_grad, FloatContainer::f32>>("conv_input_grad_exact_f32_openblas"),
@@ -293,6 +328,7 @@ std::vector<Kernel> conv_input_grad_kernels() {
 std::vector<Kernel> conv_weight_grad_kernels() {
   return {f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::weight_grad>>("conv_weight_grad_f32_openblas"),
+          weight_grad_s8_small(),
           weight_grad_words(),
           exact_openblas<ConvPass::weight_grad, FloatContainer::f32>("conv_weight_grad_exact_f32_openblas"),
           exact_openblas<ConvPass::weight_grad, FloatContainer::f64>("conv_weight_grad_exact_f64_openblas"),
