@@ -13,14 +13,11 @@
 namespace marvin {
 namespace {
 
-constexpr int64_t kGroup = 4;  // bytes
 constexpr int64_t kTileLanes = kDotVectors * kDotLanes;
 constexpr int64_t kMostTaps = 128;
 // Up to so many the kernels are faster than those that go over whole images.
 constexpr int64_t kMostPositions = 64, kMostWeightGradPositions = 256;
 constexpr int64_t kRowBlock = 16;  // interleaved outputs of a weight gradient, for one tile or two
-// Every lane is a byte plus 128.
-constexpr uint32_t kExcess = 128;
 
 // Calls body(pair) for all that an image has, in the order of taps, then of output positions.
 template <class Body>
@@ -49,35 +46,24 @@ bool is_small(const ConvShape& s, int64_t most_positions) {
          s.y_elements() < kMostElements && s.w_elements() < kMostElements;
 }
 
-// Copies rows that lie a pitch apart, and adds up the bytes of each.
-MARVIN_CLONES void copy_rows(const int8_t* source, int64_t pitch, int64_t rows, int64_t width, int8_t* to,
-                             int32_t* sums) {
-  for (int64_t row = 0; row < rows; ++row, source += pitch, to += width) {
+// sums[row] of the bytes of each.
+MARVIN_CLONES void sum_rows(const int8_t* source, int64_t rows, int64_t width, int32_t* sums) {
+  for (int64_t row = 0; row < rows; ++row) {
     int32_t sum = 0;
-    for (int64_t i = 0; i < width; ++i) {
-      to[i] = source[i];
-      sum += source[i];
-    }
+    for (int64_t i = 0; i < width; ++i) sum += source[row * width + i];
     sums[row] = sum;
   }
 }
 
-// Sums without what the lanes are too large by: scaled, with the bias.
-inline int32_t without(int32_t sum, int32_t excess) {
-  return static_cast<int32_t>(static_cast<uint32_t>(sum) - kExcess * static_cast<uint32_t>(excess));
+// Copies rows that lie a pitch apart.
+template <class From, class To>
+void copy_rows_as(const From* source, int64_t pitch, int64_t rows, int64_t width, To* to) {
+  for (int64_t row = 0; row < rows; ++row) std::copy_n(source + row * pitch, width, to + row * width);
 }
 
-MARVIN_CLONES void write_row(const int32_t* sums, int32_t excess, int64_t count, float scale, const float* bias,
-                             float* out) {
-  if (bias) {
-    for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(without(sums[i], excess)) * scale + bias[i];
-  } else {
-    for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(without(sums[i], excess)) * scale;
-  }
-}
-
-// packed[k / 4][row][k % 4] = 128 + source[row * pitch + k]: what interleave_unsigned does for columns.
-void interleave_rows(const int8_t* source, int64_t pitch, int64_t rows, int64_t width, std::byte* packed) {
+// packed[k / 4][row][k % 4] = 128 + source[row * pitch + k].
+void interleave_rows_unsigned(const int8_t* source, int64_t pitch, int64_t rows, int64_t width, std::byte* packed) {
+  constexpr int64_t kGroup = kDotGroupBytes;
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t k = 0; k < width; k += kGroup) {
       uint32_t group;
@@ -88,6 +74,38 @@ void interleave_rows(const int8_t* source, int64_t pitch, int64_t rows, int64_t 
   }
 }
 
+// packed[k / 2][row][k % 2] = the part of source[row * pitch + k].
+template <class From>
+void interleave_rows(const From* source, int64_t pitch, int64_t rows, int64_t width, WordPart part, int16_t* packed) {
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t k = 0; k < width; ++k)
+      packed[(k / 2 * rows + row) * 2 + k % 2] = part_of(source[row * pitch + k], part);
+}
+
+// results[row][lane] of a tile = float32(exact sum over the runs) * scale. The bytes of lanes are 128 too large, of
+// which excess(row) says the rows' part; of words set_half(1) makes the tile one of lower bytes where they are split.
+template <class SetHalf, class Excess>
+void multiply_tile(DotTile& tile, std::span<const DotRun> runs, bool as_words, const DotScheme& scheme, float scale,
+                   float* results, SetHalf&& set_half, Excess&& excess) {
+  const int64_t count = tile.row_count * kTileLanes;
+  set_half(0);
+  if (!as_words) {
+    int32_t sums[kDotRows * kTileLanes];
+    dot_bytes(tile, runs, sums);
+    for (int64_t row = 0; row < tile.row_count; ++row)
+      round_unsigned(sums + row * kTileLanes, kTileLanes, excess(row), scale, results + row * kTileLanes);
+    return;
+  }
+  int64_t totals[kDotRows * kTileLanes];
+  std::fill_n(totals, count, 0);
+  add_dot_words(tile, runs, scheme.most_groups, scheme.split ? 256 : 1, totals);
+  if (scheme.split) {
+    set_half(1);
+    add_dot_words(tile, runs, scheme.most_groups, 1, totals);
+  }
+  round_totals(totals, count, scale, results);
+}
+
 }  // namespace
 
 // ---- Forward and input gradient -------------------------------------------------------------------------------------
@@ -95,10 +113,15 @@ void interleave_rows(const int8_t* source, int64_t pitch, int64_t rows, int64_t 
 bool ConvSmall::admits(const ConvShape& s, ConvPass pass) {
   if (!is_small(s, kMostPositions)) return false;
   const int64_t in = pass == ConvPass::forward ? s.c : s.o;
-  return in % kGroup == 0 && int32_is_exact(s.taps() * in, 8, 8);
+  return in % kDotGroupBytes == 0 && int32_is_exact(s.taps() * in, 8, 8);
 }
 
-ConvSmall::ConvSmall(const ConvShape& s, ConvPass pass) : pass_(pass), images_(s.n), taps_(s.taps()) {
+ConvSmall::ConvSmall(const ConvShape& s, ConvPass pass, int source_bytes, int weight_bytes)
+    : pass_(pass),
+      images_(s.n),
+      taps_(s.taps()),
+      as_words_(source_bytes == 2 || weight_bytes == 2),
+      may_split_(weight_bytes == 2) {
   const bool forward = pass == ConvPass::forward;
   in_ = forward ? s.c : s.o;
   out_ = forward ? s.o : s.c;
@@ -109,74 +132,109 @@ ConvSmall::ConvSmall(const ConvShape& s, ConvPass pass) : pass_(pass), images_(s
     if (!forward) std::swap(pair.out, pair.source);
     pairs_[static_cast<size_t>(pair.out)].push_back(pair);
   });
+  const int64_t bytes = as_words_ ? 2 : 1;
   for (int64_t first = 0; first < out_; first += kTileLanes) {
     const int64_t channels = std::min(kTileLanes, out_ - first);
-    blocks_.push_back({first, channels, ceil_div(channels, kDotLanes), packed_bytes_});
-    // A vector may reach behind the last channel.
-    packed_bytes_ += Carver::bytes_of<std::byte>(taps_ * in_ * channels + kDotLanes * kDotGroupBytes);
+    blocks_.push_back({first, channels, packed_bytes_});
+    packed_bytes_ += Carver::bytes_of<std::byte>(taps_ * in_ * channels * bytes + kDotVectorBytes);
   }
-  for (int64_t tap = 0; !forward && tap < taps_; ++tap) {
-    std::vector<int32_t>& rows = gathered_.emplace_back();
-    for (int64_t o = 0; o < in_; ++o) rows.push_back(static_cast<int32_t>((o * taps_ + tap) * out_));
-  }
-  scratch_bytes_ = packed_bytes_ + Carver::bytes_of<int8_t>(source_positions_ * images_ * in_) +
-                   Carver::bytes_of<int32_t>(images_ * source_positions_);
+  for (int64_t tap = 0; !forward && tap < taps_; ++tap)
+    for (int64_t o = 0; o < in_; ++o) gathered_.push_back(static_cast<int32_t>((o * taps_ + tap) * out_));
+  const int64_t rows = source_positions_ * images_;
+  scratch_bytes_ = (may_split_ ? 2 : 1) * packed_bytes_ + Carver::bytes_of<std::byte>(rows * in_ * bytes) +
+                   Carver::bytes_of<int32_t>(rows);
 }
 
-void ConvSmall::pack(const Block& block, const int8_t* weights, std::byte* packed) const {
+void ConvSmall::copy_rows(int64_t position, Words source, const Shared& shared) const {
+  const int64_t first = position * images_, pitch = source_positions_ * in_;
+  if (!as_words_) {
+    int8_t* to = reinterpret_cast<int8_t*>(shared.rows) + first * in_;
+    copy_rows_as(static_cast<const int8_t*>(source.data) + position * in_, pitch, images_, in_, to);
+    return sum_rows(to, images_, in_, shared.sums + first);
+  }
+  visit_short(source, position * in_, [&](const auto* words) {
+    copy_rows_as(words, pitch, images_, in_, reinterpret_cast<int16_t*>(shared.rows) + first * in_);
+  });
+}
+
+void ConvSmall::pack(const Block& block, Words weights, WordPart part, std::byte* packed) const {
   std::byte* to = packed + block.packed;
-  if (pass_ == ConvPass::forward)
-    return interleave_rows(weights + block.first * taps_ * in_, taps_ * in_, block.channels, taps_ * in_, to);
-  for (const std::vector<int32_t>& rows : gathered_) {
-    interleave_unsigned(weights + block.first, rows, block.channels, reinterpret_cast<uint8_t*>(to));
-    to += in_ * block.channels;
+  const bool forward = pass_ == ConvPass::forward;
+  const int64_t width = taps_ * in_, first = block.first * (forward ? width : 1);
+  if (!as_words_) {
+    const int8_t* bytes = static_cast<const int8_t*>(weights.data) + first;
+    if (forward) return interleave_rows_unsigned(bytes, width, block.channels, width, to);
+    return interleave_unsigned(bytes, gathered_, block.channels, reinterpret_cast<uint8_t*>(to));
   }
+  visit_short(weights, first, [&](const auto* words) {
+    int16_t* shorts = reinterpret_cast<int16_t*>(to);
+    forward ? interleave_rows(words, width, block.channels, width, part, shorts)
+            : interleave(words, gathered_, block.channels, part, shorts);
+  });
 }
 
-void ConvSmall::multiply(const Block& block, int64_t position, const int8_t* rows, const int32_t* sums,
-                         const std::byte* packed, float scale, const float* bias, float* out) const {
+void ConvSmall::multiply(const Block& block, int64_t position, const Shared& shared) const {
   const std::vector<ConvPair>& pairs = pairs_[static_cast<size_t>(position)];
-  DotTile tile{.row_pitch = in_,
+  const int64_t row_bytes = in_ * (as_words_ ? 2 : 1);
+  DotTile tile{.row_pitch = row_bytes,
                .row_step = kDotGroupBytes,
                .lane_step = block.channels * kDotGroupBytes,
-               .vector_count = block.vectors};
-  for (int64_t v = 0; v < block.vectors; ++v)
-    tile.lanes[v] = packed + block.packed + v * kDotLanes * kDotGroupBytes;
+               .vector_count = ceil_div(block.channels, kDotLanes)};
   DotRun runs[kMostTaps];
   for (size_t i = 0; i < pairs.size(); ++i)
-    runs[i] = {pairs[i].source * images_ * in_, pairs[i].tap * in_ * block.channels, in_ / kGroup};
-  int32_t products[kDotRows * kTileLanes];
+    runs[i] = {pairs[i].source * images_ * row_bytes, pairs[i].tap * row_bytes * block.channels,
+               row_bytes / kDotGroupBytes};
+  float results[kDotRows * kTileLanes];
   for (int64_t image = 0; image < images_; image += tile.row_count) {
-    tile.row_count = dot_rows(block.vectors, images_ - image);
-    tile.rows = reinterpret_cast<const std::byte*>(rows + image * in_);
-    dot_bytes(tile, std::span(runs, pairs.size()), products);
-    for (int64_t r = 0; r < tile.row_count; ++r) {
-      int32_t excess = 0;
-      for (const ConvPair& pair : pairs) excess += sums[pair.source * images_ + image + r];
-      write_row(products + r * kTileLanes, excess, block.channels, scale, bias ? bias + block.first : nullptr,
-                out + ((image + r) * positions_ + position) * out_ + block.first);
+    tile.row_count = dot_rows(tile.vector_count, images_ - image);
+    tile.rows = shared.rows + image * row_bytes;
+    multiply_tile(
+        tile, std::span(runs, pairs.size()), as_words_, shared.scheme, shared.scale, results,
+        [&](int half) {
+          for (int64_t v = 0; v < tile.vector_count; ++v)
+            tile.lanes[v] = shared.packed[half] + block.packed + v * kDotVectorBytes;
+        },
+        [&](int64_t row) {
+          int32_t sum = 0;
+          for (const ConvPair& pair : pairs) sum += shared.sums[pair.source * images_ + image + row];
+          return sum;
+        });
+    for (int64_t row = 0; row < tile.row_count; ++row) {
+      float* to = shared.out + ((image + row) * positions_ + position) * out_ + block.first;
+      const float* from = results + row * kTileLanes;
+      if (shared.bias) {
+        for (int64_t i = 0; i < block.channels; ++i) to[i] = from[i] + shared.bias[block.first + i];
+      } else {
+        std::copy_n(from, block.channels, to);
+      }
     }
   }
 }
 
-void ConvSmall::run(const int8_t* source, const int8_t* weights, float scale, const float* bias, float* out,
-                    std::byte* scratch) const {
+void ConvSmall::run(Words source, int source_bits, Words weights, int weight_bits, float scale, const float* bias,
+                    float* out, std::byte* scratch) const {
   Carver carver(scratch);
-  std::byte* packed = carver.take<std::byte>(packed_bytes_);
-  int8_t* rows = carver.take<int8_t>(source_positions_ * images_ * in_);
-  int32_t* sums = carver.take<int32_t>(source_positions_ * images_);
+  Shared shared{
+      .scheme = dot_scheme(source_bits, weight_bits, as_words_ ? 2 : 4), .scale = scale, .bias = bias, .out = out};
+  shared.packed[0] = carver.take<std::byte>(packed_bytes_);
+  shared.packed[1] = carver.take<std::byte>(may_split_ ? packed_bytes_ : 0);
+  const int64_t rows = source_positions_ * images_;
+  shared.rows = carver.take<std::byte>(rows * in_ * (as_words_ ? 2 : 1));
+  shared.sums = carver.take<int32_t>(rows);
   const int64_t blocks = static_cast<int64_t>(blocks_.size());
 #pragma omp parallel
   {
 #pragma omp for schedule(static) nowait
-    for (int64_t position = 0; position < source_positions_; ++position)
-      copy_rows(source + position * in_, source_positions_ * in_, images_, in_, rows + position * images_ * in_,
-                sums + position * images_);
+    for (int64_t position = 0; position < source_positions_; ++position) copy_rows(position, source, shared);
 #pragma omp for schedule(static)
-    for (int64_t i = 0; i < blocks; ++i) pack(blocks_[static_cast<size_t>(i)], weights, packed);
+    for (int64_t i = 0; i < blocks; ++i) {
+      const Block& block = blocks_[static_cast<size_t>(i)];
+      pack(block, weights, shared.scheme.split ? WordPart::high : WordPart::whole, shared.packed[0]);
+      if (shared.scheme.split) pack(block, weights, WordPart::low, shared.packed[1]);
+    }
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < blocks * positions_; ++i)
-      multiply(blocks_[static_cast<size_t>(i / positions_)], i % positions_, rows, sums, packed, scale, bias, out);
+      multiply(blocks_[static_cast<size_t>(i / positions_)], i % positions_, shared);
   }
 }
 
@@ -186,106 +244,113 @@ bool ConvWeightGradSmall::admits(const ConvShape& s) {
   return is_small(s, kMostWeightGradPositions) && int32_is_exact(s.n * s.out_pixels(), 8, 8);
 }
 
-ConvWeightGradSmall::ConvWeightGradSmall(const ConvShape& s)
+ConvWeightGradSmall::ConvWeightGradSmall(const ConvShape& s, int x_bytes, int dy_bytes)
     : threads_(omp_get_max_threads()),
       taps_(s.taps()),
-      channels_(s.c),
-      outs_(s.o),
-      groups_(ceil_div(s.n, kGroup)),
-      row_positions_(s.out_pixels()),
-      lane_positions_(s.in_pixels()),
+      positions_(s.out_pixels()),
+      as_words_(x_bytes == 2 || dy_bytes == 2),
+      may_split_(dy_bytes == 2),
+      groups_(ceil_div(s.n, as_words_ ? 2 : 4)),
+      rows_(operand(s.o, kRowBlock, s.n, s.out_pixels())),
+      lanes_(operand(s.c, kTileLanes, s.n, s.in_pixels())),
       pairs_(static_cast<size_t>(s.taps())) {
   for_pairs(s, [&](const ConvPair& pair) { pairs_[static_cast<size_t>(pair.tap)].push_back(pair); });
-  const auto offsets = [&](int64_t positions, int64_t channels) {
-    std::vector<int32_t> begins;
-    for (int64_t position = 0; position < positions; ++position)
-      for (int64_t image = 0; image < groups_ * kGroup; ++image)
-        begins.push_back(image < s.n ? static_cast<int32_t>((image * positions + position) * channels) : -1);
-    return begins;
-  };
-  row_offsets_ = offsets(row_positions_, outs_);
-  lane_offsets_ = offsets(lane_positions_, channels_);
-  scratch_bytes_ = row_blocks() * row_bytes() + lane_blocks() * lane_bytes() +
-                   Carver::bytes_of<int32_t>(row_blocks() * row_positions_ * kRowBlock) +
-                   Carver::bytes_of<float>(threads_ * results_elements());
+  scratch_bytes_ = (may_split_ ? 2 : 1) * rows_.blocks() * rows_.bytes + lanes_.blocks() * lanes_.bytes +
+                   Carver::bytes_of<int32_t>(rows_.blocks() * positions_ * kRowBlock) +
+                   threads_ * Carver::bytes_of<float>(kDotRows * taps_ * kTileLanes);
 }
 
-int64_t ConvWeightGradSmall::row_blocks() const { return ceil_div(outs_, kRowBlock); }
-int64_t ConvWeightGradSmall::lane_blocks() const { return ceil_div(channels_, kTileLanes); }
-
-int64_t ConvWeightGradSmall::results_elements() const { return kDotRows * taps_ * kTileLanes; }
-
-// A vector may reach behind the last element.
-int64_t ConvWeightGradSmall::row_bytes() const {
-  return Carver::bytes_of<std::byte>(row_positions_ * groups_ * kRowBlock * kDotGroupBytes + 64);
-}
-int64_t ConvWeightGradSmall::lane_bytes() const {
-  return Carver::bytes_of<std::byte>(lane_positions_ * groups_ * kTileLanes * kDotGroupBytes + 64);
+ConvWeightGradSmall::Operand ConvWeightGradSmall::operand(int64_t channels, int64_t block, int64_t images,
+                                                          int64_t positions) const {
+  Operand made{.channels = channels, .block = block};
+  for (int64_t position = 0; position < positions; ++position)
+    for (int64_t image = 0; image < groups_ * (as_words_ ? 2 : 4); ++image)
+      made.offsets.push_back(image < images ? static_cast<int32_t>((image * positions + position) * channels) : -1);
+  made.bytes = Carver::bytes_of<std::byte>(positions * groups_ * block * kDotGroupBytes + kDotVectorBytes);
+  return made;
 }
 
-void ConvWeightGradSmall::multiply(int64_t row_block, int64_t lane_block, const std::byte* rows, const int32_t* row_sums,
-                                   const std::byte* lanes, float scale, float* results, float* dw) const {
-  const int64_t first_out = row_block * kRowBlock, outs = std::min(kRowBlock, outs_ - first_out);
-  const int64_t first = lane_block * kTileLanes, channels = std::min(kTileLanes, channels_ - first);
+void ConvWeightGradSmall::interleave_block(const Operand& operand, int64_t block, Words words, WordPart part,
+                                           bool is_lanes, std::byte* blocks) const {
+  std::byte* to = blocks + block * operand.bytes;
+  const int64_t first = block * operand.block, channels = operand.size(block);
+  if (!as_words_) {
+    const int8_t* bytes = static_cast<const int8_t*>(words.data) + first;
+    return is_lanes ? interleave_unsigned(bytes, operand.offsets, channels, reinterpret_cast<uint8_t*>(to))
+                    : interleave(bytes, operand.offsets, channels, reinterpret_cast<int8_t*>(to));
+  }
+  visit_short(words, first, [&](const auto* from) {
+    interleave(from, operand.offsets, channels, part, reinterpret_cast<int16_t*>(to));
+  });
+}
+
+void ConvWeightGradSmall::multiply(int64_t row_block, int64_t lane_block, const Shared& shared, float* results) const {
+  const int64_t outs = rows_.size(row_block), channels = lanes_.size(lane_block);
+  const int32_t* sums = shared.sums + row_block * positions_ * kRowBlock;
   DotTile tile{.row_pitch = kDotGroupBytes,
                .row_step = outs * kDotGroupBytes,
                .lane_step = channels * kDotGroupBytes,
                .vector_count = ceil_div(channels, kDotLanes)};
-  for (int64_t v = 0; v < tile.vector_count; ++v) tile.lanes[v] = lanes + v * kDotLanes * kDotGroupBytes;
-  int32_t products[kDotRows * kTileLanes];
+  for (int64_t v = 0; v < tile.vector_count; ++v)
+    tile.lanes[v] = shared.lanes + lane_block * lanes_.bytes + v * kDotVectorBytes;
+  DotRun runs[kMostWeightGradPositions];
   for (int64_t o = 0; o < outs; o += tile.row_count) {
     tile.row_count = dot_rows(tile.vector_count, outs - o);
-    tile.rows = rows + o * kDotGroupBytes;
     for (int64_t tap = 0; tap < taps_; ++tap) {
       const std::vector<ConvPair>& pairs = pairs_[static_cast<size_t>(tap)];
-      DotRun runs[kMostWeightGradPositions];
       for (size_t i = 0; i < pairs.size(); ++i)
         runs[i] = {pairs[i].out * groups_ * tile.row_step, pairs[i].source * groups_ * tile.lane_step, groups_};
-      dot_bytes(tile, std::span(runs, pairs.size()), products);
-      for (int64_t r = 0; r < tile.row_count; ++r) {
-        int32_t excess = 0;
-        for (const ConvPair& pair : pairs) excess += row_sums[pair.out * kRowBlock + o + r];
-        write_row(products + r * kTileLanes, excess, channels, scale, nullptr,
-                  results + (r * taps_ + tap) * kTileLanes);
-      }
+      multiply_tile(
+          tile, std::span(runs, pairs.size()), as_words_, shared.scheme, shared.scale,
+          results + tap * kDotRows * kTileLanes,
+          [&](int half) { tile.rows = shared.rows[half] + row_block * rows_.bytes + o * kDotGroupBytes; },
+          [&](int64_t row) {
+            int32_t sum = 0;
+            for (const ConvPair& pair : pairs) sum += sums[pair.out * kRowBlock + o + row];
+            return sum;
+          });
     }
-    for (int64_t r = 0; r < tile.row_count; ++r)
-      transpose_tile(results + r * taps_ * kTileLanes, kTileLanes, taps_, channels,
-                     dw + ((first_out + o + r) * channels_ + first) * taps_, taps_);
+    for (int64_t row = 0; row < tile.row_count; ++row)
+      transpose_tile(
+          results + row * kTileLanes, kDotRows * kTileLanes, taps_, channels,
+          shared.dw + ((row_block * kRowBlock + o + row) * lanes_.channels + lane_block * kTileLanes) * taps_, taps_);
   }
 }
 
-void ConvWeightGradSmall::run(const int8_t* x, const int8_t* dy, float scale, float* dw, std::byte* scratch) const {
+void ConvWeightGradSmall::run(Words x, int x_bits, Words dy, int dy_bits, float scale, float* dw,
+                              std::byte* scratch) const {
   Carver carver(scratch);
-  std::byte* rows = carver.take<std::byte>(row_blocks() * row_bytes());
-  std::byte* lanes = carver.take<std::byte>(lane_blocks() * lane_bytes());
-  int32_t* sums = carver.take<int32_t>(row_blocks() * row_positions_ * kRowBlock);
-  float* results = carver.take<float>(threads_ * results_elements());
-  const int64_t sums_of_block = row_positions_ * kRowBlock;
+  Shared shared{.scheme = dot_scheme(x_bits, dy_bits, as_words_ ? 2 : 4), .scale = scale, .dw = dw};
+  shared.lanes = carver.take<std::byte>(lanes_.blocks() * lanes_.bytes);
+  shared.rows[0] = carver.take<std::byte>(rows_.blocks() * rows_.bytes);
+  shared.rows[1] = carver.take<std::byte>(may_split_ ? rows_.blocks() * rows_.bytes : 0);
+  shared.sums = carver.take<int32_t>(rows_.blocks() * positions_ * kRowBlock);
+  const int64_t results = kDotRows * taps_ * kTileLanes;
 #pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
   {
 #pragma omp for schedule(static) nowait
-    for (int64_t block = 0; block < row_blocks(); ++block) {
-      const int64_t first = block * kRowBlock, outs = std::min(kRowBlock, outs_ - first);
-      int8_t* to = reinterpret_cast<int8_t*>(rows + block * row_bytes());
-      interleave(dy + first, row_offsets_, outs, to);
-      std::fill_n(sums + block * sums_of_block, sums_of_block, 0);
-      for (int64_t position = 0; position < row_positions_; ++position)
-        add_up(to + position * groups_ * outs * kGroup, groups_, outs, sums + block * sums_of_block + position * kRowBlock);
+    for (int64_t block = 0; block < rows_.blocks(); ++block) {
+      interleave_block(rows_, block, dy, shared.scheme.split ? WordPart::high : WordPart::whole, false, shared.rows[0]);
+      if (shared.scheme.split) interleave_block(rows_, block, dy, WordPart::low, false, shared.rows[1]);
+      if (!as_words_) sum_block(block, shared);
     }
 #pragma omp for schedule(static)
-    for (int64_t block = 0; block < lane_blocks(); ++block) {
-      const int64_t first = block * kTileLanes;
-      interleave_unsigned(x + first, lane_offsets_, std::min(kTileLanes, channels_ - first),
-                          reinterpret_cast<uint8_t*>(lanes + block * lane_bytes()));
-    }
+    for (int64_t block = 0; block < lanes_.blocks(); ++block)
+      interleave_block(lanes_, block, x, WordPart::whole, true, shared.lanes);
+    float* own = reinterpret_cast<float*>(carver.rest()) + omp_get_thread_num() * results;
 #pragma omp for schedule(static)
-    for (int64_t i = 0; i < row_blocks() * lane_blocks(); ++i) {
-      const int64_t row_block = i / lane_blocks(), lane_block = i % lane_blocks();
-      multiply(row_block, lane_block, rows + row_block * row_bytes(), sums + row_block * sums_of_block,
-               lanes + lane_block * lane_bytes(), scale, results + omp_get_thread_num() * results_elements(), dw);
-    }
+    for (int64_t i = 0; i < rows_.blocks() * lanes_.blocks(); ++i)
+      multiply(i / lanes_.blocks(), i % lanes_.blocks(), shared, own);
   }
+}
+
+void ConvWeightGradSmall::sum_block(int64_t block, const Shared& shared) const {
+  const int64_t channels = rows_.size(block), group_bytes = groups_ * channels * kDotGroupBytes;
+  const int8_t* bytes = reinterpret_cast<const int8_t*>(shared.rows[0] + block * rows_.bytes);
+  int32_t* sums = shared.sums + block * positions_ * kRowBlock;
+  std::fill_n(sums, positions_ * kRowBlock, 0);
+  for (int64_t position = 0; position < positions_; ++position)
+    add_up(bytes + position * group_bytes, groups_, channels, sums + position * kRowBlock);
 }
 
 }  // namespace marvin

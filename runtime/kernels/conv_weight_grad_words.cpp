@@ -34,19 +34,6 @@ bool should_merge(const ConvShape& shape) {
          ceil_div(row.kernel * shape.c, kDotLanes) < row.kernel * ceil_div(shape.c, kDotLanes);
 }
 
-// How many small images had better be numbered together, one for each of its taps, without the zeros around them; 0 where
-// the rows of one image share planes at little waste.
-int64_t gathered_images(const ConvShape& shape, int64_t numbers) {
-  constexpr int64_t kMostPixels = 512, kFewestParts = 4, kFewestRows = 64;
-  const int64_t pixels = shape.out_pixels();
-  if (shape.groups > 1 || shape.group_o() < kFewestRows || 5 * numbers < 6 * pixels) return 0;
-  int64_t images = 0;
-  for (int64_t count = 1; count * pixels <= kMostPixels && count * kFewestParts <= shape.n; ++count)
-    if (shape.n % count == 0) images = count;
-  const bool fits = images * shape.in_pixels() * shape.c < std::numeric_limits<int32_t>::max();
-  return fits ? images : 0;
-}
-
 }  // namespace
 
 // How one axis is numbered: output position a has the number a, and what its tap t reads, on the grid of source
@@ -125,9 +112,6 @@ void ConvWeightGradWords::plan_taps() {
 
   const int64_t pixels = ((depth_axis.out - 1) * height.pitch + height_axis.out - 1) * width.pitch + width_axis.out;
   const int64_t out_numbers = ceil_div(pixels, group_) * group_;
-  images_ = merged_ ? 0 : gathered_images(shape_, out_numbers);
-  if (images_ > 0) return plan_gathered_taps();
-  images_ = 1;
   out_offsets_.assign(static_cast<size_t>(out_numbers), -1);
   for (int64_t d = 0; d < depth_axis.out; ++d)
     for (int64_t h = 0; h < height_axis.out; ++h)
@@ -168,33 +152,6 @@ void ConvWeightGradWords::plan_taps() {
   }
 }
 
-void ConvWeightGradWords::plan_gathered_taps() {
-  const auto& [depth, height, width] = shape_.axes;
-  const auto source = [](const ConvAxis& axis, int64_t out, int64_t tap) {
-    const int64_t position = out * axis.stride - axis.pad + tap * axis.dilation;
-    return position >= 0 && position < axis.in ? position : -1;
-  };
-  const size_t numbers = static_cast<size_t>(ceil_div(images_ * shape_.out_pixels(), group_) * group_);
-  out_offsets_.assign(numbers, -1);
-  for (int64_t i = 0; i < images_ * shape_.out_pixels(); ++i)
-    out_offsets_[static_cast<size_t>(i)] = static_cast<int32_t>(i * shape_.o);
-  for (int64_t tap = 0; tap < shape_.taps(); ++tap) {
-    const int64_t kd = tap / width.kernel / height.kernel, kh = tap / width.kernel % height.kernel;
-    Plane plane{std::vector<int32_t>(numbers, -1)};
-    for (int64_t i = 0; i < images_ * shape_.out_pixels(); ++i) {
-      const int64_t image = i / shape_.out_pixels(), pixel = i % shape_.out_pixels();
-      const int64_t d = source(depth, pixel / width.out / height.out, kd);
-      const int64_t h = source(height, pixel / width.out % height.out, kh);
-      const int64_t w = source(width, pixel % width.out, tap % width.kernel);
-      if (d < 0 || h < 0 || w < 0) continue;
-      const int64_t position = ((image * depth.in + d) * height.in + h) * width.in + w;
-      plane.offsets[static_cast<size_t>(i)] = static_cast<int32_t>(position * shape_.c);
-    }
-    taps_.push_back({.plane = planes_.size(), .weight = tap});
-    planes_.push_back(std::move(plane));
-  }
-}
-
 void ConvWeightGradWords::plan_parts() {
   const int64_t groups = static_cast<int64_t>(out_offsets_.size()) / group_;
   const int64_t bytes_per_group = (static_cast<int64_t>(planes_.size()) * width_ + shape_.o) * kDotGroupBytes;
@@ -202,7 +159,7 @@ void ConvWeightGradWords::plan_parts() {
   const int64_t most = std::min(limit, std::max<int64_t>(64, kBlockBytes / bytes_per_group));
   parts_ = ceil_div(groups, most);
   part_groups_ = ceil_div(groups, parts_);
-  const int64_t all_parts = shape_.n / images_ * parts_;
+  const int64_t all_parts = shape_.n * parts_;
   slices_ = std::min<int64_t>(threads_, all_parts);
   const int64_t per_slice = ceil_div(all_parts, slices_);
   block_ = std::clamp<int64_t>(most / part_groups_, 1, per_slice);
@@ -230,7 +187,7 @@ int64_t ConvWeightGradWords::scratch_bytes() const {
 
 const void* ConvWeightGradWords::image_of(Words x, int64_t image, const Memory& memory) const {
   const int64_t rows = shape_.axes[0].in * shape_.axes[1].in, row = shape_.axes[2].in * shape_.c * x.bytes;
-  const std::byte* from = static_cast<const std::byte*>(x.data) + image * images_ * rows * row;
+  const std::byte* from = static_cast<const std::byte*>(x.data) + image * rows * row;
   if (!merged_) return from;
   for (int64_t i = 0; i < rows; ++i)
     std::copy_n(from + i * row, row, memory.image + (i * image_row_ + image_left_) * x.bytes);
@@ -257,7 +214,7 @@ void ConvWeightGradWords::interleave_part(int64_t part, int64_t at, const void* 
   }
   const std::span<const int32_t> offsets = std::span(out_offsets_).subspan(first, outs);
   const std::byte* image =
-      static_cast<const std::byte*>(dy.data) + part / parts_ * images_ * shape_.out_pixels() * shape_.o * dy.bytes;
+      static_cast<const std::byte*>(dy.data) + part / parts_ * shape_.out_pixels() * shape_.o * dy.bytes;
   const auto to = [&](int i) { return memory.out[i] + at * out_bytes_; };
   if (!as_words_) {
     interleave(reinterpret_cast<const int8_t*>(image), offsets, shape_.o, reinterpret_cast<int8_t*>(to(0)));
@@ -310,7 +267,7 @@ void ConvWeightGradWords::multiply(std::span<const DotRun> runs, const std::byte
 template <class Total>
 void ConvWeightGradWords::add_slice(int64_t slice, Words x, Words dy, DotScheme scheme, const Memory& memory,
                                     Total* totals) const {
-  const int64_t all = shape_.n / images_ * parts_, first = all * slice / slices_, last = all * (slice + 1) / slices_;
+  const int64_t all = shape_.n * parts_, first = all * slice / slices_, last = all * (slice + 1) / slices_;
   std::fill_n(totals, slice_sums_, Total{0});
   if (merged_) std::fill_n(memory.image, shape_.axes[0].in * shape_.axes[1].in * image_row_ * x_bytes_, std::byte{0});
   const void* image = nullptr;

@@ -38,7 +38,6 @@ class ConvWeightGradWords {
   struct Memory;
 
   void plan_taps();
-  void plan_gathered_taps();
   void plan_parts();
   template <class Total>
   void run_as(Words x, Words dy, DotScheme scheme, float scale, float* dw, std::byte* scratch) const;
@@ -58,7 +57,6 @@ class ConvWeightGradWords {
   int threads_;
   bool as_words_;           // interleaved as words of two bytes
   bool merged_ = false;     // whether a tap is a row of taps
-  int64_t images_ = 1;      // whose pixels are numbered together
   int64_t group_;           // pixels in a group
   int64_t image_row_ = 0;   // elements of a row of an image; where rows of taps are merged it is padded
   int64_t image_left_ = 0;  // of them before the first

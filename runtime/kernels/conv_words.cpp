@@ -51,7 +51,7 @@ ConvWords::ConvWords(std::vector<TapConv> convs, int weight_bytes)
     const Part& part = parts_.emplace_back(planned(std::move(conv), threads_));
     const int64_t shared = Carver::bytes_of<int16_t>(part.conv.weight_elements()) +
                            (weight_bytes_ == 2 ? 2 : 1) * Carver::bytes_of<std::byte>(part.packed_bytes()) +
-                           Carver::bytes_of<DotRun>(part.most_runs) + Carver::bytes_of<int64_t>(part.most_runs + 1);
+                           Carver::bytes_of<DotRun>(part.conv.taps());
     scratch_bytes_ = std::max(scratch_bytes_, shared + threads_ * Carver::bytes_of<std::byte>(part.slab_bytes()));
   }
 }
@@ -80,12 +80,10 @@ ConvWords::Part ConvWords::planned(TapConv conv, int threads) {
   const int64_t balanced = ceil_div(conv.n * depth.count * height.count, threads);
   part.rows = std::clamp<int64_t>(std::min(fitting / height.step, balanced), 1, height.count);
   part.slab_rows = reach(height, part.rows);
-  // A run per tap, and one more wherever an int32 sum is full: after 100 groups or more.
-  part.most_runs = conv.taps() * (1 + ceil_div(part.pairs, 100)) + conv.taps() * part.pairs / 100 + 1;
   return part;
 }
 
-void ConvWords::pack(const Part& part, Words weights, const DotScheme& scheme, int16_t* words, Shared& shared) {
+void ConvWords::pack(const Part& part, Words weights, int16_t* words, const Shared& shared) {
   const TapConv& conv = part.conv;
   weights.bytes == 1 ? pack_weights(conv, static_cast<const int8_t*>(weights.data), words)
                      : pack_weights(conv, static_cast<const int16_t*>(weights.data), words);
@@ -105,8 +103,8 @@ void ConvWords::pack(const Part& part, Words weights, const DotScheme& scheme, i
             const bool exists = o < outs && i < conv.in;
             const int16_t word =
                 exists ? words[(group * conv.out + first + o) * depth + tap * conv.in + i] : int16_t{0};
-            upper[at] = scheme.split ? static_cast<int16_t>(word >> 8) : word;
-            if (scheme.split) lower[at] = static_cast<int16_t>(word & 255);
+            upper[at] = part_of(word, shared.scheme.split ? WordPart::high : WordPart::whole);
+            if (shared.scheme.split) lower[at] = part_of(word, WordPart::low);
           }
         }
       }
@@ -114,30 +112,14 @@ void ConvWords::pack(const Part& part, Words weights, const DotScheme& scheme, i
   }
 }
 
-void ConvWords::cut(const Part& part, int64_t most_groups, Shared& shared) {
+void ConvWords::fill_runs(const Part& part, std::span<DotRun> runs) {
   const auto& [depth, height, width] = part.conv.axes;
-  size_t runs = 0, chunks = 0;
-  int64_t room = 0;
   for (int64_t tap = 0; tap < part.conv.taps(); ++tap) {
     const int64_t td = tap / width.taps / height.taps, th = tap / width.taps % height.taps, tw = tap % width.taps;
     const int64_t row =
         (td * part.slab_rows + th * height.spacing) * part.row_bytes + tw * width.spacing * part.pixel_bytes();
-    for (int64_t pair = 0; pair < part.pairs;) {
-      if (room == 0) {
-        shared.chunks[chunks++] = static_cast<int64_t>(runs);
-        room = most_groups;
-      }
-      const int64_t groups = std::min(room, part.pairs - pair);
-      shared.runs[runs++] = {.row = row + pair * kDotGroupBytes,
-                             .lane = (tap * part.pairs + pair) * kDotLanes * kDotGroupBytes,
-                             .groups = groups};
-      room -= groups;
-      pair += groups;
-    }
+    runs[static_cast<size_t>(tap)] = {row, tap * part.pairs * kDotVectorBytes, part.pairs};
   }
-  shared.chunks[chunks++] = static_cast<int64_t>(runs);
-  shared.runs = shared.runs.first(runs);
-  shared.chunks = shared.chunks.first(chunks);
 }
 
 void ConvWords::copy_slab(const Part& part, Words source, const Task& task, std::byte* slab) {
@@ -190,7 +172,7 @@ void ConvWords::multiply(const Part& part, const Task& task, const std::byte* sl
   const TapConv& conv = part.conv;
   const auto& [depth, height, width] = conv.axes;
   const int64_t block_bytes = conv.taps() * part.pairs * kDotLanes * kDotGroupBytes;
-  const bool is_one_sum = !shared.split && shared.chunks.size() == 2;
+  const bool is_one_sum = !shared.scheme.split && conv.taps() * part.pairs <= shared.scheme.most_groups;
   int32_t sums[kDotRows * kTileLanes] = {};
   int64_t totals[kDotRows * kTileLanes];
   float tile[kDotRows * kTileLanes];
@@ -207,14 +189,15 @@ void ConvWords::multiply(const Part& part, const Task& task, const std::byte* sl
         dot.rows =
             slab + row * height.step * part.row_bytes + first * dot.row_pitch + group * part.pairs * kDotGroupBytes;
         const int64_t count = dot.row_count * kTileLanes;
-        for (int half = 0; half < (shared.split ? 2 : 1); ++half) {
+        for (int half = 0; half < (shared.scheme.split ? 2 : 1); ++half) {
           for (int64_t v = 0; v < dot.vector_count; ++v)
             dot.lanes[v] = shared.packed[half] + (group * part.vectors + vector + v) * block_bytes;
-          if (half == 0 && !is_one_sum) std::fill_n(totals, count, 0);
-          for (size_t chunk = 0; chunk + 1 < shared.chunks.size(); ++chunk) {
-            const size_t begin = static_cast<size_t>(shared.chunks[chunk]);
-            dot_words(dot, shared.runs.subspan(begin, static_cast<size_t>(shared.chunks[chunk + 1]) - begin), sums);
-            if (!is_one_sum) add_sums(sums, count, shared.split && half == 0 ? 256 : 1, totals);
+          if (is_one_sum) {
+            dot_words(dot, shared.runs, sums);
+          } else {
+            if (half == 0) std::fill_n(totals, count, 0);
+            const int32_t factor = shared.scheme.split && half == 0 ? 256 : 1;
+            add_dot_words(dot, shared.runs, shared.scheme.most_groups, factor, totals);
           }
         }
         is_one_sum ? round_totals(sums, count, shared.scale, tile) : round_totals(totals, count, shared.scale, tile);
@@ -234,14 +217,14 @@ void ConvWords::run(Words source, int source_bits, Words weights, int weight_bit
       continue;
     }
     Carver carver(scratch);
-    Shared shared{.split = scheme.split, .scale = scale, .bias = bias, .out = out};
+    Shared shared{.scheme = scheme, .scale = scale, .bias = bias, .out = out};
     int16_t* words = carver.take<int16_t>(part.conv.weight_elements());
     shared.packed[0] = carver.take<std::byte>(part.packed_bytes());
     shared.packed[1] = weight_bytes_ == 2 ? carver.take<std::byte>(part.packed_bytes()) : nullptr;
-    shared.runs = {carver.take<DotRun>(part.most_runs), static_cast<size_t>(part.most_runs)};
-    shared.chunks = {carver.take<int64_t>(part.most_runs + 1), static_cast<size_t>(part.most_runs + 1)};
-    pack(part, weights, scheme, words, shared);
-    cut(part, scheme.most_groups, shared);
+    const std::span<DotRun> runs(carver.take<DotRun>(part.conv.taps()), static_cast<size_t>(part.conv.taps()));
+    fill_runs(part, runs);
+    shared.runs = runs;
+    pack(part, weights, words, shared);
 #pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))
     for (int64_t i = 0; i < part.tasks(); ++i) {
       const Task task = task_of(part, i);

@@ -35,7 +35,6 @@ class ConvWords {
     int64_t rows = 1, slab_rows = 1;  // of the output in a task, and of the source that they read from a plane
     int64_t columns = 1;              // of the output in a task
     int64_t vectors = 0;              // of a group's output channels
-    int64_t most_runs = 0;
 
     int64_t row_blocks() const { return (conv.axes[1].count + rows - 1) / rows; }
     int64_t column_blocks() const { return (conv.axes[2].count + columns - 1) / columns; }
@@ -50,10 +49,9 @@ class ConvWords {
   };
   // What the tasks of a run share.
   struct Shared {
-    std::byte* packed[2];       // weights; their upper and their lower bytes where they are split
-    std::span<DotRun> runs;     // over taps and pairs
-    std::span<int64_t> chunks;  // where the runs of one int32 sum begin, and where the last end
-    bool split;
+    DotScheme scheme;
+    std::byte* packed[2];          // weights; their upper and their lower bytes where they are split
+    std::span<const DotRun> runs;  // by tap
     float scale;
     const float* bias;
     float* out;
@@ -61,8 +59,8 @@ class ConvWords {
 
   static Task task_of(const Part& part, int64_t index);
   static Part planned(TapConv conv, int threads);
-  static void pack(const Part& part, Words weights, const DotScheme& scheme, int16_t* words, Shared& shared);
-  static void cut(const Part& part, int64_t most_groups, Shared& shared);
+  static void pack(const Part& part, Words weights, int16_t* words, const Shared& shared);
+  static void fill_runs(const Part& part, std::span<DotRun> runs);
   static void copy_slab(const Part& part, Words source, const Task& task, std::byte* slab);
   static void multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared);
   static void write(const Part& part, const Task& task, int64_t row, int64_t first, int64_t pixels, int64_t channel,

@@ -1,5 +1,7 @@
 #include "runtime/kernels/dot.h"
 
+#include <algorithm>
+
 #include "runtime/kernels/onednn.h"
 
 #if defined(__x86_64__)
@@ -208,6 +210,31 @@ void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums)
   with_vectors<Shorts>(tile, runs, sums);
 }
 
+void add_dot_words(const DotTile& tile, std::span<const DotRun> runs, int64_t most_groups, int32_t factor,
+                   int64_t* totals) {
+  constexpr size_t kChunk = 32;
+  int32_t sums[kDotRows * kDotVectors * kDotLanes] = {};
+  DotRun chunk[kChunk];
+  size_t size = 0;
+  int64_t room = most_groups;
+  const auto flush = [&] {
+    if (size > 0) dot_words(tile, std::span(chunk, size), sums);
+    if (size > 0) add_sums(sums, tile.row_count * kDotVectors * kDotLanes, factor, totals);
+    size = 0;
+    room = most_groups;
+  };
+  for (DotRun run : runs) {
+    while (run.groups > 0) {
+      const int64_t groups = std::min(room, run.groups);
+      chunk[size++] = {run.row, run.lane, groups};
+      run = {run.row + groups * tile.row_step, run.lane + groups * tile.lane_step, run.groups - groups};
+      room -= groups;
+      if (room == 0 || size == kChunk) flush();
+    }
+  }
+  flush();
+}
+
 MARVIN_VNNI void add_sums(const int32_t* sums, int64_t count, int32_t factor, int64_t* totals) {
   const __m512i factors = _mm512_set1_epi64(factor);
   for (int64_t i = 0; i < count; i += 8) {
@@ -222,9 +249,16 @@ MARVIN_VNNI void round_totals(const int64_t* totals, int64_t count, float scale,
     _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm512_cvtepi64_ps(_mm512_loadu_si512(totals + i)), _mm256_set1_ps(scale)));
 }
 
-MARVIN_VNNI void round_totals(const int32_t* totals, int64_t count, float scale, float* y) {
-  for (int64_t i = 0; i < count; i += 16)
-    _mm512_storeu_ps(y + i, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(totals + i)), _mm512_set1_ps(scale)));
+MARVIN_VNNI void round_unsigned(const int32_t* sums, int64_t count, int32_t excess, float scale, float* y) {
+  const __m512i less = _mm512_set1_epi32(static_cast<int32_t>(128 * static_cast<uint32_t>(excess)));
+  for (int64_t i = 0; i < count; i += 16) {
+    const __m512i sum = _mm512_sub_epi32(_mm512_loadu_si512(sums + i), less);
+    _mm512_storeu_ps(y + i, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_set1_ps(scale)));
+  }
+}
+
+void round_totals(const int32_t* totals, int64_t count, float scale, float* y) {
+  round_unsigned(totals, count, 0, scale, y);
 }
 
 #else
@@ -239,9 +273,11 @@ void interleave_unsigned(const int8_t*, std::span<const int32_t>, int64_t, uint8
 void add_up(const int8_t*, int64_t, int64_t, int32_t*) {}
 void dot_bytes(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void dot_words(const DotTile&, std::span<const DotRun>, int32_t*) {}
+void add_dot_words(const DotTile&, std::span<const DotRun>, int64_t, int32_t, int64_t*) {}
 void add_sums(const int32_t*, int64_t, int32_t, int64_t*) {}
 void round_totals(const int64_t*, int64_t, float, float*) {}
 void round_totals(const int32_t*, int64_t, float, float*) {}
+void round_unsigned(const int32_t*, int64_t, int32_t, float, float*) {}
 
 #endif
 

@@ -19,8 +19,9 @@ bool avx512_is_available();
 
 constexpr int64_t kDotLanes = 16;      // sums of a vector
 constexpr int64_t kDotGroupBytes = 4;  // of an element in a group: four bytes, or two words
-constexpr int64_t kDotVectors = 3;     // of a tile at most
-constexpr int64_t kDotRows = 16;       // of a tile at most
+constexpr int64_t kDotVectorBytes = kDotLanes * kDotGroupBytes;
+constexpr int64_t kDotVectors = 3;  // of a tile at most
+constexpr int64_t kDotRows = 16;    // of a tile at most
 
 // The rows that a tile of so many vectors had best have when `rows` are left: few vectors leave registers for more
 // rows.
@@ -31,6 +32,9 @@ constexpr int64_t dot_rows(int64_t vectors, int64_t rows) {
 
 // What of a word is multiplied: all of it, or its upper or lower byte (word = 256 * high + low, low in [0, 255]).
 enum class WordPart : uint8_t { whole, high, low };
+constexpr int16_t part_of(int16_t word, WordPart part) {
+  return static_cast<int16_t>(part == WordPart::whole ? word : part == WordPart::high ? word >> 8 : word & 255);
+}
 
 // How words of a_bits and b_bits are multiplied: the second operand whole, or a byte at a time where an int32 would
 // hold sums of few products of whole words.
@@ -73,10 +77,17 @@ struct DotTile {
 void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
 void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
 
+// totals[r][v][lane] += factor * the sums that dot_words gives, taken over at most so many groups at a time (which an
+// int32 holds, by dot_scheme).
+void add_dot_words(const DotTile& tile, std::span<const DotRun> runs, int64_t most_groups, int32_t factor,
+                   int64_t* totals);
+
 // totals[i] += factor * sums[i]; the count is a multiple of 16, here and below.
 void add_sums(const int32_t* sums, int64_t count, int32_t factor, int64_t* totals);
 // y[i] = float32(totals[i]) * scale. The scale is a power of two.
 void round_totals(const int64_t* totals, int64_t count, float scale, float* y);
 void round_totals(const int32_t* totals, int64_t count, float scale, float* y);
+// The same of sums with lanes that are 128 too large: excess is the sum of the row's bytes.
+void round_unsigned(const int32_t* sums, int64_t count, int32_t excess, float scale, float* y);
 
 }  // namespace marvin

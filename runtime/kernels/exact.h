@@ -46,6 +46,13 @@ struct Words {
   int bytes = 1;
 };
 
+// Calls body(pointer to the int8_t or int16_t at an offset) for words of one or two bytes.
+template <class Body>
+void visit_short(Words words, int64_t offset, Body&& body) {
+  words.bytes == 1 ? body(static_cast<const int8_t*>(words.data) + offset)
+                   : body(static_cast<const int16_t*>(words.data) + offset);
+}
+
 // Converts the words, exactly. Threads share the work. The float32 form takes words of one byte.
 void widen(Words from, int64_t count, float* to);
 void widen(Words from, int64_t count, double* to);

@@ -14,16 +14,6 @@ constexpr int64_t kTileLanes = kDotVectors * kDotLanes;
 // Packed rows of about this size stay in the second-level cache.
 constexpr int64_t kBlockBytes = 1 << 17;
 
-template <class Body>
-void visit_short(Words words, int64_t offset, Body&& body) {
-  words.bytes == 1 ? body(static_cast<const int8_t*>(words.data) + offset)
-                   : body(static_cast<const int16_t*>(words.data) + offset);
-}
-
-int16_t part_of(int16_t word, WordPart part) {
-  return static_cast<int16_t>(part == WordPart::whole ? word : part == WordPart::high ? word >> 8 : word & 255);
-}
-
 }  // namespace
 
 bool GemmWords::admits(const GemmShape& s) {
@@ -94,7 +84,6 @@ void GemmWords::multiply(Words a, int64_t first_row, int64_t rows, const std::by
                          const DotScheme& scheme, float scale, float* y, std::byte* packed_a) const {
   const GemmShape& s = gemm_.shape;
   pack_a(a, first_row, rows, reinterpret_cast<int16_t*>(packed_a));
-  int32_t sums[kDotRows * kTileLanes] = {};
   int64_t totals[kDotRows * kTileLanes];
   float tile[kDotRows * kTileLanes];
   DotTile dot{.row_pitch = s.trans_a ? kDotGroupBytes : pairs_ * kDotGroupBytes,
@@ -111,13 +100,8 @@ void GemmWords::multiply(Words a, int64_t first_row, int64_t rows, const std::by
       for (int half = 0; half < (scheme.split ? 2 : 1); ++half) {
         for (int64_t v = 0; v < dot.vector_count; ++v)
           dot.lanes[v] = packed_b[half] + (column + v * kDotLanes) * kDotGroupBytes;
-        for (int64_t pair = 0; pair < pairs_; pair += scheme.most_groups) {
-          const DotRun run{.row = pair * dot.row_step,
-                           .lane = pair * dot.lane_step,
-                           .groups = std::min(scheme.most_groups, pairs_ - pair)};
-          dot_words(dot, {&run, 1}, sums);
-          add_sums(sums, count, scheme.split && half == 0 ? 256 : 1, totals);
-        }
+        const DotRun run{.groups = pairs_};
+        add_dot_words(dot, {&run, 1}, scheme.most_groups, scheme.split && half == 0 ? 256 : 1, totals);
       }
       round_totals(totals, count, scale, tile);
       for (int64_t r = 0; r < dot.row_count; ++r)

@@ -95,40 +95,28 @@ Kernel s8_onednn(std::string_view name) {
               }};
 }
 
-template <ConvPass kPass>
-Kernel s8_small(std::string_view name) {
-  return {.name = name,
-          .admits =
-              [](const KernelQuery& query) {
-                return has_bytes(query) && is_last(*query.out[0]) && ConvSmall::admits(shape_of<kPass>(query), kPass);
-              },
-          .prepare = [](const KernelQuery& query) { return prepared(ConvSmall(shape_of<kPass>(query), kPass)); },
-          .run =
-              [](const KernelArgs& args) {
-                state_of<ConvSmall>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
-                                              args.input<float>(2), args.output<float>(), args.scratch);
-              }};
-}
-
-Kernel weight_grad_s8_small() {
-  return {.name = "conv_weight_grad_s8_small",
-          .admits =
-              [](const KernelQuery& query) {
-                return has_bytes(query) && ConvWeightGradSmall::admits(shape_of<ConvPass::weight_grad>(query));
-              },
-          .prepare =
-              [](const KernelQuery& query) {
-                return prepared(ConvWeightGradSmall(shape_of<ConvPass::weight_grad>(query)));
-              },
-          .run =
-              [](const KernelArgs& args) {
-                state_of<ConvWeightGradSmall>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
-                                                        args.output<float>(), args.scratch);
-              }};
-}
-
 bool has_short_words(const KernelQuery& query) {
   return has_words(query) && query.in[0]->dtype != DType::i32 && query.in[1]->dtype != DType::i32;
+}
+
+template <ConvPass kPass>
+Kernel small_vnni(std::string_view name) {
+  return {
+      .name = name,
+      .admits =
+          [](const KernelQuery& query) {
+            return has_short_words(query) && is_last(*query.out[0]) && ConvSmall::admits(shape_of<kPass>(query), kPass);
+          },
+      .prepare =
+          [](const KernelQuery& query) {
+            return prepared(ConvSmall(shape_of<kPass>(query), kPass, static_cast<int>(bytes_of(query.in[0]->dtype)),
+                                      static_cast<int>(bytes_of(query.in[1]->dtype))));
+          },
+      .run =
+          [](const KernelArgs& args) {
+            state_of<ConvSmall>(args).run(words(args, 0), args.in_formats[0].wl, words(args, 1), args.in_formats[1].wl,
+                                          scale_of(args), args.input<float>(2), args.output<float>(), args.scratch);
+          }};
 }
 
 template <ConvPass kPass>
@@ -152,23 +140,25 @@ Kernel s16_vnni(std::string_view name) {
               }};
 }
 
-Kernel weight_grad_words() {
-  return {.name = "conv_weight_grad_vnni",
+// ConvWeightGradWords or ConvWeightGradSmall.
+template <class WeightGrad>
+Kernel weight_grad_vnni(std::string_view name) {
+  return {.name = name,
           .admits =
               [](const KernelQuery& query) {
-                return has_short_words(query) && ConvWeightGradWords::admits(shape_of<ConvPass::weight_grad>(query));
+                return has_short_words(query) && WeightGrad::admits(shape_of<ConvPass::weight_grad>(query));
               },
           .prepare =
               [](const KernelQuery& query) {
-                return prepared(ConvWeightGradWords(shape_of<ConvPass::weight_grad>(query),
-                                                    static_cast<int>(bytes_of(query.in[0]->dtype)),
-                                                    static_cast<int>(bytes_of(query.in[1]->dtype))));
+                return prepared(WeightGrad(shape_of<ConvPass::weight_grad>(query),
+                                           static_cast<int>(bytes_of(query.in[0]->dtype)),
+                                           static_cast<int>(bytes_of(query.in[1]->dtype))));
               },
           .run =
               [](const KernelArgs& args) {
-                state_of<ConvWeightGradWords>(args).run(words(args, 0), args.in_formats[0].wl, words(args, 1),
-                                                        args.in_formats[1].wl, scale_of(args), args.output<float>(),
-                                                        args.scratch);
+                state_of<WeightGrad>(args).run(words(args, 0), args.in_formats[0].wl, words(args, 1),
+                                               args.in_formats[1].wl, scale_of(args), args.output<float>(),
+                                               args.scratch);
               }};
 }
 
@@ -305,7 +295,7 @@ Kernel reference(std::string_view name) {
 std::vector<Kernel> conv_kernels() {
   return {f32_onednn<ConvPass::forward>("conv_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::forward>>("conv_f32_openblas"),
-          s8_small<ConvPass::forward>("conv_s8_small"),
+          small_vnni<ConvPass::forward>("conv_small_vnni"),
           s8_onednn<ConvPass::forward>("conv_s8_onednn"),
           in_any_layout<s16_vnni<ConvPass::forward>>("conv_s16_vnni"),
           in_any_layout<exact_openblas<ConvPass::forward, FloatContainer::f32>>("conv_exact_f32_openblas"),
@@ -317,7 +307,7 @@ std::vector<Kernel> conv_input_grad_kernels() {
   return {
       f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
       in_any_layout<f32_openblas<ConvPass::input_grad>>("conv_input_grad_f32_openblas"),
-      s8_small<ConvPass::input_grad>("conv_input_grad_s8_small"),
+      small_vnni<ConvPass::input_grad>("conv_input_grad_small_vnni"),
       s8_onednn<ConvPass::input_grad>("conv_input_grad_s8_onednn"),
       in_any_layout<s16_vnni<ConvPass::input_grad>>("conv_input_grad_s16_vnni"),
       in_any_layout<exact_openblas<ConvPass::input_grad, FloatContainer::f32>>("conv_input_grad_exact_f32_openblas"),
@@ -328,8 +318,8 @@ std::vector<Kernel> conv_input_grad_kernels() {
 std::vector<Kernel> conv_weight_grad_kernels() {
   return {f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::weight_grad>>("conv_weight_grad_f32_openblas"),
-          weight_grad_s8_small(),
-          weight_grad_words(),
+          weight_grad_vnni<ConvWeightGradSmall>("conv_weight_grad_small_vnni"),
+          weight_grad_vnni<ConvWeightGradWords>("conv_weight_grad_vnni"),
           exact_openblas<ConvPass::weight_grad, FloatContainer::f32>("conv_weight_grad_exact_f32_openblas"),
           exact_openblas<ConvPass::weight_grad, FloatContainer::f64>("conv_weight_grad_exact_f64_openblas"),
           in_any_layout<reference<ConvPass::weight_grad>>("conv_weight_grad_reference")};
