@@ -4,6 +4,8 @@
 
 #include "runtime/kernels/conv_exact.h"
 #include "runtime/kernels/conv_f32.h"
+#include "runtime/kernels/conv_f32_taps.h"
+#include "runtime/kernels/conv_f32_winograd.h"
 #include "runtime/kernels/conv_small.h"
 #include "runtime/kernels/conv_weight_grad_words.h"
 #include "runtime/kernels/conv_words.h"
@@ -73,6 +75,32 @@ Kernel f32_onednn(std::string_view name) {
               [](const KernelArgs& args) {
                 state_of<ConvF32Onednn>(args).run(args.input<float>(0), args.input<float>(1), args.input<float>(2),
                                                   args.output<float>(), args.scratch);
+              }};
+}
+
+// Of our own float32 convolutions, which read and write channels-last images.
+template <ConvPass kPass, class Conv>
+Kernel f32_last(std::string_view name) {
+  return {.name = name,
+          .admits =
+              [](const KernelQuery& query) {
+                const ConvF32Onednn::Layouts layouts = layouts_of<kPass>(query);
+                return has_f32(query) && layouts.x_last && layouts.y_last && Conv::admits(shape_of<kPass>(query));
+              },
+          .prepare =
+              [](const KernelQuery& query) {
+                if constexpr (kPass == ConvPass::weight_grad) return prepared(Conv(shape_of<kPass>(query)));
+                else return prepared(Conv(shape_of<kPass>(query), kPass));
+              },
+          .run =
+              [](const KernelArgs& args) {
+                const float* a = args.input<float>(0);
+                const float* b = args.input<float>(1);
+                if constexpr (kPass == ConvPass::weight_grad) {
+                  state_of<Conv>(args).run(a, b, args.output<float>(), args.scratch);
+                } else {
+                  state_of<Conv>(args).run(a, b, args.input<float>(2), args.output<float>(), args.scratch);
+                }
               }};
 }
 
@@ -293,7 +321,9 @@ Kernel reference(std::string_view name) {
 }  // namespace
 
 std::vector<Kernel> conv_kernels() {
-  return {f32_onednn<ConvPass::forward>("conv_f32_onednn"),
+  return {f32_last<ConvPass::forward, ConvF32Winograd>("conv_f32_winograd"),
+          f32_last<ConvPass::forward, ConvF32Taps>("conv_f32_taps"),
+          f32_onednn<ConvPass::forward>("conv_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::forward>>("conv_f32_openblas"),
           small_vnni<ConvPass::forward>("conv_small_vnni"),
           s8_onednn<ConvPass::forward>("conv_s8_onednn"),
@@ -305,6 +335,8 @@ std::vector<Kernel> conv_kernels() {
 
 std::vector<Kernel> conv_input_grad_kernels() {
   return {
+      f32_last<ConvPass::input_grad, ConvF32Winograd>("conv_input_grad_f32_winograd"),
+      f32_last<ConvPass::input_grad, ConvF32Taps>("conv_input_grad_f32_taps"),
       f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
       in_any_layout<f32_openblas<ConvPass::input_grad>>("conv_input_grad_f32_openblas"),
       small_vnni<ConvPass::input_grad>("conv_input_grad_small_vnni"),
@@ -316,7 +348,9 @@ std::vector<Kernel> conv_input_grad_kernels() {
 }
 
 std::vector<Kernel> conv_weight_grad_kernels() {
-  return {f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
+  return {f32_last<ConvPass::weight_grad, ConvWeightGradF32Winograd>("conv_weight_grad_f32_winograd"),
+          f32_last<ConvPass::weight_grad, ConvWeightGradF32Taps>("conv_weight_grad_f32_taps"),
+          f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::weight_grad>>("conv_weight_grad_f32_openblas"),
           weight_grad_vnni<ConvWeightGradSmall>("conv_weight_grad_small_vnni"),
           weight_grad_vnni<ConvWeightGradWords>("conv_weight_grad_vnni"),

@@ -74,6 +74,25 @@ const std::vector<Case>& cases() {
   return list;
 }
 
+// For kernels that only float32 has, which take as many channels as are worth it.
+const std::vector<Case>& float_cases() {
+  static const std::vector<Case> list = {
+      {"3x3, 50 channels, odd sizes", {3, 50, 7, 9}, {52, 50, 3, 3}, with(1, 1)},
+      {"3x3, many pads", {3, 48, 6, 6}, {49, 48, 3, 3}, {{"pads", Numbers{0, 3, 2, 0}}}},
+      {"3x3, outputs in two chunks", {17, 50, 14, 14}, {24, 50, 3, 3}, with(1, 1)},
+      {"3x3, sums in two chunks", {6, 48, 14, 14}, {48, 48, 3, 3}, with(1, 1)},
+      {"3x3 of 2x2, 33 channels", {13, 33, 2, 2}, {70, 33, 3, 3}, with(1, 1)},
+      {"3x3 of 2x2, outputs of pads alone", {8, 32, 2, 2}, {32, 32, 3, 3}, with(1, 3)},
+      {"5x5 of 4x4, 40 channels", {8, 40, 4, 4}, {36, 40, 5, 5}, with(1, 2)},
+      {"3x3 of 4x5, strided, dilated", {14, 32, 4, 5}, {33, 32, 3, 3}, with(2, 2, 2)},
+      {"1x1 of 4x4", {8, 32, 4, 4}, {35, 32, 1, 1}, {}},
+      {"3x3 of 16x16, strided, two blocks of images", {9, 32, 16, 16}, {33, 32, 3, 3}, with(2, 1)},
+      {"volume of 2x2x2", {8, 32, 2, 2, 2}, {32, 32, 3, 3, 3}, {{"pads", Numbers(6, 1)}}},
+      {"sequence of 4", {8, 32, 4}, {32, 32, 5}, {{"pads", Numbers(2, 2)}}},
+  };
+  return list;
+}
+
 // The three products of a case: op, operand shapes, attributes.
 struct Product {
   const OpDef& op;
@@ -229,6 +248,41 @@ void check_exact(const Case& c, DType a, DType b, Fill fill) {
   }
 }
 
+// with_reference: whether the reference, which is slow, is among the kernels that are compared with it.
+void check_floats(const Case& c, bool with_reference) {
+  for (const Product& product : products(c)) {
+    const Run run(product, DType::f32, DType::f32, Fill::random);
+    const Tensor expected = run.result(run.op.kernels.back());
+    double largest = 0;
+    for (const float value : expected.as<float>()) largest = std::max(largest, std::abs(static_cast<double>(value)));
+    // Images, which weights are not, and what becomes of images are in either order.
+    for (const bool last : {false, true}) {
+      const bool image_out = product.attrs.has("channels_last");
+      Product reordered = product;
+      if (image_out) reordered.attrs.set("channels_last", int64_t{last});
+      Run other(reordered, DType::f32, DType::f32, Fill::random);
+      if (last) other.to_channels_last(0);
+      if (last && !image_out) other.to_channels_last(1);
+      const Tensor wanted = last && image_out ? channels_last(expected) : expected;
+      for (const Kernel& kernel : other.op.kernels) {
+        if (!other.admits(kernel) || (!with_reference && &kernel == &other.op.kernels.back())) continue;
+        const Threads one(1);
+        const Tensor single = other.result(kernel);
+        double error = 0;
+        for (size_t i = 0; i < single.as<float>().size(); ++i)
+          error = std::max(error, std::abs(static_cast<double>(single.as<float>()[i]) - wanted.as<float>()[i]));
+        INFO(c.name << ", " << kernel.name << (last ? ", channels last" : ""));
+        CHECK(error <= 1e-5 * largest);
+        const Threads two(2);
+        std::string why;
+        const bool same = same_bits(other.result(kernel), single, why);
+        INFO(why);
+        CHECK(same);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("every fixed-point convolution kernel gives the reference's bits") {
@@ -269,39 +323,8 @@ TEST_CASE("weight gradients whose sums exceed 32 bits are exact") {
 }
 
 TEST_CASE("float convolution kernels agree with the reference and are equal to the bit for any number of threads") {
-  for (const Case& c : cases()) {
-    for (const Product& product : products(c)) {
-      const Run run(product, DType::f32, DType::f32, Fill::random);
-      const Tensor expected = run.result(run.op.kernels.back());
-      double largest = 0;
-      for (const float value : expected.as<float>()) largest = std::max(largest, std::abs(static_cast<double>(value)));
-      // Images, which weights are not, and what becomes of images are in either order.
-      for (const bool last : {false, true}) {
-        const bool image_out = product.attrs.has("channels_last");
-        Product reordered = product;
-        if (image_out) reordered.attrs.set("channels_last", int64_t{last});
-        Run other(reordered, DType::f32, DType::f32, Fill::random);
-        if (last) other.to_channels_last(0);
-        if (last && !image_out) other.to_channels_last(1);
-        const Tensor wanted = last && image_out ? channels_last(expected) : expected;
-        for (const Kernel& kernel : other.op.kernels) {
-          if (!other.admits(kernel)) continue;
-          const Threads one(1);
-          const Tensor single = other.result(kernel);
-          double error = 0;
-          for (size_t i = 0; i < single.as<float>().size(); ++i)
-            error = std::max(error, std::abs(static_cast<double>(single.as<float>()[i]) - wanted.as<float>()[i]));
-          INFO(c.name << ", " << kernel.name << (last ? ", channels last" : ""));
-          CHECK(error <= 1e-5 * largest);
-          const Threads two(2);
-          std::string why;
-          const bool same = same_bits(other.result(kernel), single, why);
-          INFO(why);
-          CHECK(same);
-        }
-      }
-    }
-  }
+  for (const Case& c : cases()) check_floats(c, true);
+  for (const Case& c : float_cases()) check_floats(c, false);
 }
 
 TEST_CASE("the cheap convolution kernels are admitted where they are provably right") {
@@ -330,6 +353,28 @@ TEST_CASE("the cheap convolution kernels are admitted where they are provably ri
   // 131,072 products of -128 by -128 are 2^31.
   const Case deep{"too deep", {1, 131072, 1, 1}, {1, 131072, 1, 1}, {}};
   CHECK(admitted(deep, 0, DType::i8, DType::i8)[0] == "conv_exact_f32_openblas");
+}
+
+TEST_CASE("float convolutions of few pixels or 3x3 taps are our own where they are channels-last") {
+  const auto first = [](const Case& c, size_t pass, bool last) {
+    const Product product = products(c)[pass];
+    Product reordered = product;
+    if (pass < 2) reordered.attrs.set("channels_last", int64_t{last});
+    Run run(reordered, DType::f32, DType::f32, Fill::random);
+    if (last) run.to_channels_last(0);
+    if (last && pass == 2) run.to_channels_last(1);
+    return std::ranges::find_if(run.op.kernels, [&](const Kernel& kernel) { return run.admits(kernel); })->name;
+  };
+  const Case large{"8x8", {2, 64, 8, 8}, {64, 64, 3, 3}, with(1, 1)};
+  const Case small{"2x2", {8, 64, 2, 2}, {64, 64, 3, 3}, with(1, 1)};
+  const Case few{"4 channels", {2, 4, 8, 8}, {64, 4, 3, 3}, with(1, 1)};
+  const std::string_view names[] = {"conv_f32_", "conv_input_grad_f32_", "conv_weight_grad_f32_"};
+  for (size_t pass = 0; pass < 3; ++pass) {
+    CHECK((first(large, pass, true) == cat(names[pass], "winograd")) == avx512_is_available());
+    CHECK((first(small, pass, true) == cat(names[pass], "taps")) == avx512_is_available());
+    CHECK(first(few, pass, true) == cat(names[pass], "onednn"));
+    CHECK(first(large, pass, false) == cat(names[pass], "onednn"));
+  }
 }
 
 TEST_CASE("convolutions of absurd strides, pads and dilations run, by kernels that they are small for") {

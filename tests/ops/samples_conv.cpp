@@ -7,6 +7,14 @@ std::span<const Sample> conv_samples() {
       {.name = "Conv",
        .graph = "graph g { input %x: f32[2,3,5,6] parameter %w: f32[4,3,3,3] parameter %b: f32[4] "
                 "%y = Conv(%x, %w, %b) {pads=[1,1,1,1]} output %y }"},
+      {.name = "Conv, channels last, small images",
+       .graph = "graph g { input %x: f32[9,33,2,2]:channels_last parameter %w: f32[34,33,3,3] parameter %b: f32[34] "
+                "%y = Conv(%x, %w, %b) {pads=[1,1,1,1], channels_last=1} output %y }",
+       .differentiable = false},
+      {.name = "Conv, channels last, 3x3",
+       .graph = "graph g { input %x: f32[2,32,7,8]:channels_last parameter %w: f32[34,32,3,3] parameter %b: f32[34] "
+                "%y = Conv(%x, %w, %b) {pads=[1,1,1,1], channels_last=1} output %y }",
+       .differentiable = false},
       {.name = "Conv, no bias, strided, asymmetric pads",
        .graph = "graph g { input %x: f32[1,2,7,6] parameter %w: f32[3,2,3,2] "
                 "%y = Conv(%x, %w) {pads=[1,0,0,2], strides=[2,3]} output %y }"},
@@ -58,6 +66,15 @@ std::span<const Sample> conv_samples() {
       {.name = "ConvInputGrad",
        .graph = "graph g { input %dy: f32[1,4,3,3] parameter %w: f32[4,2,3,3] "
                 "%dx = ConvInputGrad(%dy, %w) {input_shape=[1,2,6,6], pads=[1,1,1,1], strides=[2,2]} output %dx }"},
+      {.name = "ConvInputGrad, channels last, small images",
+       .graph = "graph g { input %dy: f32[9,33,2,1]:channels_last parameter %w: f32[33,34,3,3] "
+                "%dx = ConvInputGrad(%dy, %w) {input_shape=[9,34,3,2], pads=[1,1,1,1], strides=[2,2], "
+                "channels_last=1} output %dx }",
+       .differentiable = false},
+      {.name = "ConvInputGrad, channels last, 3x3",
+       .graph = "graph g { input %dy: f32[2,33,8,7]:channels_last parameter %w: f32[33,35,3,3] "
+                "%dx = ConvInputGrad(%dy, %w) {input_shape=[2,35,8,7], pads=[1,1,1,1], channels_last=1} output %dx }",
+       .differentiable = false},
       {.name = "ConvInputGrad, quantized",
        .graph = "graph g { input %dy: i8[1,4,3,3]:channels_last input %w: i8[4,2,3,3]:channels_last "
                 "%dx = ConvInputGrad(%dy, %w) {input_shape=[1,2,6,6], pads=[1,1,1,1], strides=[2,2]} output %dx }",
@@ -77,6 +94,14 @@ std::span<const Sample> conv_samples() {
       {.name = "ConvWeightGrad",
        .graph = "graph g { input %x: f32[2,4,5,5] input %dy: f32[2,6,3,3] "
                 "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[6,2,3,3], group=2} output %dw }"},
+      {.name = "ConvWeightGrad, channels last, small images",
+       .graph = "graph g { input %x: f32[9,33,3,2]:channels_last input %dy: f32[9,34,2,1]:channels_last "
+                "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[34,33,3,3], pads=[1,1,1,1], strides=[2,2]} output %dw }",
+       .differentiable = false},
+      {.name = "ConvWeightGrad, channels last, 3x3",
+       .graph = "graph g { input %x: f32[3,50,7,8]:channels_last input %dy: f32[3,49,7,8]:channels_last "
+                "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[49,50,3,3], pads=[1,1,1,1]} output %dw }",
+       .differentiable = false},
       {.name = "ConvWeightGrad, quantized",
        .graph = "graph g { input %x: i8[2,4,5,5]:channels_last input %dy: i16[2,6,3,3]:channels_last "
                 "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[6,2,3,3], group=2} output %dw }",

@@ -1,0 +1,95 @@
+#include "runtime/kernels/product_tile.h"
+
+#if defined(__x86_64__)
+#if !defined(__clang__)
+// GCC 12 warns of its own header's _mm512_undefined_*.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#define MARVIN_AVX512 __attribute__((target("avx512f")))
+#endif
+
+namespace marvin {
+
+#if defined(__x86_64__)
+
+namespace {
+
+constexpr int64_t kLanes = 16;
+
+struct Store {
+  __mmask16 masks[2];
+  const float* start;
+  int64_t start_pitch;
+  float* out;
+  int64_t out_pitch;
+};
+
+// A row's operand is broadcast to both vectors of columns; the rows' sums stay in registers over all runs.
+template <int kRows>
+MARVIN_AVX512 void multiply_rows(const ProductTile& tile, std::span<const TileRun> runs, const Store& store) {
+  constexpr int kVectors = 2, kBaseRows = 3;  // a base serves the rows that x86 addresses by it: 0, 1, 2 pitches on
+  __m512 sums[kRows][kVectors];
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      sums[r][v] = store.start ? _mm512_maskz_loadu_ps(store.masks[v], store.start + r * store.start_pitch + v * kLanes)
+                               : _mm512_setzero_ps();
+    }
+  }
+  for (const TileRun& run : runs) {
+    const float* columns = run.columns;
+    const float* bases[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) bases[i] = run.rows + i * kBaseRows * tile.row_pitch;
+    for (int64_t k = 0; k < tile.depth; ++k) {
+      const __m512 low = _mm512_loadu_ps(columns), high = _mm512_loadu_ps(columns + kLanes);
+#pragma GCC unroll 12
+      for (int r = 0; r < kRows; ++r) {
+        const __m512 row = _mm512_set1_ps(bases[r / kBaseRows][r % kBaseRows * tile.row_pitch]);
+        sums[r][0] = _mm512_fmadd_ps(row, low, sums[r][0]);
+        sums[r][1] = _mm512_fmadd_ps(row, high, sums[r][1]);
+      }
+      columns += tile.column_step;
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) bases[i] += tile.row_step;
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = store.out + r * store.out_pitch + v * kLanes;
+      // Masked stores are slow, and few are needed.
+      store.masks[v] == 0xffff ? _mm512_storeu_ps(to, sums[r][v])
+                               : _mm512_mask_storeu_ps(to, store.masks[v], sums[r][v]);
+    }
+  }
+}
+
+__mmask16 first_lanes(int64_t count) {
+  return count >= kLanes ? 0xffff : count <= 0 ? 0 : static_cast<__mmask16>((1 << count) - 1);
+}
+
+}  // namespace
+
+void multiply_tile(const ProductTile& tile, std::span<const TileRun> runs, const float* start, int64_t start_pitch,
+                   float* out, int64_t out_pitch) {
+  using Multiply = void (*)(const ProductTile&, std::span<const TileRun>, const Store&);
+  static constexpr Multiply kByRows[kTileRows] = {
+      multiply_rows<1>, multiply_rows<2>, multiply_rows<3>, multiply_rows<4>,  multiply_rows<5>,  multiply_rows<6>,
+      multiply_rows<7>, multiply_rows<8>, multiply_rows<9>, multiply_rows<10>, multiply_rows<11>, multiply_rows<12>};
+  const Store store{
+      {first_lanes(tile.column_count), first_lanes(tile.column_count - kLanes)}, start, start_pitch, out, out_pitch};
+  kByRows[tile.row_count - 1](tile, runs, store);
+}
+
+#else
+
+// Nothing calls this where avx512_is_available() says no.
+void multiply_tile(const ProductTile&, std::span<const TileRun>, const float*, int64_t, float*, int64_t) {}
+
+#endif
+
+}  // namespace marvin
