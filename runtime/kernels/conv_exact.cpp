@@ -124,7 +124,7 @@ void ConvExact::run_conv(const TapConv& conv, Words source, Words weights, float
 void ConvExact::run(Words source, Words weights, float scale, const float* bias, float* out, std::byte* scratch) const {
   for (const TapConv& conv : convs_) {
     if (conv.taps() == 0) {
-      scatter_zeros(conv, out);
+      scatter_zeros(conv, false, out);
       continue;
     }
     visit_sum(product_, conv.depth(), [&]<class F, class Total>(F, Total) {

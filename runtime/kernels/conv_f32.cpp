@@ -48,7 +48,7 @@ void ConvF32::run_conv(const TapConv& conv, const float* source, const float* we
 void ConvF32::run(const float* source, const float* weights, const float* bias, float* out, std::byte* scratch) const {
   for (const TapConv& conv : convs_) {
     if (conv.taps() == 0) {
-      scatter_zeros(conv, out);
+      scatter_zeros(conv, false, out);
     } else {
       run_conv(conv, source, weights, bias, out, scratch);
     }

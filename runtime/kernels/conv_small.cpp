@@ -13,7 +13,6 @@
 namespace marvin {
 namespace {
 
-constexpr int64_t kTileLanes = kDotVectors * kDotLanes;
 constexpr int64_t kMostTaps = 128;
 // Up to so many the kernels are faster than those that go over whole images.
 constexpr int64_t kMostPositions = 64, kMostWeightGradPositions = 256;
@@ -87,23 +86,23 @@ void interleave_rows(const From* source, int64_t pitch, int64_t rows, int64_t wi
 template <class SetHalf, class Excess>
 void multiply_tile(DotTile& tile, std::span<const DotRun> runs, bool as_words, const DotScheme& scheme, float scale,
                    float* results, SetHalf&& set_half, Excess&& excess) {
-  const int64_t count = tile.row_count * kTileLanes;
+  const int64_t lanes = tile.row_lanes();
   set_half(0);
   if (!as_words) {
-    int32_t sums[kDotRows * kTileLanes];
+    int32_t sums[kDotTileSums];
     dot_bytes(tile, runs, sums);
     for (int64_t row = 0; row < tile.row_count; ++row)
-      round_unsigned(sums + row * kTileLanes, kTileLanes, excess(row), scale, results + row * kTileLanes);
+      round_unsigned(sums + row * lanes, lanes, excess(row), scale, results + row * lanes);
     return;
   }
-  int64_t totals[kDotRows * kTileLanes];
-  std::fill_n(totals, count, 0);
+  int64_t totals[kDotTileSums];
+  std::fill_n(totals, tile.sums(), 0);
   add_dot_words(tile, runs, scheme.most_groups, scheme.split ? 256 : 1, totals);
   if (scheme.split) {
     set_half(1);
     add_dot_words(tile, runs, scheme.most_groups, 1, totals);
   }
-  round_totals(totals, count, scale, results);
+  round_totals(totals, tile.sums(), scale, results);
 }
 
 }  // namespace
@@ -133,8 +132,8 @@ ConvSmall::ConvSmall(const ConvShape& s, ConvPass pass, int source_bytes, int we
     pairs_[static_cast<size_t>(pair.out)].push_back(pair);
   });
   const int64_t bytes = as_words_ ? 2 : 1;
-  for (int64_t first = 0; first < out_; first += kTileLanes) {
-    const int64_t channels = std::min(kTileLanes, out_ - first);
+  for (int64_t first = 0; first < out_; first += kDotTileLanes) {
+    const int64_t channels = std::min(kDotTileLanes, out_ - first);
     blocks_.push_back({first, channels, packed_bytes_});
     packed_bytes_ += Carver::bytes_of<std::byte>(taps_ * in_ * channels * bytes + kDotVectorBytes);
   }
@@ -184,7 +183,7 @@ void ConvSmall::multiply(const Block& block, int64_t position, const Shared& sha
   for (size_t i = 0; i < pairs.size(); ++i)
     runs[i] = {pairs[i].source * images_ * row_bytes, pairs[i].tap * row_bytes * block.channels,
                row_bytes / kDotGroupBytes};
-  float results[kDotRows * kTileLanes];
+  float results[kDotTileSums];
   for (int64_t image = 0; image < images_; image += tile.row_count) {
     tile.row_count = dot_rows(tile.vector_count, images_ - image);
     tile.rows = shared.rows + image * row_bytes;
@@ -201,7 +200,7 @@ void ConvSmall::multiply(const Block& block, int64_t position, const Shared& sha
         });
     for (int64_t row = 0; row < tile.row_count; ++row) {
       float* to = shared.out + ((image + row) * positions_ + position) * out_ + block.first;
-      const float* from = results + row * kTileLanes;
+      const float* from = results + row * tile.row_lanes();
       if (shared.bias) {
         for (int64_t i = 0; i < block.channels; ++i) to[i] = from[i] + shared.bias[block.first + i];
       } else {
@@ -252,12 +251,12 @@ ConvWeightGradSmall::ConvWeightGradSmall(const ConvShape& s, int x_bytes, int dy
       may_split_(dy_bytes == 2),
       groups_(ceil_div(s.n, as_words_ ? 2 : 4)),
       rows_(operand(s.o, kRowBlock, s.n, s.out_pixels())),
-      lanes_(operand(s.c, kTileLanes, s.n, s.in_pixels())),
+      lanes_(operand(s.c, kDotTileLanes, s.n, s.in_pixels())),
       pairs_(static_cast<size_t>(s.taps())) {
   for_pairs(s, [&](const ConvPair& pair) { pairs_[static_cast<size_t>(pair.tap)].push_back(pair); });
   scratch_bytes_ = (may_split_ ? 2 : 1) * rows_.blocks() * rows_.bytes + lanes_.blocks() * lanes_.bytes +
                    Carver::bytes_of<int32_t>(rows_.blocks() * positions_ * kRowBlock) +
-                   threads_ * Carver::bytes_of<float>(kDotRows * taps_ * kTileLanes);
+                   threads_ * Carver::bytes_of<float>(taps_ * kDotTileSums);
 }
 
 ConvWeightGradSmall::Operand ConvWeightGradSmall::operand(int64_t channels, int64_t block, int64_t images,
@@ -301,8 +300,7 @@ void ConvWeightGradSmall::multiply(int64_t row_block, int64_t lane_block, const 
       for (size_t i = 0; i < pairs.size(); ++i)
         runs[i] = {pairs[i].out * groups_ * tile.row_step, pairs[i].source * groups_ * tile.lane_step, groups_};
       multiply_tile(
-          tile, std::span(runs, pairs.size()), as_words_, shared.scheme, shared.scale,
-          results + tap * kDotRows * kTileLanes,
+          tile, std::span(runs, pairs.size()), as_words_, shared.scheme, shared.scale, results + tap * kDotTileSums,
           [&](int half) { tile.rows = shared.rows[half] + row_block * rows_.bytes + o * kDotGroupBytes; },
           [&](int64_t row) {
             int32_t sum = 0;
@@ -312,8 +310,9 @@ void ConvWeightGradSmall::multiply(int64_t row_block, int64_t lane_block, const 
     }
     for (int64_t row = 0; row < tile.row_count; ++row)
       transpose_tile(
-          results + row * kTileLanes, kDotRows * kTileLanes, taps_, channels,
-          shared.dw + ((row_block * kRowBlock + o + row) * lanes_.channels + lane_block * kTileLanes) * taps_, taps_);
+          results + row * tile.row_lanes(), kDotTileSums, taps_, channels,
+          shared.dw + ((row_block * kRowBlock + o + row) * lanes_.channels + lane_block * kDotTileLanes) * taps_,
+          taps_);
   }
 }
 
@@ -325,7 +324,7 @@ void ConvWeightGradSmall::run(Words x, int x_bits, Words dy, int dy_bits, float 
   shared.rows[0] = carver.take<std::byte>(rows_.blocks() * rows_.bytes);
   shared.rows[1] = carver.take<std::byte>(may_split_ ? rows_.blocks() * rows_.bytes : 0);
   shared.sums = carver.take<int32_t>(rows_.blocks() * positions_ * kRowBlock);
-  const int64_t results = kDotRows * taps_ * kTileLanes;
+  const int64_t results = taps_ * kDotTileSums;
 #pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
   {
 #pragma omp for schedule(static) nowait

@@ -291,14 +291,13 @@ MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Total*
       }
       continue;
     }
-    for_segments(
-        conv, begin, end, [&](const Segment& segment, int64_t) __attribute__((always_inline)) {
-          const int64_t row = (d.first + segment.z * d.out_step) * h.extent + h.first + segment.a * h.out_step;
-          const int64_t step = w.out_step;
-          float* to = out + (segment.n * channels + channel) * plane + row * w.extent + w.first + segment.b * step;
-          for (int64_t i = 0; i < segment.size; ++i) to[i * step] = static_cast<float>(from[i]) * scale + shift;
-          from += segment.size;
-        });
+    for_segments(conv, begin, end, [&](const Segment& segment, int64_t) __attribute__((always_inline)) {
+      const int64_t row = (d.first + segment.z * d.out_step) * h.extent + h.first + segment.a * h.out_step;
+      const int64_t step = w.out_step;
+      float* to = out + (segment.n * channels + channel) * plane + row * w.extent + w.first + segment.b * step;
+      for (int64_t i = 0; i < segment.size; ++i) to[i * step] = static_cast<float>(from[i]) * scale + shift;
+      from += segment.size;
+    });
   }
 }
 
@@ -320,8 +319,8 @@ class PixelWalk {
 
   // The channels of the next pixel.
   const float* next() {
-    const size_t part = static_cast<size_t>(
-        (depth_.residue * height_.residues + height_.residue) * width_.residues + width_.residue);
+    const size_t part =
+        static_cast<size_t>((depth_.residue * height_.residues + height_.residue) * width_.residues + width_.residue);
     const TapConv& conv = convs_[part];
     const int64_t row = depth_.index * conv.axes[1].count + height_.index;
     const float* pixel =
@@ -438,14 +437,15 @@ void merge_channels_last(std::span<const TapConv> convs, std::span<const float* 
     copy_scaled(walk.next(), channels, scale, bias, out + (image * plane + p) * channels);
 }
 
-void scatter_zeros(const TapConv& conv, float* out) {
+void scatter_zeros(const TapConv& conv, bool channels_last, float* out) {
   const auto& [d, h, w] = conv.axes;
-  const int64_t images = conv.n * conv.groups * conv.out;
+  const int64_t channels = conv.groups * conv.out, run = channels_last ? channels : 1;
+  const int64_t images = conv.n * channels / run;
   for (int64_t i = 0; i < images * d.count * h.count; ++i) {
     const int64_t image = i / h.count / d.count, z = i / h.count % d.count, a = i % h.count;
     const int64_t plane = image * d.extent + d.first + z * d.out_step;
-    float* row = out + (plane * h.extent + h.first + a * h.out_step) * w.extent + w.first;
-    for (int64_t b = 0; b < w.count; ++b) row[b * w.out_step] = 0.0f;
+    float* row = out + ((plane * h.extent + h.first + a * h.out_step) * w.extent + w.first) * run;
+    for (int64_t b = 0; b < w.count; ++b) std::fill_n(row + b * w.out_step * run, run, 0.0f);
   }
 }
 

@@ -38,8 +38,8 @@ struct WeightStrides {
 
 struct TapConv {
   int64_t n = 1, groups = 1;
-  int64_t in = 1, out = 1;  // channels per group: of the source, of the output
-  std::array<TapAxis, 3> axes;   // depth, height, width
+  int64_t in = 1, out = 1;      // channels per group: of the source, of the output
+  std::array<TapAxis, 3> axes;  // depth, height, width
   WeightStrides weights;
 
   int64_t image_pixels() const { return axes[0].count * axes[1].count * axes[2].count; }  // that are computed
@@ -69,8 +69,8 @@ void pack_weights(const TapConv& conv, const T* weights, F* packed);
 template <class Total>
 void unpack_weights(const TapConv& conv, const Total* partials, int64_t count, float scale, float* weights);
 
-// columns[p - begin][tap][in] = the source pixels [n][d][h][w][groups * in] that output pixels [begin, end) read, in the
-// same containers. Pixels are counted over images and the axes' counts.
+// columns[p - begin][tap][in] = the source pixels [n][d][h][w][groups * in] that output pixels [begin, end) read, in
+// the same containers. Pixels are counted over images and the axes' counts.
 void gather_channels_last(const TapConv& conv, int64_t group, Words source, int64_t begin, int64_t end, void* columns);
 
 // columns[tap][in][p - begin], from [n][groups * in][d][h][w].
@@ -93,7 +93,7 @@ void merge_channels_last(std::span<const TapConv> convs, std::span<const float* 
 // pixels[i][channel] = pixels[i][channel] * scale + bias[channel]; bias may be null.
 void scale_pixels(int64_t count, int64_t channels, float scale, const float* bias, float* pixels);
 
-// Writes zeros to the output pixels of a convolution without taps.
-void scatter_zeros(const TapConv& conv, float* out);
+// Writes zeros to the output pixels of a convolution without taps, in channels-last order or n c h w.
+void scatter_zeros(const TapConv& conv, bool channels_last, float* out);
 
 }  // namespace marvin

@@ -235,7 +235,7 @@ template <class Total>
 void ConvWeightGradWords::multiply(std::span<const DotRun> runs, const std::byte* out, int64_t factor,
                                    const Memory& memory, Total* totals) const {
   const int64_t in_group = static_cast<int64_t>(taps_.size()) * vectors_, outs = shape_.group_o();
-  int32_t sums[kDotRows * kDotVectors * kDotLanes];
+  int32_t sums[kDotTileSums];
   DotTile tile{
       .row_pitch = kDotGroupBytes, .row_step = shape_.o * kDotGroupBytes, .lane_step = width_ * kDotGroupBytes};
   for (int64_t group = 0; group < shape_.groups; ++group) {
@@ -254,7 +254,7 @@ void ConvWeightGradWords::multiply(std::span<const DotRun> runs, const std::byte
         for (int64_t r = 0; r < tile.row_count; ++r) {
           // Of lanes that are 128 too large.
           const uint32_t excess = as_words_ ? 0 : uint32_t{128} * static_cast<uint32_t>(memory.corrections[o + r]);
-          const int32_t* from = sums + r * kDotVectors * kDotLanes;
+          const int32_t* from = sums + r * tile.row_lanes();
           Total* to = totals + ((o + r) * in_group + vector) * kDotLanes;
           for (int64_t i = 0; i < tile.vector_count * kDotLanes; ++i)
             to[i] += static_cast<Total>(factor) * static_cast<int32_t>(static_cast<uint32_t>(from[i]) - excess);

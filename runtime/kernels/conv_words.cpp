@@ -13,7 +13,6 @@ namespace {
 
 // A task's copy of the source stays in the second-level cache.
 constexpr int64_t kSlabBytes = 1 << 17;
-constexpr int64_t kTileLanes = kDotVectors * kDotLanes;
 
 // The source columns that an axis reads, from its offset on.
 int64_t reach(const TapAxis& axis, int64_t count) {
@@ -45,10 +44,10 @@ bool ConvWords::admits(const std::vector<TapConv>& convs) {
   return true;
 }
 
-ConvWords::ConvWords(std::vector<TapConv> convs, int weight_bytes)
-    : weight_bytes_(weight_bytes), threads_(omp_get_max_threads()) {
-  for (TapConv& conv : convs) {
-    const Part& part = parts_.emplace_back(planned(std::move(conv), threads_));
+ConvWords::ConvWords(const std::vector<TapConv>& convs, int weight_bytes, bool channels_last)
+    : weight_bytes_(weight_bytes), channels_last_(channels_last), threads_(omp_get_max_threads()) {
+  for (const TapConv& conv : convs) {
+    const Part& part = parts_.emplace_back(planned(conv, threads_));
     const int64_t shared = Carver::bytes_of<int16_t>(part.conv.weight_elements()) +
                            (weight_bytes_ == 2 ? 2 : 1) * Carver::bytes_of<std::byte>(part.packed_bytes()) +
                            Carver::bytes_of<DotRun>(part.conv.taps());
@@ -67,7 +66,7 @@ ConvWords::Task ConvWords::task_of(const Part& part, int64_t index) {
           .columns = std::min(part.columns, part.conv.axes[2].count - column)};
 }
 
-ConvWords::Part ConvWords::planned(TapConv conv, int threads) {
+ConvWords::Part ConvWords::planned(const TapConv& conv, int threads) {
   Part part{.conv = conv, .pairs = ceil_div(conv.in, 2), .vectors = ceil_div(conv.out, kDotLanes)};
   if (conv.taps() == 0) return part;
   const auto& [depth, height, width] = part.conv.axes;
@@ -152,43 +151,49 @@ void ConvWords::copy_slab(const Part& part, Words source, const Task& task, std:
   }
 }
 
-// tile[pixel][kTileLanes of channels] to the output, from pixel `first` of a row on.
+// tile[pixel][pitch of channels] to the output, from pixel `first` of a row on.
 void ConvWords::write(const Part& part, const Task& task, int64_t row, int64_t first, int64_t pixels, int64_t channel,
-                      int64_t channels, float* tile, const Shared& shared) {
+                      int64_t channels, float* tile, int64_t pitch, const Shared& shared) const {
   const TapConv& conv = part.conv;
   const auto& [depth, height, width] = conv.axes;
   const int64_t line =
       (depth.first + task.plane * depth.out_step) * height.extent + height.first + row * height.out_step;
   const int64_t begin = line * width.extent + width.first + first * width.out_step;
-  float* to = shared.out + (task.image * conv.groups * conv.out + channel) * conv.plane() + begin;
+  const int64_t all = conv.groups * conv.out;
   for (int64_t p = 0; shared.bias && p < pixels; ++p)
-    for (int64_t c = 0; c < channels; ++c) tile[p * kTileLanes + c] += shared.bias[channel + c];
-  if (width.out_step == 1) return transpose_tile(tile, kTileLanes, pixels, channels, to, conv.plane());
+    for (int64_t c = 0; c < channels; ++c) tile[p * pitch + c] += shared.bias[channel + c];
+  if (channels_last_) {
+    float* to = shared.out + (task.image * conv.plane() + begin) * all + channel;
+    for (int64_t p = 0; p < pixels; ++p) std::copy_n(tile + p * pitch, channels, to + p * width.out_step * all);
+    return;
+  }
+  float* to = shared.out + (task.image * all + channel) * conv.plane() + begin;
+  if (width.out_step == 1) return transpose_tile(tile, pitch, pixels, channels, to, conv.plane());
   for (int64_t c = 0; c < channels; ++c)
-    for (int64_t p = 0; p < pixels; ++p) to[c * conv.plane() + p * width.out_step] = tile[p * kTileLanes + c];
+    for (int64_t p = 0; p < pixels; ++p) to[c * conv.plane() + p * width.out_step] = tile[p * pitch + c];
 }
 
-void ConvWords::multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared) {
+void ConvWords::multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared) const {
   const TapConv& conv = part.conv;
   const auto& [depth, height, width] = conv.axes;
   const int64_t block_bytes = conv.taps() * part.pairs * kDotLanes * kDotGroupBytes;
   const bool is_one_sum = !shared.scheme.split && conv.taps() * part.pairs <= shared.scheme.most_groups;
-  int32_t sums[kDotRows * kTileLanes] = {};
-  int64_t totals[kDotRows * kTileLanes];
-  float tile[kDotRows * kTileLanes];
+  int32_t sums[kDotTileSums];
+  int64_t totals[kDotTileSums];
+  float tile[kDotTileSums];
   DotTile dot{.row_pitch = width.step * part.pixel_bytes(),
               .row_step = kDotGroupBytes,
               .lane_step = kDotLanes * kDotGroupBytes};
   for (int64_t group = 0; group < conv.groups; ++group) {
     for (int64_t vector = 0; vector < part.vectors; vector += dot.vector_count) {
       dot.vector_count = std::min(kDotVectors, part.vectors - vector);
-      const int64_t channel = vector * kDotLanes, channels = std::min(kTileLanes, conv.out - channel);
+      const int64_t channel = vector * kDotLanes, channels = std::min(kDotTileLanes, conv.out - channel);
       for (int64_t pixel = 0; pixel < task.rows * task.columns; pixel += dot.row_count) {
         const int64_t row = pixel / task.columns, first = pixel % task.columns;
         dot.row_count = dot_rows(dot.vector_count, task.columns - first);
         dot.rows =
             slab + row * height.step * part.row_bytes + first * dot.row_pitch + group * part.pairs * kDotGroupBytes;
-        const int64_t count = dot.row_count * kTileLanes;
+        const int64_t count = dot.sums();
         for (int half = 0; half < (shared.scheme.split ? 2 : 1); ++half) {
           for (int64_t v = 0; v < dot.vector_count; ++v)
             dot.lanes[v] = shared.packed[half] + (group * part.vectors + vector + v) * block_bytes;
@@ -202,7 +207,7 @@ void ConvWords::multiply(const Part& part, const Task& task, const std::byte* sl
         }
         is_one_sum ? round_totals(sums, count, shared.scale, tile) : round_totals(totals, count, shared.scale, tile);
         write(part, task, task.first_row + row, task.first_column + first, dot.row_count, group * conv.out + channel,
-              channels, tile, shared);
+              channels, tile, dot.row_lanes(), shared);
       }
     }
   }
@@ -213,7 +218,7 @@ void ConvWords::run(Words source, int source_bits, Words weights, int weight_bit
   const DotScheme scheme = dot_scheme(source_bits, weight_bits, 2);
   for (const Part& part : parts_) {
     if (part.conv.taps() == 0) {
-      scatter_zeros(part.conv, out);
+      scatter_zeros(part.conv, channels_last_, out);
       continue;
     }
     Carver carver(scratch);

@@ -18,7 +18,7 @@ class ConvWords {
 
   // convs: forward_taps(shape, o_k_i), or input_grad_taps of the same. Plans for the
   // threads that OpenMP would use now.
-  ConvWords(std::vector<TapConv> convs, int weight_bytes);
+  ConvWords(const std::vector<TapConv>& convs, int weight_bytes, bool channels_last);
   int64_t scratch_bytes() const { return scratch_bytes_; }
   // The words are of source_bits and weight_bits, at most 8 or 16 by container. scale is a power of two; bias, per
   // output channel, may be null.
@@ -58,16 +58,17 @@ class ConvWords {
   };
 
   static Task task_of(const Part& part, int64_t index);
-  static Part planned(TapConv conv, int threads);
+  static Part planned(const TapConv& conv, int threads);
   static void pack(const Part& part, Words weights, int16_t* words, const Shared& shared);
   static void fill_runs(const Part& part, std::span<DotRun> runs);
   static void copy_slab(const Part& part, Words source, const Task& task, std::byte* slab);
-  static void multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared);
-  static void write(const Part& part, const Task& task, int64_t row, int64_t first, int64_t pixels, int64_t channel,
-                    int64_t channels, float* tile, const Shared& shared);
+  void multiply(const Part& part, const Task& task, const std::byte* slab, const Shared& shared) const;
+  void write(const Part& part, const Task& task, int64_t row, int64_t first, int64_t pixels, int64_t channel,
+             int64_t channels, float* tile, int64_t pitch, const Shared& shared) const;
 
   std::vector<Part> parts_;
   int weight_bytes_;
+  bool channels_last_;  // the result
   int threads_;
   int64_t scratch_bytes_ = 0;
 };

@@ -16,7 +16,7 @@
 namespace marvin {
 
 DotScheme dot_scheme(int a_bits, int b_bits, int64_t products_in_group) {
-  constexpr int64_t kFewestGroups = 100, kLimit = (int64_t{1} << 31) - 1;
+  constexpr int64_t kFewestGroups = 16, kLimit = (int64_t{1} << 31) - 1;
   const auto groups = [&](int bits) { return (kLimit >> (a_bits + bits - 2)) / products_in_group; };
   if (groups(b_bits) >= kFewestGroups) return {false, groups(b_bits)};
   return {true, groups(9)};  // a lower byte is a word of nine bits
@@ -143,7 +143,7 @@ MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + (r * kDotVectors + v) * kDotLanes, sums[r][v]);
+    for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + (r * kVectors + v) * kDotLanes, sums[r][v]);
 }
 
 template <class Dot, int kVectors>
@@ -213,13 +213,13 @@ void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums)
 void add_dot_words(const DotTile& tile, std::span<const DotRun> runs, int64_t most_groups, int32_t factor,
                    int64_t* totals) {
   constexpr size_t kChunk = 32;
-  int32_t sums[kDotRows * kDotVectors * kDotLanes] = {};
+  int32_t sums[kDotTileSums];
   DotRun chunk[kChunk];
   size_t size = 0;
   int64_t room = most_groups;
   const auto flush = [&] {
     if (size > 0) dot_words(tile, std::span(chunk, size), sums);
-    if (size > 0) add_sums(sums, tile.row_count * kDotVectors * kDotLanes, factor, totals);
+    if (size > 0) add_sums(sums, tile.sums(), factor, totals);
     size = 0;
     room = most_groups;
   };

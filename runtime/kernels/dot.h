@@ -22,6 +22,8 @@ constexpr int64_t kDotGroupBytes = 4;  // of an element in a group: four bytes, 
 constexpr int64_t kDotVectorBytes = kDotLanes * kDotGroupBytes;
 constexpr int64_t kDotVectors = 3;  // of a tile at most
 constexpr int64_t kDotRows = 16;    // of a tile at most
+constexpr int64_t kDotTileLanes = kDotVectors * kDotLanes;
+constexpr int64_t kDotTileSums = kDotRows * kDotTileLanes;
 
 // The rows that a tile of so many vectors had best have when `rows` are left: few vectors leave registers for more
 // rows.
@@ -70,15 +72,18 @@ struct DotTile {
   const std::byte* lanes[kDotVectors] = {};
   int64_t lane_step = 0;
   int64_t vector_count = 0, row_count = 0;  // 1 to kDotVectors, dot_rows()
+
+  int64_t row_lanes() const { return vector_count * kDotLanes; }
+  int64_t sums() const { return row_count * row_lanes(); }
 };
 
-// sums[r][v][lane], rows kDotVectors * kDotLanes apart: the sum over all runs of products of signed bytes (rows) and
-// unsigned bytes (lanes), or of 16-bit words.
+// sums[row][vector][lane], dense in the rows and vectors that the tile has: the sum over all runs of products of signed
+// bytes (rows) and unsigned bytes (lanes), or of 16-bit words.
 void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
 void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums);
 
-// totals[r][v][lane] += factor * the sums that dot_words gives, taken over at most so many groups at a time (which an
-// int32 holds, by dot_scheme).
+// totals[row][vector][lane] += factor * the sums that dot_words gives, taken over at most so many groups at a time
+// (which an int32 holds, by dot_scheme).
 void add_dot_words(const DotTile& tile, std::span<const DotRun> runs, int64_t most_groups, int32_t factor,
                    int64_t* totals);
 

@@ -10,7 +10,6 @@
 namespace marvin {
 namespace {
 
-constexpr int64_t kTileLanes = kDotVectors * kDotLanes;
 // Packed rows of about this size stay in the second-level cache.
 constexpr int64_t kBlockBytes = 1 << 17;
 
@@ -84,8 +83,8 @@ void GemmWords::multiply(Words a, int64_t first_row, int64_t rows, const std::by
                          const DotScheme& scheme, float scale, float* y, std::byte* packed_a) const {
   const GemmShape& s = gemm_.shape;
   pack_a(a, first_row, rows, reinterpret_cast<int16_t*>(packed_a));
-  int64_t totals[kDotRows * kTileLanes];
-  float tile[kDotRows * kTileLanes];
+  int64_t totals[kDotTileSums];
+  float tile[kDotTileSums];
   DotTile dot{.row_pitch = s.trans_a ? kDotGroupBytes : pairs_ * kDotGroupBytes,
               .row_step = s.trans_a ? rows * kDotGroupBytes : kDotGroupBytes,
               .lane_step = s.n * kDotGroupBytes};
@@ -95,7 +94,7 @@ void GemmWords::multiply(Words a, int64_t first_row, int64_t rows, const std::by
     for (int64_t row = 0; row < rows; row += dot.row_count) {
       dot.row_count = dot_rows(dot.vector_count, rows - row);
       dot.rows = packed_a + row * dot.row_pitch;
-      const int64_t count = dot.row_count * kTileLanes;
+      const int64_t count = dot.sums();
       std::fill_n(totals, count, 0);
       for (int half = 0; half < (scheme.split ? 2 : 1); ++half) {
         for (int64_t v = 0; v < dot.vector_count; ++v)
@@ -105,7 +104,7 @@ void GemmWords::multiply(Words a, int64_t first_row, int64_t rows, const std::by
       }
       round_totals(totals, count, scale, tile);
       for (int64_t r = 0; r < dot.row_count; ++r)
-        std::copy_n(tile + r * kTileLanes, columns, y + (first_row + row + r) * s.n + column);
+        std::copy_n(tile + r * dot.row_lanes(), columns, y + (first_row + row + r) * s.n + column);
     }
   }
 }

@@ -158,7 +158,7 @@ Kernel s16_vnni(std::string_view name) {
           .prepare =
               [](const KernelQuery& query) {
                 return prepared(ConvWords(taps_of<kPass>(query, WeightOrder::o_k_i),
-                                          static_cast<int>(bytes_of(query.in[1]->dtype))));
+                                          static_cast<int>(bytes_of(query.in[1]->dtype)), is_last(*query.out[0])));
               },
           .run =
               [](const KernelArgs& args) {
@@ -327,7 +327,7 @@ std::vector<Kernel> conv_kernels() {
           in_any_layout<f32_openblas<ConvPass::forward>>("conv_f32_openblas"),
           small_vnni<ConvPass::forward>("conv_small_vnni"),
           s8_onednn<ConvPass::forward>("conv_s8_onednn"),
-          in_any_layout<s16_vnni<ConvPass::forward>>("conv_s16_vnni"),
+          s16_vnni<ConvPass::forward>("conv_s16_vnni"),
           in_any_layout<exact_openblas<ConvPass::forward, FloatContainer::f32>>("conv_exact_f32_openblas"),
           in_any_layout<exact_openblas<ConvPass::forward, FloatContainer::f64>>("conv_exact_f64_openblas"),
           in_any_layout<reference<ConvPass::forward>>("conv_reference")};
@@ -341,7 +341,7 @@ std::vector<Kernel> conv_input_grad_kernels() {
       in_any_layout<f32_openblas<ConvPass::input_grad>>("conv_input_grad_f32_openblas"),
       small_vnni<ConvPass::input_grad>("conv_input_grad_small_vnni"),
       s8_onednn<ConvPass::input_grad>("conv_input_grad_s8_onednn"),
-      in_any_layout<s16_vnni<ConvPass::input_grad>>("conv_input_grad_s16_vnni"),
+      s16_vnni<ConvPass::input_grad>("conv_input_grad_s16_vnni"),
       in_any_layout<exact_openblas<ConvPass::input_grad, FloatContainer::f32>>("conv_input_grad_exact_f32_openblas"),
       in_any_layout<exact_openblas<ConvPass::input_grad, FloatContainer::f64>>("conv_input_grad_exact_f64_openblas"),
       in_any_layout<reference<ConvPass::input_grad>>("conv_input_grad_reference")};
