@@ -8,15 +8,13 @@ median over rounds, the smallest and the largest, and the peak memory of the pro
 before the rounds each network tries the settings below one after the other and keeps what is faster.  OPENBLAS_CORETYPE and
 OPENBLAS_L2_SIZE are unset for PyTorch, and nothing is changed for marvin.
 
-Where other processes took processor time, or a fixed piece of work did not always take the same time, nothing is reported
+Where other processes took processor time, or the middle half of a contestant's rounds lies too far apart, nothing is reported
 (exit code 1), or with --force is marked as noisy.
 
 Needs torch, onnx and numpy (Debian: /usr/bin/python3 with python3-torch python3-onnx python3-numpy).
 """
 
 import argparse
-import concurrent.futures
-import hashlib
 import json
 import os
 import pathlib
@@ -61,22 +59,14 @@ def machine():
 # ----------------------------------------------------------------------- noise
 
 
-class Quiet:
-    """Watches whether the machine belongs to the measurement."""
+class Others:
+    """Processor time that other processes take."""
 
-    SPREAD = 0.10  # of the calibration, between its fastest and its slowest tenth
-    CORES = 0.05  # per thread that others may take
+    CORES = 0.05  # that they may take of each thread's
 
     def __init__(self, threads):
-        self.threads, self.block = threads, bytes(16 << 20)
-        self.pool = concurrent.futures.ThreadPoolExecutor(threads)
-        self.calibrations = []
-        self.calibrate()
-        self.calibrations.clear()  # it started the threads
+        self.most = os.cpu_count() - threads + self.CORES * threads
         self.start = (time.monotonic(), self.busy(), self.own())
-        for _ in range(10):  # a look before anything runs
-            self.calibrate()
-            time.sleep(0.1)
 
     @staticmethod
     def busy():
@@ -90,36 +80,43 @@ class Quiet:
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
-    def calibrate(self):
-        """Every thread hashes the same zeros; hashing lets go of the interpreter's lock."""
-        start = time.perf_counter()
-        list(self.pool.map(lambda _: hashlib.sha256(self.block).digest(), range(self.threads)))
-        self.calibrations.append(time.perf_counter() - start)
-
-    def figures(self):
+    def cores(self):
         elapsed, busy, own = (now - then for now, then in
                               zip((time.monotonic(), self.busy(), self.own()), self.start))
-        tenths = statistics.quantiles(self.calibrations, n=10)
-        cpus = os.cpu_count()
-        return {"cores_of_others": max(0, busy - own) / elapsed,
-                "most_cores_of_others": cpus - self.threads + self.CORES * self.threads,
-                "calibration_spread": tenths[-1] / tenths[0] - 1, "most_calibration_spread": self.SPREAD}
+        return max(0, busy - own) / elapsed
 
-    def complaint(self):
-        """What is wrong; empty where the machine is quiet."""
-        now = self.figures()
-        if (now["cores_of_others"] <= now["most_cores_of_others"]
-                and now["calibration_spread"] <= now["most_calibration_spread"]):
-            return ""
-        return (f"other processes took {now['cores_of_others']:.2f} cores (at most {now['most_cores_of_others']:.2f}), "
-                f"and a fixed piece of work varied by {now['calibration_spread']:.0%} "
-                f"(at most {now['most_calibration_spread']:.0%})")
+    def complaints(self):
+        cores = self.cores()
+        return [] if cores <= self.most else [f"other processes took {cores:.2f} cores (at most {self.most:.2f})"]
 
 
-def check(quiet, force):
-    complaint = quiet.complaint()
-    if complaint and not force:
-        sys.exit(f"compare.py: the machine is too noisy to compare on: {complaint}; stop what else runs, or give --force")
+def spread(values):
+    """How far the quartiles lie apart, as a share of the median."""
+    if len(values) < 2:
+        return 0
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / middle
+
+
+MOST_SPREAD = 0.2  # of a contestant's rounds
+
+
+def unsteady(results):
+    """The contestants whose rounds differ too much."""
+    complaints = []
+    for name, contestants in results.items():
+        for contestant, result in contestants.items():
+            found = spread([turn["ms"] for turn in result["turns"]])
+            if found > MOST_SPREAD:
+                complaints.append(f"the middle half of {contestant}'s rounds at {name} lies {found:.0%} apart "
+                                  f"(at most {MOST_SPREAD:.0%})")
+    return complaints
+
+
+def check(complaints, force):
+    if complaints and not force:
+        sys.exit(f"compare.py: the machine is too noisy to compare on: {'; '.join(complaints)}; stop what else runs, "
+                 "take more --rounds, or give --force")
 
 
 # ----------------------------------------------------------------------- turns
@@ -151,34 +148,31 @@ def marvin_turn(model, batch, args, precision):
             "resized_after": result["resized_after"]}
 
 
-def best_settings(name, args, options, quiet):
+def best_settings(name, args, options):
     """The settings with which PyTorch's fastest step is fastest, tried one after the other."""
     chosen = []
-    quiet.calibrate()
     best = torch_turn(name, args, options, chosen)["fastest_ms"]
     for setting in SETTINGS:
         if not setting[1](NETWORKS[name]):
             continue
-        quiet.calibrate()
         ms = torch_turn(name, args, options, [*chosen, setting])["fastest_ms"]
         if ms < best:
             best, chosen = ms, [*chosen, setting]
     return chosen
 
 
-def measure(name, args, quiet):
+def measure(name, args):
     """Every contestant's turns at a network."""
     network = NETWORKS[name]
     with tempfile.TemporaryDirectory() as directory:
         model = pathlib.Path(directory) / f"{name}.onnx"
         make.export(network.entry, network.module(), network.data()[0], model)
-        settings = {contestant: best_settings(name, args, options, quiet)
+        settings = {contestant: best_settings(name, args, options)
                     for contestant, options in CONTESTANTS.items() if contestant.startswith("PyTorch")}
         turns = {contestant: [] for contestant in CONTESTANTS}
         names = list(CONTESTANTS)
         for index in range(args.rounds):
             for contestant in names[index % len(names):] + names[:index % len(names)]:
-                quiet.calibrate()
                 options = CONTESTANTS[contestant]
                 turns[contestant].append(torch_turn(name, args, options, settings[contestant])
                                          if contestant in settings
@@ -238,19 +232,20 @@ def text_of(rows, markdown, words):
     return "\n".join(lines)
 
 
-def about(args, results, versions, quiet):
+def about(args, results, versions, others, complaints):
     """On what, with what and how quietly it was measured."""
-    here, figures = machine(), quiet.figures()
+    here = machine()
+    widest = max(spread([turn["ms"] for turn in result["turns"]])
+                 for contestants in results.values() for result in contestants.values())
     first = next(iter(results.values()))["PyTorch float32"]["turns"][0]
     kernels = list(dict.fromkeys(contestants[contestant]["turns"][0]["kernels"] for contestants in results.values()
                                  for contestant in ("PyTorch float32", "PyTorch bf16")))
     lines = [f"machine: {here['cpu']}, {args.threads} threads on {here['cpus']} processors",
              *kernels, f"PyTorch's process has {first['idle_bytes'] / 1e6:.0f} MB before there is a network",
              "; ".join(versions),
-             f"rounds: {args.rounds}, of {args.steps} steps; others took {figures['cores_of_others']:.2f} cores, "
-             f"a fixed piece of work varied by {figures['calibration_spread']:.0%}"]
-    complaint = quiet.complaint()
-    return ([f"NOISY, not to be quoted: {complaint}"] if complaint else []) + lines
+             f"rounds: {args.rounds}, of {args.steps} steps; other processes took {others.cores():.2f} cores; the middle "
+             f"half of a contestant's rounds lies at most {widest:.0%} apart"]
+    return [f"NOISY, not to be quoted: {complaint}" for complaint in complaints] + lines
 
 
 def main():
@@ -270,20 +265,22 @@ def main():
     if min(args.threads, args.rounds, args.steps) < 1:
         parser.error("--threads, --rounds and --steps are at least 1")
     versions = subprocess.run([args.marvin, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()
-    quiet = Quiet(args.threads)
-    check(quiet, args.force)
+    others = Others(args.threads)
+    time.sleep(1)  # a look before anything runs
+    check(others.complaints(), args.force)
     results = {}
     for name in args.networks:
-        results[name] = measure(name, args, quiet)
-        check(quiet, args.force)
-    lines = about(args, results, versions, quiet)
+        results[name] = measure(name, args)
+        check(others.complaints() + unsteady(results), args.force)
+    complaints = others.complaints() + unsteady(results)
+    lines = about(args, results, versions, others, complaints)
     print("\n".join(f"* {line}" if args.markdown else line for line in lines))
     print(f"\nTime and memory of a training step:\n\n{text_of(times_table(results), args.markdown, 2)}")
     print(f"\nTime, a ratio of medians:\n\n{text_of(ratios_table(results, 'ms'), args.markdown, 1)}")
     print(f"\nMemory, a ratio of medians:\n\n{text_of(ratios_table(results, 'bytes'), args.markdown, 1)}")
     if args.json:
         record = {"machine": machine(), "threads": args.threads, "rounds": args.rounds, "steps": args.steps,
-                  "about": lines, "noise": quiet.figures(), "results": results}
+                  "about": lines, "cores_of_others": others.cores(), "results": results}
         args.json.write_text(json.dumps(record, indent=1) + "\n")
 
 

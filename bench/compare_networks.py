@@ -1,4 +1,4 @@
-"""The networks that compare.py times: the very modules that PyTorch trains and that are exported for marvin.  Needs torch
+"""The networks that compare.py and compare_recipe.py time: the very modules that PyTorch trains and that are exported for marvin.  Needs torch
 alone, since what else is imported would count as PyTorch's memory."""
 
 import dataclasses
@@ -35,9 +35,9 @@ class Network:
     entry: Entry
     batch: int
 
-    def module(self):
-        """Always with the same weights."""
-        torch.manual_seed(SEED)
+    def module(self, seed=SEED):
+        """With the weights of that seed."""
+        torch.manual_seed(seed)
         return self.entry.build().train()
 
     def convolves(self):
@@ -63,4 +63,10 @@ NETWORKS = {
                         image_classifier(lambda: VisionTransformer(width=192, blocks=12, heads=3, patch=4)), 64),
     "gpt": Network("GPT, 6 layers of 256, 128 tokens",
                    Entry(gpt, {"tokens": TOKENS, "targets": TOKENS}, None, "output:loss"), 16),
+}
+
+# What compare_recipe.py trains on Fashion-MNIST, by the recipe of the same name.
+RECIPES = {
+    "lenet5": Network("LeNet-5", gray(LeNet5), 64),
+    "resnet20": Network("ResNet-20", gray(lambda: ResNet20(1)), 128),
 }
