@@ -37,20 +37,25 @@ bool should_merge(const ConvShape& shape) {
 }  // namespace
 
 // How one axis is numbered: output position a has the number a, and what its tap t reads, on the grid of source
-// positions of residue(t), the number a + distance(t).
+// positions of residue(t), the number a + distance(t). Apart, every tap has a grid of its own and no distance: no number
+// stands for zeros between rows.
 struct ConvWeightGradWords::Numbering {
-  explicit Numbering(const ConvAxis& conv_axis) : axis(conv_axis) {
+  explicit Numbering(const ConvAxis& conv_axis, bool is_apart = false) : axis(conv_axis), apart(is_apart) {
+    pitch = axis.out;
+    if (apart) return;
     lowest = floor_div(-axis.pad, axis.stride);
     const int64_t reach = distance(axis.kernel - 1);
     // Numbers at both ends that stand for zeros whatever the residue can be the same ones.
     int64_t left = 0, right = 0;
     while (left < reach && axis.stride * (left + lowest) + axis.stride - 1 < 0) ++left;
     while (right < reach && axis.stride * (axis.out - 1 + reach - right + lowest) >= axis.in) ++right;
-    pitch = axis.out + reach - std::min(left, right);
+    pitch += reach - std::min(left, right);
   }
   int64_t first(int64_t tap) const { return tap * axis.dilation - axis.pad; }
-  int64_t distance(int64_t tap) const { return floor_div(first(tap), axis.stride) - lowest; }
-  int64_t residue(int64_t tap) const { return first(tap) - axis.stride * floor_div(first(tap), axis.stride); }
+  int64_t distance(int64_t tap) const { return apart ? 0 : floor_div(first(tap), axis.stride) - lowest; }
+  int64_t residue(int64_t tap) const {
+    return apart ? first(tap) : first(tap) - axis.stride * floor_div(first(tap), axis.stride);
+  }
   // The source position of a number, -1 for zeros.
   int64_t source(int64_t number, int64_t residue) const {
     const int64_t position = axis.stride * (number + lowest) + residue;
@@ -58,6 +63,7 @@ struct ConvWeightGradWords::Numbering {
   }
 
   ConvAxis axis;
+  bool apart;
   int64_t lowest = 0;  // position of number 0, in strides
   int64_t pitch = 1;   // from one row of numbers to the next
 };
@@ -102,7 +108,8 @@ void ConvWeightGradWords::plan_taps() {
   // Merged rows begin where they begin in a padded row: the axis is one of a single tap.
   ConvAxis row = width_axis;
   if (merged_) row = {.in = row.out, .out = row.out};
-  const Numbering width(row);
+  // Rows of whole groups keep the same planes for all taps of a column.
+  const Numbering width(row, row.out % group_ == 0 && row.kernel <= 4);
   const int64_t row_taps = merged_ ? 1 : width_axis.kernel;
   width_ = merged_ ? width_axis.kernel * shape_.c : shape_.c;
   vectors_ = ceil_div(merged_ ? width_ : shape_.group_c(), kDotLanes);

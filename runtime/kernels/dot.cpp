@@ -42,15 +42,15 @@ namespace {
 
 alignas(64) constexpr int8_t kZeros[64] = {};
 
-// Sixteen elements of four positions, byte by byte: the four rows of dwords are transposed, then the bytes of each.
-MARVIN_VNNI inline __m512i transposed(__m128i a, __m128i b, __m128i c, __m128i d) {
+// Four quarters, each of four elements of four positions, byte by byte: position by position becomes element by element.
+MARVIN_VNNI inline __m512i transposed_bytes(__m512i quarters) {
+  const __m128i bytes = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_shuffle_epi8(quarters, _mm512_broadcast_i32x4(bytes));
+}
+// Sixteen elements of four positions that follow each other.
+MARVIN_VNNI inline __m512i transposed(__m512i positions) {
   const __m512i dwords = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __m512i bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  __m512i rows = _mm512_castsi128_si512(a);
-  rows = _mm512_inserti32x4(rows, b, 1);
-  rows = _mm512_inserti32x4(rows, c, 2);
-  rows = _mm512_inserti32x4(rows, d, 3);
-  return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(dwords, rows), bytes);
+  return transposed_bytes(_mm512_permutexvar_epi32(dwords, positions));
 }
 
 MARVIN_VNNI inline const int8_t* element(const int8_t* source, int32_t offset, int64_t v) {
@@ -62,18 +62,69 @@ MARVIN_VNNI inline void store(void* to, __mmask16 mask, __m512i group) {
   mask == 0xffff ? _mm512_storeu_si512(to, group) : _mm512_mask_storeu_epi32(to, mask, group);
 }
 
+// A group's elements from v on, kElements (16, 32 or 64) of them.
+template <int kElements>
+MARVIN_VNNI inline void interleave_group(const int8_t* source, const int32_t* at, int64_t v, __m512i shift,
+                                         std::byte* out) {
+  const int8_t* from[4];
+  for (int i = 0; i < 4; ++i) from[i] = element(source, at[i], v);
+  const auto put = [&](int i, __m512i quarters)
+                       MARVIN_VNNI { _mm512_storeu_si512(out + i * 64, _mm512_xor_si512(quarters, shift)); };
+  const auto load16 = [&](int i) MARVIN_VNNI { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from[i])); };
+  const auto load32 = [&](int i) MARVIN_VNNI { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from[i])); };
+  if constexpr (kElements == 16) {
+    __m512i rows = _mm512_castsi128_si512(load16(0));
+    rows = _mm512_inserti32x4(rows, load16(1), 1);
+    rows = _mm512_inserti32x4(rows, load16(2), 2);
+    rows = _mm512_inserti32x4(rows, load16(3), 3);
+    put(0, transposed(rows));
+  } else {
+    const __m512i lower = _mm512_setr_epi32(0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
+    const __m512i upper = _mm512_or_si512(lower, _mm512_set1_epi32(4));
+    const auto put32 = [&](int i, __m512i first, __m512i second) MARVIN_VNNI {
+      put(i, transposed_bytes(_mm512_permutex2var_epi32(first, lower, second)));
+      put(i + 1, transposed_bytes(_mm512_permutex2var_epi32(first, upper, second)));
+    };
+    if constexpr (kElements == 32) {
+      put32(0, _mm512_inserti64x4(_mm512_castsi256_si512(load32(0)), load32(1), 1),
+            _mm512_inserti64x4(_mm512_castsi256_si512(load32(2)), load32(3), 1));
+    } else {
+      const __m512i a = _mm512_loadu_si512(from[0]), b = _mm512_loadu_si512(from[1]);
+      const __m512i c = _mm512_loadu_si512(from[2]), d = _mm512_loadu_si512(from[3]);
+      put32(0, _mm512_shuffle_i64x2(a, b, 0x44), _mm512_shuffle_i64x2(c, d, 0x44));
+      put32(2, _mm512_shuffle_i64x2(a, b, 0xee), _mm512_shuffle_i64x2(c, d, 0xee));
+    }
+  }
+}
+
 MARVIN_VNNI void interleave_bytes(const int8_t* source, std::span<const int32_t> offsets, int64_t width, __m512i shift,
                                   std::byte* out) {
   const int64_t groups = static_cast<int64_t>(offsets.size()) / 4;
-  for (int64_t j = 0; j < groups; ++j) {
+  const __m128i adjacent = _mm_setr_epi32(0, 16, 32, 48);
+  for (int64_t j = 0; j < groups; ++j, out += width * kDotGroupBytes) {
     const int32_t* at = offsets.data() + 4 * j;
-    for (int64_t v = 0; v < width; v += kDotLanes) {
-      const __mmask16 mask = width - v >= kDotLanes ? 0xffff : static_cast<__mmask16>((1 << (width - v)) - 1);
-      const auto load = [&](int32_t offset)
-                            MARVIN_VNNI { return _mm_maskz_loadu_epi8(mask, element(source, offset, v)); };
-      const __m512i group = transposed(load(at[0]), load(at[1]), load(at[2]), load(at[3]));
-      store(out + (j * width + v) * kDotGroupBytes, mask, _mm512_xor_si512(group, shift));
+    if (width == 16) {
+      const __m128i expected = _mm_add_epi32(_mm_set1_epi32(at[0]), adjacent);
+      const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+      if (at[0] >= 0 && _mm_cmpneq_epi32_mask(all, expected) == 0)
+        _mm512_storeu_si512(out, _mm512_xor_si512(transposed(_mm512_loadu_si512(source + at[0])), shift));
+      else
+        interleave_group<16>(source, at, 0, shift, out);
+      continue;
     }
+    int64_t v = 0;
+    for (; v + 64 <= width; v += 64) interleave_group<64>(source, at, v, shift, out + v * kDotGroupBytes);
+    for (; v + 32 <= width; v += 32) interleave_group<32>(source, at, v, shift, out + v * kDotGroupBytes);
+    for (; v + 16 <= width; v += 16) interleave_group<16>(source, at, v, shift, out + v * kDotGroupBytes);
+    if (v == width) continue;
+    const __mmask16 mask = static_cast<__mmask16>((1 << (width - v)) - 1);
+    __m512i rows = _mm512_setzero_si512();
+    const auto load = [&](int i) MARVIN_VNNI { return _mm_maskz_loadu_epi8(mask, element(source, at[i], v)); };
+    rows = _mm512_castsi128_si512(load(0));
+    rows = _mm512_inserti32x4(rows, load(1), 1);
+    rows = _mm512_inserti32x4(rows, load(2), 2);
+    rows = _mm512_inserti32x4(rows, load(3), 3);
+    store(out + v * kDotGroupBytes, mask, _mm512_xor_si512(transposed(rows), shift));
   }
 }
 
@@ -195,10 +246,18 @@ void interleave(const int16_t* source, std::span<const int32_t> offsets, int64_t
 
 MARVIN_VNNI void add_up(const int8_t* interleaved, int64_t groups, int64_t width, int32_t* sums) {
   const __m512i ones = _mm512_set1_epi8(1);
+  constexpr int64_t kChains = 4;
   for (int64_t v = 0; v < width; v += kDotLanes) {
-    __m512i sum = _mm512_loadu_si512(sums + v);
-    for (int64_t j = 0; j < groups; ++j)
-      sum = _mm512_dpbusd_epi32(sum, ones, _mm512_loadu_si512(interleaved + (j * width + v) * kDotGroupBytes));
+    const int8_t* from = interleaved + v * kDotGroupBytes;
+    const int64_t step = width * kDotGroupBytes;
+    __m512i chains[kChains] = {_mm512_loadu_si512(sums + v)};
+    int64_t j = 0;
+    for (; j + kChains <= groups; j += kChains, from += kChains * step)
+#pragma GCC unroll 4
+      for (int64_t c = 0; c < kChains; ++c)
+        chains[c] = _mm512_dpbusd_epi32(chains[c], ones, _mm512_loadu_si512(from + c * step));
+    for (; j < groups; ++j, from += step) chains[0] = _mm512_dpbusd_epi32(chains[0], ones, _mm512_loadu_si512(from));
+    const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(chains[0], chains[1]), _mm512_add_epi32(chains[2], chains[3]));
     _mm512_storeu_si512(sums + v, sum);
   }
 }
