@@ -13,7 +13,8 @@
 namespace marvin {
 namespace {
 
-constexpr int64_t kMostRuns = 64;         // of a tile, of which more are not admitted
+constexpr int64_t kMostRuns = 64;  // of a tile, of which more are not admitted
+constexpr int64_t kMostPixels = 256;
 constexpr int64_t kTasks = 16;            // to give this many threads something to do
 constexpr int64_t kPanelBytes = 1 << 18;  // of x in a block of images, to stay in the second-level cache
 constexpr int64_t kRowPadding = 16;       // keeps rows from falling on the same lines of a cache
@@ -53,7 +54,8 @@ void gather_rows(const float* images, int64_t n, int64_t positions, int64_t chan
 
 // Few images or channels leave tiles half empty.
 bool is_possible(const ConvShape& s) {
-  return s.groups == 1 && s.n >= 8 && std::min(s.c, s.o) >= kTileColumns && avx512_is_available();
+  return s.groups == 1 && s.n >= 8 && std::min(s.c, s.o) >= kTileColumns &&
+         std::max(s.in_pixels(), s.out_pixels()) <= kMostPixels && avx512_is_available();
 }
 
 }  // namespace
@@ -159,7 +161,7 @@ void ConvF32Taps::run(const float* source, const float* weights, const float* bi
 // ---- Weight gradient ------------------------------------------------------------------------------------------------
 
 bool ConvWeightGradF32Taps::admits(const ConvShape& s) {
-  return is_possible(s) && s.out_pixels() <= (s.taps() == 1 ? 16 : kMostRuns) && s.in_pixels() <= 4 * kMostRuns;
+  return is_possible(s) && s.out_pixels() <= (s.taps() == 1 ? 16 : kMostRuns);
 }
 
 ConvWeightGradF32Taps::ConvWeightGradF32Taps(const ConvShape& shape)

@@ -1,9 +1,11 @@
 #include "runtime/ops/conv_kernels.h"
 
 #include <array>
+#include <type_traits>
 
 #include "runtime/kernels/conv_exact.h"
 #include "runtime/kernels/conv_f32.h"
+#include "runtime/kernels/conv_f32_rows.h"
 #include "runtime/kernels/conv_f32_taps.h"
 #include "runtime/kernels/conv_f32_winograd.h"
 #include "runtime/kernels/conv_small.h"
@@ -78,6 +80,17 @@ Kernel f32_onednn(std::string_view name) {
               }};
 }
 
+template <ConvPass kPass, class Conv>
+void run_f32(const KernelArgs& args) {
+  const float* a = args.input<float>(0);
+  const float* b = args.input<float>(1);
+  if constexpr (kPass == ConvPass::weight_grad) {
+    state_of<Conv>(args).run(a, b, args.output<float>(), args.scratch);
+  } else {
+    state_of<Conv>(args).run(a, b, args.input<float>(2), args.output<float>(), args.scratch);
+  }
+}
+
 // Of our own float32 convolutions, which read and write channels-last images.
 template <ConvPass kPass, class Conv>
 Kernel f32_last(std::string_view name) {
@@ -92,16 +105,22 @@ Kernel f32_last(std::string_view name) {
                 if constexpr (kPass == ConvPass::weight_grad) return prepared(Conv(shape_of<kPass>(query)));
                 else return prepared(Conv(shape_of<kPass>(query), kPass));
               },
-          .run =
-              [](const KernelArgs& args) {
-                const float* a = args.input<float>(0);
-                const float* b = args.input<float>(1);
-                if constexpr (kPass == ConvPass::weight_grad) {
-                  state_of<Conv>(args).run(a, b, args.output<float>(), args.scratch);
-                } else {
-                  state_of<Conv>(args).run(a, b, args.input<float>(2), args.output<float>(), args.scratch);
-                }
-              }};
+          .run = run_f32<kPass, Conv>};
+}
+
+// The same for first layers, which read data in either order.
+template <ConvPass kPass, class Conv>
+Kernel f32_rows(std::string_view name) {
+  return {.name = name,
+          .admits =
+              [](const KernelQuery& query) {
+                return has_f32(query) && layouts_of<kPass>(query).y_last && Conv::admits(shape_of<kPass>(query));
+              },
+          .prepare =
+              [](const KernelQuery& query) {
+                return prepared(Conv(shape_of<kPass>(query), layouts_of<kPass>(query).x_last));
+              },
+          .run = run_f32<kPass, Conv>};
 }
 
 template <ConvPass kPass>
@@ -192,25 +211,16 @@ Kernel weight_grad_vnni(std::string_view name) {
 
 template <ConvPass kPass>
 Kernel f32_openblas(std::string_view name) {
+  using Conv = std::conditional_t<kPass == ConvPass::weight_grad, ConvWeightGradF32, ConvF32>;
   return {.name = name,
           .backend = Backend::openblas,
           .admits = has_f32,
           .prepare =
               [](const KernelQuery& query) {
-                if constexpr (kPass == ConvPass::weight_grad)
-                  return prepared(ConvWeightGradF32(shape_of<kPass>(query)));
-                return prepared(ConvF32(taps_of<kPass>(query, WeightOrder::o_i_k)));
+                if constexpr (kPass == ConvPass::weight_grad) return prepared(Conv(shape_of<kPass>(query)));
+                else return prepared(Conv(taps_of<kPass>(query, WeightOrder::o_i_k)));
               },
-          .run =
-              [](const KernelArgs& args) {
-                const float* a = args.input<float>(0);
-                const float* b = args.input<float>(1);
-                if constexpr (kPass == ConvPass::weight_grad) {
-                  state_of<ConvWeightGradF32>(args).run(a, b, args.output<float>(), args.scratch);
-                } else {
-                  state_of<ConvF32>(args).run(a, b, args.input<float>(2), args.output<float>(), args.scratch);
-                }
-              }};
+          .run = run_f32<kPass, Conv>};
 }
 
 template <ConvPass kPass, FloatContainer kContainer>
@@ -323,6 +333,7 @@ Kernel reference(std::string_view name) {
 std::vector<Kernel> conv_kernels() {
   return {f32_last<ConvPass::forward, ConvF32Winograd>("conv_f32_winograd"),
           f32_last<ConvPass::forward, ConvF32Taps>("conv_f32_taps"),
+          f32_rows<ConvPass::forward, ConvForwardF32Rows>("conv_f32_rows"),
           f32_onednn<ConvPass::forward>("conv_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::forward>>("conv_f32_openblas"),
           small_vnni<ConvPass::forward>("conv_small_vnni"),
@@ -350,6 +361,7 @@ std::vector<Kernel> conv_input_grad_kernels() {
 std::vector<Kernel> conv_weight_grad_kernels() {
   return {f32_last<ConvPass::weight_grad, ConvWeightGradF32Winograd>("conv_weight_grad_f32_winograd"),
           f32_last<ConvPass::weight_grad, ConvWeightGradF32Taps>("conv_weight_grad_f32_taps"),
+          f32_rows<ConvPass::weight_grad, ConvWeightGradF32Rows>("conv_weight_grad_f32_rows"),
           f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::weight_grad>>("conv_weight_grad_f32_openblas"),
           weight_grad_vnni<ConvWeightGradSmall>("conv_weight_grad_small_vnni"),

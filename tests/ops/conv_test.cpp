@@ -81,6 +81,14 @@ const std::vector<Case>& float_cases() {
       {"3x3, many pads", {3, 48, 6, 6}, {49, 48, 3, 3}, {{"pads", Numbers{0, 3, 2, 0}}}},
       {"3x3, outputs in two chunks", {17, 50, 14, 14}, {24, 50, 3, 3}, with(1, 1)},
       {"3x3, sums in two chunks", {6, 48, 14, 14}, {48, 48, 3, 3}, with(1, 1)},
+      {"3x3 of 3 to 32 channels", {18, 3, 9, 15}, {32, 3, 3, 3}, with(1, 1)},
+      {"11x11 of 3 to 64 channels, stride 4", {3, 3, 23, 21}, {64, 3, 11, 11}, with(4, 2)},
+      {"5x4 of 1 to 32 channels, asymmetric pads, dilated",
+       {2, 1, 14, 11},
+       {32, 1, 5, 4},
+       {{"pads", Numbers{3, 0, -1, 4}}, {"strides", Numbers{2, 1}}, {"dilations", Numbers{2, 1}}}},
+      {"3x3 of 2 to 32 channels, 70 rows", {1, 2, 70, 3}, {32, 2, 3, 3}, with(1, 1)},
+      {"3x3 of 2 to 32 channels, stride beyond the kernel", {2, 2, 11, 12}, {32, 2, 3, 3}, with(5, 0)},
       {"3x3 of 2x2, 33 channels", {13, 33, 2, 2}, {70, 33, 3, 3}, with(1, 1)},
       {"3x3 of 2x2, outputs of pads alone", {8, 32, 2, 2}, {32, 32, 3, 3}, with(1, 3)},
       {"5x5 of 4x4, 40 channels", {8, 40, 4, 4}, {36, 40, 5, 5}, with(1, 2)},
@@ -367,13 +375,15 @@ TEST_CASE("float convolutions of few pixels or 3x3 taps are our own where they a
   };
   const Case large{"8x8", {2, 64, 8, 8}, {64, 64, 3, 3}, with(1, 1)};
   const Case small{"2x2", {8, 64, 2, 2}, {64, 64, 3, 3}, with(1, 1)};
-  const Case few{"4 channels", {2, 4, 8, 8}, {64, 4, 3, 3}, with(1, 1)};
+  const Case few{"5 channels", {2, 5, 8, 8}, {64, 5, 3, 3}, with(1, 1)};
+  const Case data{"3 channels", {2, 3, 8, 8}, {64, 3, 3, 3}, with(1, 1)};
   const std::string_view names[] = {"conv_f32_", "conv_input_grad_f32_", "conv_weight_grad_f32_"};
   for (size_t pass = 0; pass < 3; ++pass) {
     CHECK((first(large, pass, true) == cat(names[pass], "winograd")) == avx512_is_available());
     CHECK((first(small, pass, true) == cat(names[pass], "taps")) == avx512_is_available());
     CHECK(first(few, pass, true) == cat(names[pass], "onednn"));
     CHECK(first(large, pass, false) == cat(names[pass], "onednn"));
+    if (pass != 1) CHECK((first(data, pass, true) == cat(names[pass], "rows")) == avx512_is_available());
   }
 }
 

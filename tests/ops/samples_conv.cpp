@@ -15,6 +15,10 @@ std::span<const Sample> conv_samples() {
        .graph = "graph g { input %x: f32[2,32,7,8]:channels_last parameter %w: f32[34,32,3,3] parameter %b: f32[34] "
                 "%y = Conv(%x, %w, %b) {pads=[1,1,1,1], channels_last=1} output %y }",
        .differentiable = false},
+      {.name = "Conv, of three channels to channels last",
+       .graph = "graph g { input %x: f32[2,3,9,8] parameter %w: f32[32,3,3,4] parameter %b: f32[32] "
+                "%y = Conv(%x, %w, %b) {pads=[1,2,1,0], strides=[2,1], channels_last=1} output %y }",
+       .differentiable = false},
       {.name = "Conv, no bias, strided, asymmetric pads",
        .graph = "graph g { input %x: f32[1,2,7,6] parameter %w: f32[3,2,3,2] "
                 "%y = Conv(%x, %w) {pads=[1,0,0,2], strides=[2,3]} output %y }"},
@@ -101,6 +105,10 @@ std::span<const Sample> conv_samples() {
       {.name = "ConvWeightGrad, channels last, 3x3",
        .graph = "graph g { input %x: f32[3,50,7,8]:channels_last input %dy: f32[3,49,7,8]:channels_last "
                 "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[49,50,3,3], pads=[1,1,1,1]} output %dw }",
+       .differentiable = false},
+      {.name = "ConvWeightGrad, channels last, of three channels",
+       .graph = "graph g { input %x: f32[2,3,9,8]:channels_last input %dy: f32[2,32,5,7]:channels_last "
+                "%dw = ConvWeightGrad(%x, %dy) {weight_shape=[32,3,3,4], pads=[1,2,1,0], strides=[2,1]} output %dw }",
        .differentiable = false},
       {.name = "ConvWeightGrad, quantized",
        .graph = "graph g { input %x: i8[2,4,5,5]:channels_last input %dy: i16[2,6,3,3]:channels_last "
