@@ -17,6 +17,7 @@ constexpr int64_t kMostRuns = 64;  // of a tile, of which more are not admitted
 constexpr int64_t kMostPixels = 256;
 constexpr int64_t kTasks = 16;            // to give this many threads something to do
 constexpr int64_t kPanelBytes = 1 << 18;  // of x in a block of images, to stay in the second-level cache
+constexpr int64_t kProducts = 64;        // of a sum of a weight gradient between its ways to memory and back
 constexpr int64_t kRowPadding = 16;       // keeps rows from falling on the same lines of a cache
 
 // Calls body(output position, source position, tap) for all that are not padding, in order.
@@ -213,11 +214,19 @@ void ConvWeightGradF32Taps::multiply(const Task& task, const float* x, const flo
       for (int64_t tap = 0; tap < taps; ++tap) {
         float* of_tap = of_block + tap * kTileRows * kTileColumns;
         const std::vector<Pair>& pairs = pairs_[static_cast<size_t>(tap)];
-        for (size_t i = 0; i < pairs.size(); ++i)
-          runs[i] = {dy + (pairs[i].dy * s.n + image) * pitch_of(s.o) + o,
-                     x + (pairs[i].x * s.n + image) * pitch_of(s.c) + c};
-        multiply_tile(tile, std::span(runs).first(pairs.size()), image > 0 ? of_tap : nullptr, kTileColumns, of_tap,
-                      kTileColumns);
+        // Several short sums are more exact than one long one.
+        const size_t most = static_cast<size_t>(ceil_div(kProducts, tile.depth));
+        const float* start = image > 0 ? of_tap : nullptr;
+        for (size_t done = 0; done == 0 || done < pairs.size(); done += most) {
+          const size_t count = std::min(most, pairs.size() - done);
+          for (size_t i = 0; i < count; ++i) {
+            const Pair& pair = pairs[done + i];
+            runs[i] = {dy + (pair.dy * s.n + image) * pitch_of(s.o) + o,
+                       x + (pair.x * s.n + image) * pitch_of(s.c) + c};
+          }
+          multiply_tile(tile, std::span(runs).first(count), start, kTileColumns, of_tap, kTileColumns);
+          start = of_tap;
+        }
       }
       if (image + images_ < s.n) continue;
       for (int64_t r = 0; r < tile.row_count; ++r)

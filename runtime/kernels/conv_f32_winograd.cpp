@@ -18,6 +18,7 @@ using namespace winograd;
 namespace {
 
 constexpr int64_t kMostTiles = 256;                // of a weight gradient's sum at once
+constexpr int64_t kProducts = 64;                  // of these added up at once: several short sums are more exact
 constexpr int64_t kChunkBytes = int64_t{1} << 22;  // of transformed tiles, to stay in the third-level cache
 constexpr int64_t kBlockSums = kPoints * kTileRows * kTileColumns;
 
@@ -185,15 +186,16 @@ void ConvWeightGradF32Winograd::run(const float* x, const float* dy, float* dw, 
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t o = block % out_blocks * kTileRows, c = block / out_blocks * kTileColumns;
       float* of_block = sums + (chunk_ == tiles_ ? omp_get_thread_num() : block) * kBlockSums;
-      const ProductTile tile{.row_count = std::min(kTileRows, s.o - o),
-                             .depth = count,
-                             .row_pitch = 1,
-                             .row_step = dy_pitch,
-                             .column_step = x_pitch};
+      ProductTile tile{
+          .row_count = std::min(kTileRows, s.o - o), .row_pitch = 1, .row_step = dy_pitch, .column_step = x_pitch};
       for (int64_t point = 0; point < kPoints; ++point) {
-        const TileRun run{gradients + point * chunk_ * dy_pitch + o, inputs + point * chunk_ * x_pitch + c};
         float* of_point = of_block + point * kTileRows * kTileColumns;
-        multiply_tile(tile, {&run, 1}, first > 0 ? of_point : nullptr, kTileColumns, of_point, kTileColumns);
+        for (int64_t t = 0; t < count; t += kProducts) {
+          tile.depth = std::min(kProducts, count - t);
+          const int64_t at = point * chunk_ + t;
+          const TileRun run{gradients + at * dy_pitch + o, inputs + at * x_pitch + c};
+          multiply_tile(tile, {&run, 1}, first + t > 0 ? of_point : nullptr, kTileColumns, of_point, kTileColumns);
+        }
       }
       if (first + count < tiles_) continue;
       alignas(64) std::array<float, kTaps * kTileColumns> taps;

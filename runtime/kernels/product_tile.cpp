@@ -31,13 +31,7 @@ MARVIN_AVX512 void multiply_rows(const ProductTile& tile, std::span<const TileRu
   constexpr int kVectors = 2, kBaseRows = 3;  // a base serves the rows that x86 addresses by it: 0, 1, 2 pitches on
   __m512 sums[kRows][kVectors];
 #pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      sums[r][v] = store.start ? _mm512_maskz_loadu_ps(store.masks[v], store.start + r * store.start_pitch + v * kLanes)
-                               : _mm512_setzero_ps();
-    }
-  }
+  for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = _mm512_setzero_ps();
   for (const TileRun& run : runs) {
     const float* columns = run.columns;
     const float* bases[4];
@@ -60,10 +54,13 @@ MARVIN_AVX512 void multiply_rows(const ProductTile& tile, std::span<const TileRu
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
-      float* to = store.out + r * store.out_pitch + v * kLanes;
+      const __mmask16 mask = store.masks[v];
+      const int64_t lane = v * kLanes;
+      __m512 sum = sums[r][v];
+      if (store.start) sum = _mm512_maskz_loadu_ps(mask, store.start + r * store.start_pitch + lane) + sum;
+      float* to = store.out + r * store.out_pitch + lane;
       // Masked stores are slow, and few are needed.
-      store.masks[v] == 0xffff ? _mm512_storeu_ps(to, sums[r][v])
-                               : _mm512_mask_storeu_ps(to, store.masks[v], sums[r][v]);
+      mask == 0xffff ? _mm512_storeu_ps(to, sum) : _mm512_mask_storeu_ps(to, mask, sum);
     }
   }
 }

@@ -23,8 +23,8 @@ struct ProductTile {
   int64_t row_pitch = 0, row_step = 1, column_step = kTileColumns;
 };
 
-// out[r * out_pitch + j] = start[r * start_pitch + j] + the products of all runs, in order; start may be null, for
-// zeros, or out. Needs avx512_is_available().
+// out[r * out_pitch + j] = start[r * start_pitch + j] + (the sum of the products of all runs, in order); start may be
+// null, for zeros, or out. Long sums are more exact in several calls. Needs avx512_is_available().
 void multiply_tile(const ProductTile& tile, std::span<const TileRun> runs, const float* start, int64_t start_pitch,
                    float* out, int64_t out_pitch);
 
