@@ -358,9 +358,9 @@ class PixelWalk {
   Axis depth_, height_, width_;
 };
 
-// to[channel * to_stride + i] = pixels[i][channel] * scale + shift[channel] for a square block.
-inline void transpose_block(const float* const* pixels, int64_t first_channel, float scale, const float* shift,
-                            float* to, int64_t to_stride) {
+// to[channel * to_stride + i] = pixels[i][channel] + shift[channel] for a square block.
+inline void transpose_block(const float* const* pixels, int64_t first_channel, const float* shift, float* to,
+                            int64_t to_stride) {
   using Quad [[gnu::vector_size(16)]] = float;
   for (int64_t pixel = 0; pixel < kBlock; pixel += 4) {
     for (int64_t channel = 0; channel < kBlock; channel += 4) {
@@ -374,7 +374,7 @@ inline void transpose_block(const float* const* pixels, int64_t first_channel, f
           __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
           __builtin_shufflevector(high01, high23, 0, 1, 4, 5), __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
       for (int64_t i = 0; i < 4; ++i) {
-        const Quad value = column[i] * scale + shift[channel + i];
+        const Quad value = column[i] + shift[channel + i];
         std::memcpy(to + (channel + i) * to_stride + pixel, &value, sizeof(Quad));
       }
     }
@@ -384,7 +384,7 @@ inline void transpose_block(const float* const* pixels, int64_t first_channel, f
 }  // namespace
 
 void scatter_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
-                           int64_t image, float scale, const float* bias, float* out) {
+                           int64_t image, const float* bias, float* out) {
   const int64_t channels = convs[0].groups * convs[0].out;
   const int64_t plane = convs[0].plane();
   float* to = out + image * channels * plane;
@@ -396,45 +396,42 @@ void scatter_channels_last(std::span<const TapConv> convs, std::span<const float
     for (int64_t i = 0; i < count; ++i) pixels[i] = walk.next();
     const int64_t whole = count == kBlock ? channels / kBlock * kBlock : 0;
     for (int64_t c = 0; c < whole; c += kBlock)
-      transpose_block(pixels, c, scale, bias ? bias + c : kNoBias, to + c * plane + p, plane);
+      transpose_block(pixels, c, bias ? bias + c : kNoBias, to + c * plane + p, plane);
     for (int64_t c = whole; c < channels; ++c) {
       const float shift = bias ? bias[c] : 0.0f;
-      for (int64_t i = 0; i < count; ++i) to[c * plane + p + i] = pixels[i][c] * scale + shift;
+      for (int64_t i = 0; i < count; ++i) to[c * plane + p + i] = pixels[i][c] + shift;
     }
   }
 }
 
 namespace {
 
-MARVIN_CLONES void scale_pixel_rows(int64_t count, int64_t channels, float scale, const float* bias, float* pixels) {
+MARVIN_CLONES void add_to_rows(int64_t count, int64_t channels, const float* bias, float* pixels) {
   for (int64_t i = 0; i < count; ++i, pixels += channels)
-    for (int64_t c = 0; c < channels; ++c) pixels[c] = pixels[c] * scale + bias[c];
+    for (int64_t c = 0; c < channels; ++c) pixels[c] += bias[c];
 }
 
-MARVIN_CLONES void scale_all(int64_t count, float scale, float* elements) {
-  for (int64_t i = 0; i < count; ++i) elements[i] *= scale;
-}
-
-MARVIN_CLONES void copy_scaled(const float* from, int64_t channels, float scale, const float* bias, float* to) {
-  if (bias) {
-    for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * scale + bias[c];
-  } else {
-    for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * scale;
+MARVIN_CLONES void copy_pixels(PixelWalk walk, int64_t count, int64_t channels, const float* bias, float* out) {
+  for (int64_t p = 0; p < count; ++p, out += channels) {
+    const float* from = walk.next();
+    if (bias) {
+      for (int64_t c = 0; c < channels; ++c) out[c] = from[c] + bias[c];
+    } else {
+      for (int64_t c = 0; c < channels; ++c) out[c] = from[c];
+    }
   }
 }
 
 }  // namespace
 
-void scale_pixels(int64_t count, int64_t channels, float scale, const float* bias, float* pixels) {
-  bias ? scale_pixel_rows(count, channels, scale, bias, pixels) : scale_all(count * channels, scale, pixels);
+void add_to_pixels(int64_t count, int64_t channels, const float* bias, float* pixels) {
+  add_to_rows(count, channels, bias, pixels);
 }
 
 void merge_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
-                         int64_t image, float scale, const float* bias, float* out) {
+                         int64_t image, const float* bias, float* out) {
   const int64_t channels = convs[0].groups * convs[0].out, plane = convs[0].plane();
-  PixelWalk walk(convs, results, zeros);
-  for (int64_t p = 0; p < plane; ++p)
-    copy_scaled(walk.next(), channels, scale, bias, out + (image * plane + p) * channels);
+  copy_pixels(PixelWalk(convs, results, zeros), plane, channels, bias, out + image * plane * channels);
 }
 
 void scatter_zeros(const TapConv& conv, bool channels_last, float* out) {

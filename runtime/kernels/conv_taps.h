@@ -82,16 +82,17 @@ template <class Total>
 void scatter_tile(const TapConv& conv, int64_t group, const Total* tile, int64_t begin, int64_t end, float scale,
                   const float* bias, float* out);
 
-// The same for a whole image whose pixels are in the results [image_pixels][groups * out] of the convolutions that it
-// consists of. Those without taps have none: their pixels are read from zeros[groups * out].
+// out[n][groups * out][plane] = pixels + bias for a whole image whose pixels are in the results
+// [image_pixels][groups * out] of the convolutions that it consists of. Those without taps have none: their pixels are
+// read from zeros[groups * out]. bias may be null.
 void scatter_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
-                           int64_t image, float scale, const float* bias, float* out);
+                           int64_t image, const float* bias, float* out);
 
 // The same into out[n][plane][groups * out].
 void merge_channels_last(std::span<const TapConv> convs, std::span<const float* const> results, const float* zeros,
-                         int64_t image, float scale, const float* bias, float* out);
-// pixels[i][channel] = pixels[i][channel] * scale + bias[channel]; bias may be null.
-void scale_pixels(int64_t count, int64_t channels, float scale, const float* bias, float* pixels);
+                         int64_t image, const float* bias, float* out);
+// pixels[i][channel] += bias[channel].
+void add_to_pixels(int64_t count, int64_t channels, const float* bias, float* pixels);
 
 // Writes zeros to the output pixels of a convolution without taps, in channels-last order or n c h w.
 void scatter_zeros(const TapConv& conv, bool channels_last, float* out);

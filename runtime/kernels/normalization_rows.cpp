@@ -93,10 +93,17 @@ __mmask16 lanes_from(int64_t first, int64_t channels) {
                                     : static_cast<__mmask16>((1 << std::max<int64_t>(0, channels - first)) - 1);
 }
 
+// Of whole vectors: masks take time of the units that add.
+template <bool kFull>
+MARVIN_AVX512 inline __m512 load(__mmask16 mask, const float* from) {
+  return kFull ? _mm512_loadu_ps(from) : _mm512_maskz_loadu_ps(mask, from);
+}
+
 MARVIN_AVX512 inline __m512 total(const __m512* parts) {
   return _mm512_add_ps(_mm512_add_ps(parts[0], parts[1]), _mm512_add_ps(parts[2], parts[3]));
 }
 
+template <bool kFull>
 MARVIN_AVX512 void row_moments_avx512(const float* x, int64_t rows, int64_t channels, float* mean, float* rest,
                                       float* squares) {
   const __m512 share = _mm512_set1_ps(1.0f / static_cast<float>(rows));
@@ -104,14 +111,14 @@ MARVIN_AVX512 void row_moments_avx512(const float* x, int64_t rows, int64_t chan
     const __mmask16 mask = lanes_from(c, channels);
     __m512 sums[kSums] = {}, away_sums[kSums] = {}, square_sums[kSums] = {};
     const auto add = [&](int64_t r, int k) MARVIN_AVX512 {
-      sums[k] = _mm512_add_ps(sums[k], _mm512_maskz_loadu_ps(mask, x + r * channels + c));
+      sums[k] = _mm512_add_ps(sums[k], load<kFull>(mask, x + r * channels + c));
     };
     int64_t r = 0;
     for (; r + kSums <= rows; r += kSums) add(r, 0), add(r + 1, 1), add(r + 2, 2), add(r + 3, 3);
     for (int k = 0; r + k < rows; ++k) add(r + k, k);
     const __m512 means = _mm512_mul_ps(total(sums), share);
     const auto add_away = [&](int64_t row, int k) MARVIN_AVX512 {
-      const __m512 away = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + row * channels + c), means);
+      const __m512 away = _mm512_sub_ps(load<kFull>(mask, x + row * channels + c), means);
       away_sums[k] = _mm512_add_ps(away_sums[k], away);
       square_sums[k] = _mm512_add_ps(square_sums[k], _mm512_mul_ps(away, away));
     };
@@ -126,15 +133,16 @@ MARVIN_AVX512 void row_moments_avx512(const float* x, int64_t rows, int64_t chan
   }
 }
 
+template <bool kFull>
 MARVIN_AVX512 void row_products_avx512(const float* dy, const float* x, const float* mean, int64_t rows,
                                        int64_t channels, float* sum, float* product) {
   for (int64_t c = 0; c < channels; c += kLanes) {
     const __mmask16 mask = lanes_from(c, channels);
-    const __m512 means = _mm512_maskz_loadu_ps(mask, mean + c);
+    const __m512 means = load<kFull>(mask, mean + c);
     __m512 sums[kSums] = {}, products[kSums] = {};
     const auto add = [&](int64_t r, int k) MARVIN_AVX512 {
-      const __m512 slope = _mm512_maskz_loadu_ps(mask, dy + r * channels + c);
-      const __m512 away = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + r * channels + c), means);
+      const __m512 slope = load<kFull>(mask, dy + r * channels + c);
+      const __m512 away = _mm512_sub_ps(load<kFull>(mask, x + r * channels + c), means);
       sums[k] = _mm512_add_ps(sums[k], slope);
       products[k] = _mm512_add_ps(products[k], _mm512_mul_ps(slope, away));
     };
@@ -146,12 +154,13 @@ MARVIN_AVX512 void row_products_avx512(const float* dy, const float* x, const fl
   }
 }
 
+template <bool kFull>
 MARVIN_AVX512 void row_sums_avx512(const float* x, int64_t rows, int64_t channels, float* sum) {
   for (int64_t c = 0; c < channels; c += kLanes) {
     const __mmask16 mask = lanes_from(c, channels);
     __m512 sums[kSums] = {};
     const auto add = [&](int64_t r, int k) MARVIN_AVX512 {
-      sums[k] = _mm512_add_ps(sums[k], _mm512_maskz_loadu_ps(mask, x + r * channels + c));
+      sums[k] = _mm512_add_ps(sums[k], load<kFull>(mask, x + r * channels + c));
     };
     int64_t r = 0;
     for (; r + kSums <= rows; r += kSums) add(r, 0), add(r + 1, 1), add(r + 2, 2), add(r + 3, 3);
@@ -232,7 +241,10 @@ void each_strip(int64_t channels, Strip&& strip) {
 
 void row_moments(const float* x, int64_t rows, int64_t channels, float* mean, float* rest, float* squares) {
 #if defined(__x86_64__)
-  if (avx512_is_available()) return row_moments_avx512(x, rows, channels, mean, rest, squares);
+  if (avx512_is_available()) {
+    return channels % kLanes == 0 ? row_moments_avx512<true>(x, rows, channels, mean, rest, squares)
+                                  : row_moments_avx512<false>(x, rows, channels, mean, rest, squares);
+  }
 #endif
   row_moments_plain(x, rows, channels, mean, rest, squares);
 }
@@ -240,14 +252,20 @@ void row_moments(const float* x, int64_t rows, int64_t channels, float* mean, fl
 void row_products(const float* dy, const float* x, const float* mean, int64_t rows, int64_t channels, float* sum,
                   float* product) {
 #if defined(__x86_64__)
-  if (avx512_is_available()) return row_products_avx512(dy, x, mean, rows, channels, sum, product);
+  if (avx512_is_available()) {
+    return channels % kLanes == 0 ? row_products_avx512<true>(dy, x, mean, rows, channels, sum, product)
+                                  : row_products_avx512<false>(dy, x, mean, rows, channels, sum, product);
+  }
 #endif
   row_products_plain(dy, x, mean, rows, channels, sum, product);
 }
 
 void row_sums(const float* x, int64_t rows, int64_t channels, float* sum) {
 #if defined(__x86_64__)
-  if (avx512_is_available()) return row_sums_avx512(x, rows, channels, sum);
+  if (avx512_is_available()) {
+    return channels % kLanes == 0 ? row_sums_avx512<true>(x, rows, channels, sum)
+                                  : row_sums_avx512<false>(x, rows, channels, sum);
+  }
 #endif
   row_sums_plain(x, rows, channels, sum);
 }

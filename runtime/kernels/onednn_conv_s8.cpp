@@ -49,7 +49,14 @@ memory::desc packed_weights(const TapConv& c) {
   return weights_of(c, strides);
 }
 
-// The convolution of so many images with weights of this layout.
+// What all results are multiplied by: a post-op, since oneDNN's own scales would have to be known here.
+memory::desc scale_of(const TapConv& c) {
+  const Dims ones(2 + spatial(c).size(), 1);
+  return {ones, memory::data_type::f32, ones.size() == 4 ? memory::format_tag::nchw : memory::format_tag::ncdhw};
+}
+constexpr int kScaleArgument = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
+
+// The convolution of so many images with weights of this layout, times a scale.
 dnnl::convolution_forward::primitive_desc describe(const TapConv& c, int64_t images, const memory::desc& weights) {
   const memory::format_tag tag = spatial(c).size() == 2 ? memory::format_tag::nhwc : memory::format_tag::ndhwc;
   Dims dilations, pads_begin, pads_end;
@@ -63,7 +70,11 @@ dnnl::convolution_forward::primitive_desc describe(const TapConv& c, int64_t ima
       memory::desc(dims_of({images, c.groups * c.in}, c, &TapAxis::source), memory::data_type::s8, tag), weights,
       memory::desc(dims_of({images, c.groups * c.out}, c, &TapAxis::count), memory::data_type::f32, tag),
       dims_of({}, c, &TapAxis::step), dilations, pads_begin, pads_end);
-  return {desc, onednn_user_scratchpad(), onednn_engine(), true};
+  dnnl::post_ops scaling;
+  scaling.append_binary(dnnl::algorithm::binary_mul, scale_of(c));
+  dnnl::primitive_attr attr = onednn_user_scratchpad();
+  attr.set_post_ops(scaling);
+  return {desc, attr, onednn_engine(), true};
 }
 
 int64_t result_elements(const TapConv& c) { return c.image_pixels() * c.groups * c.out; }
@@ -120,6 +131,7 @@ ConvS8Onednn::Part ConvS8Onednn::plan(const TapConv& conv) {
       calls.push_back(OnednnCall(primitive, {{DNNL_ARG_SRC, desc.src_desc()},
                                              {DNNL_ARG_WEIGHTS, weights},
                                              {DNNL_ARG_DST, desc.dst_desc()},
+                                             {kScaleArgument, scale_of(conv)},
                                              {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}));
     }
     scratchpad_bytes_ = std::max(scratchpad_bytes_, static_cast<int64_t>(desc.scratchpad_desc().get_size()));
@@ -149,13 +161,15 @@ void ConvS8Onednn::run_block(int64_t block, const int8_t* source, float scale, c
     std::byte* results = memory + parts_[i].results_offset;
     if (in_place()) results = reinterpret_cast<std::byte*>(out + first * parts_[i].results_per_image);
     call.bind(DNNL_ARG_DST, results);
+    call.bind(kScaleArgument, &scale);
     call.bind(DNNL_ARG_SCRATCHPAD, memory + thread_bytes_ - aligned_bytes(scratchpad_bytes_));
     call.run();
   }
   if (in_place()) {
     const int64_t channels = convs_[0].groups * convs_[0].out;
     float* results = out + first * parts_[0].results_per_image;
-    return scale_pixels(blocks_.size(block) * convs_[0].plane(), channels, scale, bias, results);
+    if (bias) add_to_pixels(blocks_.size(block) * convs_[0].plane(), channels, bias, results);
+    return;
   }
   const float* zeros = reinterpret_cast<const float*>(scratch + zeros_offset_);
   std::vector<const float*>& results = results_[static_cast<size_t>(thread)];
@@ -164,8 +178,8 @@ void ConvS8Onednn::run_block(int64_t block, const int8_t* source, float scale, c
       results[i] =
           reinterpret_cast<const float*>(memory + parts_[i].results_offset) + image * parts_[i].results_per_image;
     }
-    channels_last_ ? merge_channels_last(convs_, results, zeros, first + image, scale, bias, out)
-                   : scatter_channels_last(convs_, results, zeros, first + image, scale, bias, out);
+    channels_last_ ? merge_channels_last(convs_, results, zeros, first + image, bias, out)
+                   : scatter_channels_last(convs_, results, zeros, first + image, bias, out);
   }
 }
 

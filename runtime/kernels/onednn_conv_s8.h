@@ -11,8 +11,8 @@
 namespace marvin {
 
 // out = float32(exact sum) * scale + bias, forward and input gradient: oneDNN's int8 forward convolution into n h w c
-// float32, scale and bias, and where the result is to be n c h w our own way there. An input gradient is a set of forward
-// convolutions too (conv_taps.h), since oneDNN's int8 deconvolution corrects its sums in float32.
+// float32, which scales too; bias, and where the result is to be n c h w our own way there. An input gradient is a set
+// of forward convolutions (conv_taps.h), since oneDNN's int8 deconvolution corrects its sums in float32.
 class ConvS8Onednn {
  public:
   // convs as for ConvExact. Admitted are sums that cannot leave int32, on a CPU that adds them without saturation, in
