@@ -17,7 +17,7 @@ constexpr int64_t kMostRuns = 64;  // of a tile, of which more are not admitted
 constexpr int64_t kMostPixels = 256;
 constexpr int64_t kTasks = 16;            // to give this many threads something to do
 constexpr int64_t kPanelBytes = 1 << 18;  // of x in a block of images, to stay in the second-level cache
-constexpr int64_t kProducts = 64;        // of a sum of a weight gradient between its ways to memory and back
+constexpr int64_t kProducts = 64;         // of a sum of a weight gradient between its ways to memory and back
 constexpr int64_t kRowPadding = 16;       // keeps rows from falling on the same lines of a cache
 
 // Calls body(output position, source position, tap) for all that are not padding, in order.
@@ -42,10 +42,11 @@ void for_each_reading(const ConvShape& s, Body&& body) {
 
 int64_t pitch_of(int64_t channels) { return ceil_div(channels, kRowPadding) * kRowPadding + kRowPadding; }
 
-// rows[position][n][pitch_of(channels)] = images[n][position][channels], with zeros behind them.
+// rows[position][n][pitch_of(channels)] = images[n][position][channels], with zeros behind them; by the threads of the
+// parallel region that it is called in.
 void gather_rows(const float* images, int64_t n, int64_t positions, int64_t channels, float* rows) {
   const int64_t pitch = pitch_of(channels);
-#pragma omp parallel for schedule(static)
+#pragma omp for schedule(static)
   for (int64_t row = 0; row < n * positions; ++row) {
     float* to = rows + (row % positions * n + row / positions) * pitch;
     std::copy_n(images + row * channels, channels, to);
@@ -148,14 +149,17 @@ void ConvF32Taps::run(const float* source, const float* weights, const float* bi
   Carver carver(scratch);
   float* rows = carver.take<float>(sources_ * shape_.n * pitch_of(in_));
   std::byte* panels = carver.rest();
-  gather_rows(source, shape_.n, sources_, in_, rows);
-#pragma omp parallel for schedule(dynamic) num_threads(std::min(threads_, omp_get_max_threads()))
-  for (int64_t task = 0; task < ceil_div(out_, kTileColumns) * parts_; ++task) {
-    const int64_t channel = task / parts_ * kTileColumns;
+#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
+  {
+    gather_rows(source, shape_.n, sources_, in_, rows);
     Carver own(panels + omp_get_thread_num() * Carver::bytes_of<float>(panel_elements()));
     float* panel = own.take<float>(panel_elements());
-    gather_panel(weights, channel, panel);
-    multiply(rows, panel, channel, task % parts_, bias, out);
+#pragma omp for schedule(dynamic)
+    for (int64_t task = 0; task < ceil_div(out_, kTileColumns) * parts_; ++task) {
+      const int64_t channel = task / parts_ * kTileColumns;
+      gather_panel(weights, channel, panel);
+      multiply(rows, panel, channel, task % parts_, bias, out);
+    }
   }
 }
 
@@ -243,11 +247,14 @@ void ConvWeightGradF32Taps::run(const float* x, const float* dy, float* dw, std:
   float* dy_rows = carver.take<float>(s.n * s.out_pixels() * pitch_of(s.o));
   std::byte* sums = carver.rest();
   const int64_t sum_bytes = Carver::bytes_of<float>(blocks_of_task() * sums_of_block(s));
-  gather_rows(x, s.n, s.in_pixels(), s.c, x_rows);
-  gather_rows(dy, s.n, s.out_pixels(), s.o, dy_rows);
-#pragma omp parallel for schedule(dynamic) num_threads(std::min(threads_, omp_get_max_threads()))
-  for (int64_t i = 0; i < tasks(); ++i)
-    multiply(task(i), x_rows, dy_rows, reinterpret_cast<float*>(sums + omp_get_thread_num() * sum_bytes), dw);
+#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
+  {
+    gather_rows(x, s.n, s.in_pixels(), s.c, x_rows);
+    gather_rows(dy, s.n, s.out_pixels(), s.o, dy_rows);
+    float* own = reinterpret_cast<float*>(sums + omp_get_thread_num() * sum_bytes);
+#pragma omp for schedule(dynamic)
+    for (int64_t i = 0; i < tasks(); ++i) multiply(task(i), x_rows, dy_rows, own, dw);
+  }
 }
 
 }  // namespace marvin
