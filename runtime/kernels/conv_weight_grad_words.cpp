@@ -37,8 +37,8 @@ bool should_merge(const ConvShape& shape) {
 }  // namespace
 
 // How one axis is numbered: output position a has the number a, and what its tap t reads, on the grid of source
-// positions of residue(t), the number a + distance(t). Apart, every tap has a grid of its own and no distance: no number
-// stands for zeros between rows.
+// positions of residue(t), the number a + distance(t). Apart, every tap has a grid of its own and no distance: no
+// number stands for zeros between rows.
 struct ConvWeightGradWords::Numbering {
   explicit Numbering(const ConvAxis& conv_axis, bool is_apart = false) : axis(conv_axis), apart(is_apart) {
     pitch = axis.out;

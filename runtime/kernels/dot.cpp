@@ -8,6 +8,7 @@
 #if !defined(__clang__)
 // GCC 12 warns of its own header's _mm512_undefined_*.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <immintrin.h>
 #define MARVIN_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
@@ -42,7 +43,7 @@ namespace {
 
 alignas(64) constexpr int8_t kZeros[64] = {};
 
-// Four quarters, each of four elements of four positions, byte by byte: position by position becomes element by element.
+// Four quarters, each of four elements of four positions: position by position becomes element by element.
 MARVIN_VNNI inline __m512i transposed_bytes(__m512i quarters) {
   const __m128i bytes = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   return _mm512_shuffle_epi8(quarters, _mm512_broadcast_i32x4(bytes));
@@ -118,9 +119,8 @@ MARVIN_VNNI void interleave_bytes(const int8_t* source, std::span<const int32_t>
     for (; v + 16 <= width; v += 16) interleave_group<16>(source, at, v, shift, out + v * kDotGroupBytes);
     if (v == width) continue;
     const __mmask16 mask = static_cast<__mmask16>((1 << (width - v)) - 1);
-    __m512i rows = _mm512_setzero_si512();
     const auto load = [&](int i) MARVIN_VNNI { return _mm_maskz_loadu_epi8(mask, element(source, at[i], v)); };
-    rows = _mm512_castsi128_si512(load(0));
+    __m512i rows = _mm512_castsi128_si512(load(0));
     rows = _mm512_inserti32x4(rows, load(1), 1);
     rows = _mm512_inserti32x4(rows, load(2), 2);
     rows = _mm512_inserti32x4(rows, load(3), 3);
@@ -167,8 +167,42 @@ struct Shorts {
   }
 };
 
-template <class Dot, int kRows, int kVectors>
-MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs, int32_t* out) {
+// What becomes of a tile's sums: stored as they are, or finished.
+struct AsSums {
+  int32_t* out;
+  template <int kRows, int kVectors>
+  MARVIN_VNNI void put(const __m512i (&sums)[kRows][kVectors]) const {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 3
+      for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + (r * kVectors + v) * kDotLanes, sums[r][v]);
+  }
+};
+struct AsResult {
+  const DotResult& result;
+  template <int kRows, int kVectors>
+  MARVIN_VNNI void put(const __m512i (&sums)[kRows][kVectors]) const {
+    const __m512 scale = _mm512_set1_ps(result.scale);
+    const int64_t in_last = result.columns - (kVectors - 1) * kDotLanes;
+    const __mmask16 last = in_last >= kDotLanes ? 0xffff : static_cast<__mmask16>((1 << in_last) - 1);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const __m512i excess = _mm512_slli_epi32(_mm512_set1_epi32(result.row_sums[r]), 7);
+      float* y = result.y + r * result.pitch;
+#pragma GCC unroll 3
+      for (int v = 0; v < kVectors; ++v) {
+        const __mmask16 mask = v + 1 < kVectors ? 0xffff : last;
+        __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sums[r][v], excess)), scale);
+        if (result.bias) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, result.bias + v * kDotLanes));
+        mask == 0xffff ? _mm512_storeu_ps(y + v * kDotLanes, value)
+                       : _mm512_mask_storeu_ps(y + v * kDotLanes, mask, value);
+      }
+    }
+  }
+};
+
+template <class Dot, int kRows, int kVectors, class As>
+MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs, const As& as) {
   __m512i sums[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
@@ -191,41 +225,38 @@ MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs
       }
     }
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + (r * kVectors + v) * kDotLanes, sums[r][v]);
+  as.put(sums);
 }
 
-template <class Dot, int kVectors>
-void with_rows(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
+template <class Dot, int kVectors, class As>
+void with_rows(const DotTile& tile, std::span<const DotRun> runs, const As& as) {
   switch (tile.row_count) {
     case 1:
-      return multiply_tile<Dot, 1, kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, 1, kVectors>(tile, runs, as);
     case 2:
-      return multiply_tile<Dot, 2, kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, 2, kVectors>(tile, runs, as);
     case 3:
-      return multiply_tile<Dot, 3, kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, 3, kVectors>(tile, runs, as);
     case 4:
-      return multiply_tile<Dot, 4, kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, 4, kVectors>(tile, runs, as);
     case 5:
-      return multiply_tile<Dot, 5, kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, 5, kVectors>(tile, runs, as);
     case 6:
-      return multiply_tile<Dot, 6, kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, 6, kVectors>(tile, runs, as);
     case 7:
-      return multiply_tile<Dot, 7, kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, 7, kVectors>(tile, runs, as);
     case 8:
-      return multiply_tile<Dot, 8, kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, 8, kVectors>(tile, runs, as);
     default:
-      return multiply_tile<Dot, dot_rows(kVectors, kDotRows), kVectors>(tile, runs, sums);
+      return multiply_tile<Dot, dot_rows(kVectors, kDotRows), kVectors>(tile, runs, as);
   }
 }
 
-template <class Dot>
-void with_vectors(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
-  if (tile.vector_count == 1) return with_rows<Dot, 1>(tile, runs, sums);
-  if (tile.vector_count == 2) return with_rows<Dot, 2>(tile, runs, sums);
-  with_rows<Dot, 3>(tile, runs, sums);
+template <class Dot, class As>
+void with_vectors(const DotTile& tile, std::span<const DotRun> runs, const As& as) {
+  if (tile.vector_count == 1) return with_rows<Dot, 1>(tile, runs, as);
+  if (tile.vector_count == 2) return with_rows<Dot, 2>(tile, runs, as);
+  with_rows<Dot, 3>(tile, runs, as);
 }
 
 }  // namespace
@@ -257,16 +288,19 @@ MARVIN_VNNI void add_up(const int8_t* interleaved, int64_t groups, int64_t width
       for (int64_t c = 0; c < kChains; ++c)
         chains[c] = _mm512_dpbusd_epi32(chains[c], ones, _mm512_loadu_si512(from + c * step));
     for (; j < groups; ++j, from += step) chains[0] = _mm512_dpbusd_epi32(chains[0], ones, _mm512_loadu_si512(from));
-    const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(chains[0], chains[1]), _mm512_add_epi32(chains[2], chains[3]));
-    _mm512_storeu_si512(sums + v, sum);
+    const __m512i even = _mm512_add_epi32(chains[0], chains[2]), odd = _mm512_add_epi32(chains[1], chains[3]);
+    _mm512_storeu_si512(sums + v, _mm512_add_epi32(even, odd));
   }
 }
 
 void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
-  with_vectors<Bytes>(tile, runs, sums);
+  with_vectors<Bytes>(tile, runs, AsSums{sums});
+}
+void dot_bytes(const DotTile& tile, const DotRun& run, const DotResult& result) {
+  with_vectors<Bytes>(tile, {&run, 1}, AsResult{result});
 }
 void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
-  with_vectors<Shorts>(tile, runs, sums);
+  with_vectors<Shorts>(tile, runs, AsSums{sums});
 }
 
 void add_dot_words(const DotTile& tile, std::span<const DotRun> runs, int64_t most_groups, int32_t factor,
@@ -333,6 +367,7 @@ void add_up(const int8_t*, int64_t, int64_t, int32_t*) {}
 void dot_bytes(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void dot_words(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void add_dot_words(const DotTile&, std::span<const DotRun>, int64_t, int32_t, int64_t*) {}
+void dot_bytes(const DotTile&, const DotRun&, const DotResult&) {}
 void add_sums(const int32_t*, int64_t, int32_t, int64_t*) {}
 void round_totals(const int64_t*, int64_t, float, float*) {}
 void round_totals(const int32_t*, int64_t, float, float*) {}

@@ -110,9 +110,8 @@ MARVIN_AVX512 void row_moments_avx512(const float* x, int64_t rows, int64_t chan
   for (int64_t c = 0; c < channels; c += kLanes) {
     const __mmask16 mask = lanes_from(c, channels);
     __m512 sums[kSums] = {}, away_sums[kSums] = {}, square_sums[kSums] = {};
-    const auto add = [&](int64_t r, int k) MARVIN_AVX512 {
-      sums[k] = _mm512_add_ps(sums[k], load<kFull>(mask, x + r * channels + c));
-    };
+    const auto add = [&](int64_t r, int k)
+                         MARVIN_AVX512 { sums[k] = _mm512_add_ps(sums[k], load<kFull>(mask, x + r * channels + c)); };
     int64_t r = 0;
     for (; r + kSums <= rows; r += kSums) add(r, 0), add(r + 1, 1), add(r + 2, 2), add(r + 3, 3);
     for (int k = 0; r + k < rows; ++k) add(r + k, k);
@@ -159,9 +158,8 @@ MARVIN_AVX512 void row_sums_avx512(const float* x, int64_t rows, int64_t channel
   for (int64_t c = 0; c < channels; c += kLanes) {
     const __mmask16 mask = lanes_from(c, channels);
     __m512 sums[kSums] = {};
-    const auto add = [&](int64_t r, int k) MARVIN_AVX512 {
-      sums[k] = _mm512_add_ps(sums[k], load<kFull>(mask, x + r * channels + c));
-    };
+    const auto add = [&](int64_t r, int k)
+                         MARVIN_AVX512 { sums[k] = _mm512_add_ps(sums[k], load<kFull>(mask, x + r * channels + c)); };
     int64_t r = 0;
     for (; r + kSums <= rows; r += kSums) add(r, 0), add(r + 1, 1), add(r + 2, 2), add(r + 3, 3);
     for (int k = 0; r + k < rows; ++k) add(r + k, k);

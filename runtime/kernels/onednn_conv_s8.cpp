@@ -110,7 +110,10 @@ bool ConvS8Onednn::admits(const std::vector<TapConv>& convs) try {
 }
 
 ConvS8Onednn::ConvS8Onednn(std::vector<TapConv> convs, bool channels_last)
-    : convs_(std::move(convs)), channels_last_(channels_last), blocks_(blocks_of(convs_)), threads_(omp_get_max_threads()) {
+    : convs_(std::move(convs)),
+      channels_last_(channels_last),
+      blocks_(blocks_of(convs_)),
+      threads_(omp_get_max_threads()) {
   for (const TapConv& conv : convs_) parts_.push_back(conv.taps() > 0 ? plan(conv) : Part{});
   results_.assign(static_cast<size_t>(threads_), std::vector<const float*>(convs_.size()));
   zeros_offset_ = take(shared_bytes_, convs_[0].groups * convs_[0].out * static_cast<int64_t>(sizeof(float)));

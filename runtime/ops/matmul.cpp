@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "runtime/kernels/gemm.h"
+#include "runtime/kernels/gemm_bytes.h"
 #include "runtime/kernels/gemm_words.h"
 #include "runtime/kernels/onednn_matmul.h"
 #include "runtime/ops/op.h"
@@ -193,6 +194,11 @@ struct OnednnProduct : Product {
   OnednnMatmul matmul;
 };
 
+struct BytesProduct : Product {
+  explicit BytesProduct(const KernelQuery& query) : Product(query), multiply(gemm.shape) {}
+  GemmBytes multiply;
+};
+
 struct WordsProduct : Product {
   explicit WordsProduct(const KernelQuery& query)
       : Product(query), multiply(gemm, static_cast<int>(bytes_of(query.in[1]->dtype))) {}
@@ -236,6 +242,11 @@ Prepared prepare_exact_f64(const KernelQuery& query) {
   return {.state = product, .scratch_bytes = gemm_exact_f64_scratch_bytes(product->gemm, a_bytes, b_bytes)};
 }
 
+Prepared prepare_bytes(const KernelQuery& query) {
+  const auto product = std::make_shared<BytesProduct>(query);
+  return {.state = product, .scratch_bytes = product->multiply.scratch_bytes()};
+}
+
 Prepared prepare_words(const KernelQuery& query) {
   const auto product = std::make_shared<WordsProduct>(query);
   return {.state = product, .scratch_bytes = product->multiply.scratch_bytes()};
@@ -249,6 +260,9 @@ Prepared prepare_onednn(const KernelQuery& query) {
 
 bool admits_s8_onednn(const KernelQuery& query) {
   return both_are(query, DType::i8) && OnednnMatmul::admits(kernel_shape(query), OnednnMatmul::Operands::s8);
+}
+bool admits_bytes(const KernelQuery& query) {
+  return both_are(query, DType::i8) && GemmBytes::admits(kernel_shape(query));
 }
 bool admits_words(const KernelQuery& query) {
   const auto is_short = [&](size_t i) { return query.in[i]->dtype == DType::i8 || query.in[i]->dtype == DType::i16; };
@@ -267,6 +281,14 @@ void run_onednn(const KernelArgs& args) {
   const bool quantized = args.in_type(0).dtype == DType::i8, biased = product.is_biased();
   product.matmul.run(args.in[0], args.in[1], quantized ? scale_of(args) : 1, biased ? args.input<float>(2) : nullptr,
                      args.output<float>(), args.scratch);
+  if (!biased) finish<float>(product, args);
+}
+
+void run_bytes(const KernelArgs& args) {
+  const BytesProduct& product = *static_cast<const BytesProduct*>(args.state);
+  const bool biased = product.is_biased();
+  product.multiply.run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
+                       biased ? args.input<float>(2) : nullptr, args.output<float>(), args.scratch);
   if (!biased) finish<float>(product, args);
 }
 
@@ -308,13 +330,15 @@ void run_reference(const KernelArgs& args) {
 
 // The names of one op's kernels.
 struct KernelNames {
-  std::string_view s8_onednn, s16_vnni, exact_f32, exact_f64, f32_onednn, f32_openblas, f64_openblas, reference;
+  std::string_view s8_vnni, s8_onednn, s16_vnni, exact_f32, exact_f64, f32_onednn, f32_openblas, f64_openblas,
+      reference;
 };
 
 std::vector<Kernel> product_kernels(const KernelNames& names) {
   using enum Backend;
   using enum OnednnMatmul::Operands;
   return {
+      {names.s8_vnni, own, admits_bytes, prepare_bytes, run_bytes},
       {names.s8_onednn, onednn, admits_s8_onednn, prepare_onednn<s8>, run_onednn},
       {names.s16_vnni, own, admits_words, prepare_words, run_words},
       {names.exact_f32, openblas, admits_exact_f32, prepare_exact_f32, run_exact<gemm_exact_f32>},
@@ -339,8 +363,9 @@ extern const OpDef kGemm = {
     .defaults = {{"alpha", 1.0f}, {"beta", 1.0f}, {"transA", int64_t{0}}, {"transB", int64_t{0}}},
     .infer = infer_gemm,
     .gradient = gemm_gradient,
-    .kernels = product_kernels({"gemm_s8_onednn", "gemm_s16_vnni", "gemm_exact_f32_openblas", "gemm_exact_f64_openblas",
-                                "gemm_f32_onednn", "gemm_f32_openblas", "gemm_f64_openblas", "gemm_reference"}),
+    .kernels = product_kernels({"gemm_s8_vnni", "gemm_s8_onednn", "gemm_s16_vnni", "gemm_exact_f32_openblas",
+                                "gemm_exact_f64_openblas", "gemm_f32_onednn", "gemm_f32_openblas", "gemm_f64_openblas",
+                                "gemm_reference"}),
     .product = {{0, 1}},
     .macs = product_macs,
 };
@@ -356,8 +381,9 @@ extern const OpDef kMatMul = {
     .defaults = {{"transA", int64_t{0}}, {"transB", int64_t{0}}},
     .infer = infer_matmul,
     .gradient = matmul_gradient,
-    .kernels = product_kernels({"matmul_s8_onednn", "matmul_s16_vnni", "matmul_exact_f32_openblas", "matmul_exact_f64_openblas",
-                                "matmul_f32_onednn", "matmul_f32_openblas", "matmul_f64_openblas", "matmul_reference"}),
+    .kernels = product_kernels({"matmul_s8_vnni", "matmul_s8_onednn", "matmul_s16_vnni", "matmul_exact_f32_openblas",
+                                "matmul_exact_f64_openblas", "matmul_f32_onednn", "matmul_f32_openblas",
+                                "matmul_f64_openblas", "matmul_reference"}),
     .product = {{0, 1}},
     .macs = product_macs,
 };

@@ -173,6 +173,21 @@ TEST_CASE("every kernel of a fixed-point Gemm gives the same bits, whatever the 
   }
 }
 
+TEST_CASE("every kernel of a dense layer's weight gradient gives the same bits, whatever the extents") {
+  for (const int64_t m : {1, 9, 64, 71, 130}) {
+    for (const int64_t n : {1, 16, 47, 49, 100}) {
+      for (const int64_t k : {1, 30, 128}) {
+        INFO("m " << m << " n " << n << " k " << k);
+        const Attrs attrs = {{"transA", int64_t{1}}};
+        const Tensor a = random_words(DType::i8, {k, m}, 1), b = random_words(DType::i8, {k, n}, 2);
+        CHECK(Call("Gemm", attrs, {a, b}, {{8, 3}, {8, 12}}).check_equal().size() >= 2);
+        const Tensor c = random_reals(DType::f32, {n}, 3);
+        CHECK(Call("Gemm", attrs, {a, b, c}, {{8, 3}, {8, 12}, {}}).check_equal().size() >= 2);
+      }
+    }
+  }
+}
+
 TEST_CASE("every kernel of a fixed-point MatMul gives the same bits, whatever the batch") {
   struct Case {
     Shape a, b;
