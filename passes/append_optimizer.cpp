@@ -49,10 +49,8 @@ class OptimizerWriter {
   OptimizerInputs scalars() const { return scalars_; }
 
   void update(ValueId parameter, ValueId gradient) {
-    Node node{.op = rule_.op,
-              .inputs = {parameter, gradient, scalars_.lr},
-              .attrs = rule_.attrs,
-              .phase = Phase::update};
+    Node node{
+        .op = rule_.op, .inputs = {parameter, gradient, scalars_.lr}, .attrs = rule_.attrs, .phase = Phase::update};
     if (rule_.counts_steps) node.inputs.push_back(scalars_.step);
     std::vector<ValueId> states = {parameter};
     for (const std::string& state : rule_.states) states.push_back(state_of(parameter, state));
@@ -81,8 +79,8 @@ const std::vector<std::string>& optimizer_names() {
   return names;
 }
 
-OptimizerInputs append_optimizer(Graph& graph, const OptimizerOptions& options,
-                                 const std::vector<ValueId>& parameters, const std::vector<ValueId>& gradients) {
+OptimizerInputs append_optimizer(Graph& graph, const OptimizerOptions& options, const std::vector<ValueId>& parameters,
+                                 const std::vector<ValueId>& gradients) {
   if (std::ranges::find(optimizer_names(), options.name) == optimizer_names().end()) {
     throw Error("unknown optimizer '", options.name, "'; it is one of ", join(optimizer_names(), " or "), ".",
                 suggestion(options.name, optimizer_names()));

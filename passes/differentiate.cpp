@@ -9,8 +9,7 @@ namespace marvin {
 namespace {
 
 // For every value, whether a wanted value reaches it through floats.
-std::vector<bool> depends_on(const Graph& graph, const std::vector<ValueId>& wanted,
-                             const std::vector<NodeId>& order) {
+std::vector<bool> depends_on(const Graph& graph, const std::vector<ValueId>& wanted, const std::vector<NodeId>& order) {
   std::vector<bool> depends(graph.value_count());
   for (const ValueId value : wanted) depends[value.index] = true;
   for (const NodeId id : order) {
@@ -28,7 +27,9 @@ std::vector<bool> depends_on(const Graph& graph, const std::vector<ValueId>& wan
 class ReverseWalk {
  public:
   ReverseWalk(Graph& graph, const std::vector<ValueId>& wanted)
-      : graph_(graph), order_(live_nodes(graph)), depends_(depends_on(graph, wanted, order_)),
+      : graph_(graph),
+        order_(live_nodes(graph)),
+        depends_(depends_on(graph, wanted, order_)),
         gradients_(graph.value_count()) {}
 
   std::vector<ValueId> run(const std::vector<ValueId>& wanted) {
@@ -47,7 +48,8 @@ class ReverseWalk {
     std::vector<ValueId> output_gradients;
     bool reached = false;
     for (const ValueId output : node.outputs) {
-      const ValueId gradient = output.valid() && output.index < gradients_.size() ? gradients_[output.index] : ValueId{};
+      const ValueId gradient =
+          output.valid() && output.index < gradients_.size() ? gradients_[output.index] : ValueId{};
       output_gradients.push_back(gradient);
       reached |= gradient.valid();
     }

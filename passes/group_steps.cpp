@@ -84,7 +84,7 @@ class Grouper {
     }
     const std::vector<ValueId>& outputs = graph_[id].outputs;
     for (size_t i = 0; i < outputs.size(); ++i)
-      if (outputs[i].valid()) made_[outputs[i].index] = {group, tiling && is_tiled(tiling->out, i)};
+      if (outputs[i].valid()) made_[outputs[i].index] = {group, tiling && tiling->has_out(i)};
   }
 
   // Whether every operand is there when a tile of the group is at this node.
@@ -93,7 +93,7 @@ class Grouper {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (!node.inputs[i].valid()) continue;
       const Made& made = made_[root(node.inputs[i]).index];
-      if (made.group == group && !(made.tiled && is_tiled(tiling.in, i))) return false;
+      if (made.group == group && !(made.tiled && tiling.has_in(i))) return false;
     }
     return true;
   }

@@ -209,7 +209,8 @@ class QuantizationWriter {
     add(value, "Sample", slot.name + ".sample", {{"limit", limit}});
   }
 
-  // As the optimizer takes them; those of weights that are computed from parameters by the name that differentiate gives.
+  // As the optimizer takes them; those of weights that are computed from parameters by the name that differentiate
+  // gives.
   void show_weight_gradients() {
     for (size_t i = 0; i < products_.values.size(); ++i) {
       if (graph_.slots[i].role != Role::weight) continue;
@@ -232,7 +233,7 @@ class QuantizationWriter {
   Products products_;
   const std::vector<FixedPoint>& formats_;
   const QuantizationOptions& options_;
-  std::map<ValueId, size_t> slot_;  // by value
+  std::map<ValueId, size_t> slot_;       // by value
   std::map<ValueId, ValueId> gradient_;  // by parameter
   std::map<std::pair<ValueId, Layout>, ValueId> quantized_;
   std::map<ValueId, ValueId> rounded_;

@@ -31,17 +31,18 @@ std::vector<std::string> without_gradient(const Graph& graph, const std::vector<
   for (size_t i = 0; i < parameters.size(); ++i)
     if (!gradients[i].valid()) names.push_back(graph[parameters[i]].name);
   if (names.size() < parameters.size()) return names;
-  throw Error("no gradient reaches any parameter: no derivative passes the ops between them and the loss; marvin check "
-              "names these");
+  throw Error(
+      "no gradient reaches any parameter: no derivative passes the ops between them and the loss; marvin check "
+      "names these");
 }
 
 }  // namespace
 
 const std::vector<std::string>& pass_names() {
   static const std::vector<std::string> names = {
-      "fold_constants",  "recognize",        "join_slices",         "absorb_transposes", "attach_loss", "freeze",
-      "differentiate",   "shape_gradients",  "append_optimizer",    "insert_quantization", "assign_layouts",
-      "lower",           "select_kernels",   "recompute"};
+      "fold_constants", "recognize",     "join_slices",     "absorb_transposes", "attach_loss",
+      "freeze",         "differentiate", "shape_gradients", "append_optimizer",  "insert_quantization",
+      "assign_layouts", "lower",         "select_kernels",  "recompute"};
   return names;
 }
 

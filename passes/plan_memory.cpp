@@ -111,7 +111,8 @@ class Planner {
       if (op.view) continue;
       const int64_t written = index.at(next.producer);
       const int64_t read = last_use_[update.state.index];
-      if (group_at(read) < group_at(written) || (read == written && op.in_place)) place_[update.next.index] = place_[update.state.index];
+      if (group_at(read) < group_at(written) || (read == written && op.in_place))
+        place_[update.next.index] = place_[update.state.index];
     }
   }
 
@@ -182,7 +183,7 @@ class Planner {
 
   // Whether nobody outside of the group, and no step in it that wants the whole value, reads it.
   bool stays_in_tiles(ValueId output, size_t index, int64_t now, int64_t last) const {
-    const bool tiled = (tilings_[static_cast<size_t>(now)].out >> index & 1) != 0;
+    const bool tiled = tilings_[static_cast<size_t>(now)].has_out(index);
     return tiled && group_at(last) == group_at(now) && !read_whole_[output.index];
   }
 
@@ -243,7 +244,8 @@ class Planner {
     const std::vector<int64_t> offsets = assign_offsets(tiles_);
     for (uint32_t i = 0; i < graph_.value_count(); ++i)
       if (tile_[i] >= 0) place_[i] = {Place::Kind::tile, offsets[static_cast<size_t>(tile_[i])]};
-    for (size_t i = 0; i < tiles_.size(); ++i) plan_.tile_bytes = std::max(plan_.tile_bytes, offsets[i] + tiles_[i].bytes);
+    for (size_t i = 0; i < tiles_.size(); ++i)
+      plan_.tile_bytes = std::max(plan_.tile_bytes, offsets[i] + tiles_[i].bytes);
   }
 
   void bind_outputs() {
@@ -262,16 +264,16 @@ class Planner {
 
   const Graph& graph_;
   std::vector<NodeId> order_;
-  std::vector<int64_t> group_of_;  // by step
-  std::vector<Tiling> tilings_;    // by step
-  std::vector<Interval> tiles_;    // in steps
-  std::vector<Place> place_;       // by value, of roots
-  std::vector<int> buffer_;        // by value: index into intervals_
-  std::vector<int> tile_;          // by value: index into tiles_
-  std::vector<int64_t> last_use_;  // by value, of roots: a step
-  std::vector<bool> read_whole_;   // by value, of roots: whether a step reads it that does not go tile by tile
+  std::vector<int64_t> group_of_;    // by step
+  std::vector<Tiling> tilings_;      // by step
+  std::vector<Interval> tiles_;      // in steps
+  std::vector<Place> place_;         // by value, of roots
+  std::vector<int> buffer_;          // by value: index into intervals_
+  std::vector<int> tile_;            // by value: index into tiles_
+  std::vector<int64_t> last_use_;    // by value, of roots: a step
+  std::vector<bool> read_whole_;     // by value, of roots: whether a step reads it that does not go tile by tile
   std::vector<Interval> intervals_;  // in groups
-  std::vector<int> scratch_;  // by step
+  std::vector<int> scratch_;         // by step
   Plan plan_;
 };
 

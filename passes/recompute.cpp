@@ -46,7 +46,7 @@ class Recomputer {
     if (!tiling) return false;
     const std::vector<ValueId>& inputs = graph_[id].inputs;
     for (size_t i = 0; i < inputs.size(); ++i)
-      if (inputs[i] == value && !is_tiled(tiling->in, i)) return false;
+      if (inputs[i] == value && !tiling->has_in(i)) return false;
     return true;
   }
 

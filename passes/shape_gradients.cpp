@@ -18,7 +18,8 @@ class GradientShaper {
     const ValueId total = builder.build("Add", {sum, gradient});
     if (options_.is_last) {
       graph_.updates.push_back({sum, builder.build("Sub", {sum, sum})});
-      gradient = builder.build("Mul", {total, builder.scalar_like(total, 1.0 / static_cast<double>(options_.accumulate))});
+      gradient =
+          builder.build("Mul", {total, builder.scalar_like(total, 1.0 / static_cast<double>(options_.accumulate))});
     } else {
       graph_.updates.push_back({sum, total});
       gradient = {};

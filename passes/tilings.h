@@ -8,8 +8,6 @@
 
 namespace marvin {
 
-inline bool is_tiled(uint32_t mask, size_t i) { return (mask >> i & 1) != 0; }
-
 // Of the node's kernel, which must have been selected. None for what runs whole.
 std::optional<Tiling> tiling_of(const Graph& graph, NodeId id);
 

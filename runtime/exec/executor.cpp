@@ -19,8 +19,6 @@ int64_t ns_since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
 }
 
-bool is_tiled(uint32_t mask, size_t i) { return (mask >> i & 1) != 0; }
-
 }  // namespace
 
 void ParameterStore::adopt(const Graph& graph) {
@@ -122,9 +120,9 @@ void Executor::bind_tiles() {
       return type && is_tiled ? &result.vectors.emplace_back(Type{type->dtype, {count}}) : type;
     };
     for (size_t i = 0; i < step.in.size(); ++i)
-      result.in.push_back(tiled(step.in_types[i].get(), is_tiled(step.tiling.in, i)));
+      result.in.push_back(tiled(step.in_types[i].get(), step.tiling.has_in(i)));
     for (size_t i = 0; i < step.out.size(); ++i)
-      result.out.push_back(tiled(step.out_types[i].get(), is_tiled(step.tiling.out, i)));
+      result.out.push_back(tiled(step.out_types[i].get(), step.tiling.has_out(i)));
     return result;
   };
   for (const Group& group : plan_->groups) {
@@ -172,9 +170,9 @@ void Executor::run_on_tile(size_t index, const TileTypes& types, int64_t first, 
   std::array<const void*, kMaxTileOperands> in;
   std::array<void*, kMaxTileOperands> out;
   for (size_t i = 0; i < step.in.size(); ++i)
-    in[i] = pointer(bound.in[i], step.in[i], types.in[i], is_tiled(step.tiling.in, i));
+    in[i] = pointer(bound.in[i], step.in[i], types.in[i], step.tiling.has_in(i));
   for (size_t i = 0; i < step.out.size(); ++i)
-    out[i] = pointer(bound.out[i], step.out[i], types.out[i], is_tiled(step.tiling.out, i));
+    out[i] = pointer(bound.out[i], step.out[i], types.out[i], step.tiling.has_out(i));
   const KernelQuery query{types.in, types.out, step.attrs};
   KernelArgs args = bound.args(step, query, context);
   args.in = std::span(in).first(step.in.size());

@@ -66,7 +66,8 @@ class GradContext : public Builder {
   std::vector<bool> wanted_;
 };
 
-// ---- Ops that are compositions of others -------------------------------------------------------------------------------
+// ---- Ops that are compositions of others
+// -------------------------------------------------------------------------------
 
 // What an op that is written out as others reads, and the pen it writes with. Attributes are complete.
 class ExpandContext : public Builder {
@@ -134,13 +135,16 @@ struct KernelArgs {
   const Attrs& attrs() const { return query.attrs; }
 };
 
-// How a kernel is run on part of what it goes over. A run on a tile gets the pointers of tiled operands and outputs at the
-// tile's first element, and a query in which these are vectors of the tile's elements, in their order in memory; the
-// others, state and scratch are those of the whole.
+// How a kernel is run on part of what it goes over. A run on a tile gets the pointers of tiled operands and outputs at
+// the tile's first element, and a query in which these are vectors of the tile's elements, in their order in memory;
+// the others, state and scratch are those of the whole.
 struct Tiling {
-  int64_t elements = 0;       // of every operand and output that is tiled
-  uint32_t in = 0, out = 0;   // bit i: operand (output) i is tiled
-  int64_t grain = 1;          // a tile begins at a multiple of it
+  int64_t elements = 0;      // of every operand and output that is tiled
+  uint32_t in = 0, out = 0;  // bit i: operand (output) i is tiled
+  int64_t grain = 1;         // a tile begins at a multiple of it
+
+  bool has_in(size_t i) const { return (in >> i & 1) != 0; }
+  bool has_out(size_t i) const { return (out >> i & 1) != 0; }
 };
 
 struct Kernel {
@@ -172,8 +176,8 @@ struct OpDef {
   int min_inputs = 1;
   int max_inputs = 1;
   int max_outputs = 1;
-  Attrs defaults;                            // every legal attribute with its default
-  std::vector<std::string_view> required;    // legal attributes without a default
+  Attrs defaults;                          // every legal attribute with its default
+  std::vector<std::string_view> required;  // legal attributes without a default
   std::vector<Type> (*infer)(const InferContext&) = nullptr;
   // Writes the op out as others when it enters a graph, one value per output; such an op has no inference, gradient and
   // kernels of its own, and is never in a graph.
@@ -183,16 +187,16 @@ struct OpDef {
   std::vector<ValueId> (*lower)(ExpandContext&) = nullptr;
   // One gradient per input, none where there is none. Null: no gradient passes.
   std::vector<ValueId> (*gradient)(GradContext&) = nullptr;
-  std::vector<Kernel> kernels;               // cheapest first; the last one admits everything that infer lets through
+  std::vector<Kernel> kernels;  // cheapest first; the last one admits everything that infer lets through
   // The operands that are multiplied with each other, for ops that are products: these are quantized.
   std::optional<std::array<size_t, 2>> product;
   Layout product_layout = Layout::row_major;      // in which those operands are wanted when they are quantized
   int64_t (*macs)(const KernelQuery&) = nullptr;  // multiply-accumulates of a product
   LayoutRule layouts = LayoutRule::row_major;
-  bool view = false;                         // output 0 is the bytes of input 0 with another shape: no kernel runs
-  bool in_place = false;                     // elementwise: an output may be written over an input of its type
-  bool random = false;                       // draws random numbers: never folded
-  bool types_only = false;                   // the output depends on the operands' types alone (Shape, Size)
+  bool view = false;        // output 0 is the bytes of input 0 with another shape: no kernel runs
+  bool in_place = false;    // elementwise: an output may be written over an input of its type
+  bool random = false;      // draws random numbers: never folded
+  bool types_only = false;  // the output depends on the operands' types alone (Shape, Size)
 };
 
 // Every op, by name. Null when there is none.
@@ -213,8 +217,8 @@ NodeId append(Graph& graph, Node node, const std::vector<std::string>& output_na
 // The same for every op: where it is a composition of others, adds those. Returns the outputs, named as given.
 std::vector<ValueId> emit(Graph& graph, Node node, const std::vector<std::string>& output_names);
 
-// Gives values their names, one each; "" for those that nobody asks for. A value older than `first_new` (an index) keeps
-// its own: a copy gets the name. Throws Error when a value that has a name is none.
+// Gives values their names, one each; "" for those that nobody asks for. A value older than `first_new` (an index)
+// keeps its own: a copy gets the name. Throws Error when a value that has a name is none.
 std::vector<ValueId> name_values(Graph& graph, std::span<const ValueId> values, const std::vector<std::string>& names,
                                  size_t first_new);
 
