@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <tuple>
+#include <type_traits>
 
 #include "runtime/kernels/scratch.h"
 
@@ -238,11 +239,35 @@ void ConvWeightGradWords::interleave_part(int64_t part, int64_t at, const void* 
 }
 
 // Adds factor * the sums over the runs, which an int32 holds.
+// results[row][vector][lane] of a tile = the sums over the runs.
 template <class Total>
-void ConvWeightGradWords::multiply(std::span<const DotRun> runs, const std::byte* out, int64_t factor,
-                                   const Memory& memory, Total* totals) const {
-  const int64_t in_group = static_cast<int64_t>(taps_.size()) * vectors_, outs = shape_.group_o();
+void ConvWeightGradWords::multiply_tile(DotTile& tile, std::span<const DotRun> runs, int64_t first_out,
+                                        const DotScheme& scheme, const Memory& memory, Total* results) const {
+  tile.rows = memory.out[0] + first_out * kDotGroupBytes;
+  if constexpr (std::is_same_v<Total, int64_t>) {
+    if (as_words_) {
+      std::fill_n(results, tile.sums(), 0);
+      add_dot_words(tile, runs, scheme.most_groups, scheme.split ? 256 : 1, results);
+      if (!scheme.split) return;
+      tile.rows = memory.out[1] + first_out * kDotGroupBytes;
+      return add_dot_words(tile, runs, scheme.most_groups, 1, results);
+    }
+  }
   int32_t sums[kDotTileSums];
+  dot_bytes(tile, runs, sums);
+  for (int64_t r = 0; r < tile.row_count; ++r) {
+    // Of lanes that are 128 too large.
+    const uint32_t excess = uint32_t{128} * static_cast<uint32_t>(memory.corrections[first_out + r]);
+    for (int64_t i = r * tile.row_lanes(); i < (r + 1) * tile.row_lanes(); ++i)
+      results[i] = static_cast<int32_t>(static_cast<uint32_t>(sums[i]) - excess);
+  }
+}
+
+template <class Total>
+void ConvWeightGradWords::multiply(std::span<const DotRun> runs, const DotScheme& scheme, const Memory& memory,
+                                   Total* totals) const {
+  const int64_t in_group = static_cast<int64_t>(taps_.size()) * vectors_, outs = shape_.group_o();
+  Total results[kDotTileSums];
   DotTile tile{
       .row_pitch = kDotGroupBytes, .row_step = shape_.o * kDotGroupBytes, .lane_step = width_ * kDotGroupBytes};
   for (int64_t group = 0; group < shape_.groups; ++group) {
@@ -256,15 +281,10 @@ void ConvWeightGradWords::multiply(std::span<const DotRun> runs, const std::byte
       }
       for (int64_t o = group * outs; o < (group + 1) * outs; o += tile.row_count) {
         tile.row_count = dot_rows(tile.vector_count, (group + 1) * outs - o);
-        tile.rows = out + o * kDotGroupBytes;
-        as_words_ ? dot_words(tile, runs, sums) : dot_bytes(tile, runs, sums);
+        multiply_tile(tile, runs, o, scheme, memory, results);
         for (int64_t r = 0; r < tile.row_count; ++r) {
-          // Of lanes that are 128 too large.
-          const uint32_t excess = as_words_ ? 0 : uint32_t{128} * static_cast<uint32_t>(memory.corrections[o + r]);
-          const int32_t* from = sums + r * tile.row_lanes();
           Total* to = totals + ((o + r) * in_group + vector) * kDotLanes;
-          for (int64_t i = 0; i < tile.vector_count * kDotLanes; ++i)
-            to[i] += static_cast<Total>(factor) * static_cast<int32_t>(static_cast<uint32_t>(from[i]) - excess);
+          for (int64_t i = 0; i < tile.row_lanes(); ++i) to[i] += results[r * tile.row_lanes() + i];
         }
       }
     }
@@ -285,27 +305,11 @@ void ConvWeightGradWords::add_slice(int64_t slice, Words x, Words dy, DotScheme 
       if (!image || (begin + i) % parts_ == 0) image = image_of(x, (begin + i) / parts_, memory);
       interleave_part(begin + i, i, image, dy, scheme, memory);
     }
-    // Runs of as many groups as a sum holds.
-    int64_t part = 0, group = 0;
-    while (part < parts) {
-      int64_t runs = 0;
-      for (int64_t left = scheme.most_groups; left > 0 && part < parts; ++runs) {
-        const int64_t groups = std::min(left, part_groups_ - group);
-        memory.runs[runs] = {
-            .row = part * out_bytes_ + group * shape_.o * kDotGroupBytes,
-            .lane = part * static_cast<int64_t>(planes_.size()) * plane_bytes_ + group * width_ * kDotGroupBytes,
-            .groups = groups};
-        left -= groups;
-        group += groups;
-        if (group == part_groups_) {
-          group = 0;
-          ++part;
-        }
-      }
-      const std::span<const DotRun> held(memory.runs, static_cast<size_t>(runs));
-      multiply(held, memory.out[0], scheme.split ? 256 : 1, memory, totals);
-      if (scheme.split) multiply(held, memory.out[1], 1, memory, totals);
+    for (int64_t i = 0; i < parts; ++i) {
+      const int64_t lane = i * static_cast<int64_t>(planes_.size()) * plane_bytes_;
+      memory.runs[i] = {.row = i * out_bytes_, .lane = lane, .groups = part_groups_};
     }
+    multiply(std::span<const DotRun>(memory.runs, static_cast<size_t>(parts)), scheme, memory, totals);
   }
 }
 

@@ -47,8 +47,10 @@ class ConvWeightGradWords {
   void interleave_part(int64_t part, int64_t at, const void* x_image, Words dy, DotScheme scheme,
                        const Memory& memory) const;
   template <class Total>
-  void multiply(std::span<const DotRun> runs, const std::byte* out, int64_t factor, const Memory& memory,
-                Total* totals) const;
+  void multiply_tile(DotTile& tile, std::span<const DotRun> runs, int64_t first_out, const DotScheme& scheme,
+                     const Memory& memory, Total* results) const;
+  template <class Total>
+  void multiply(std::span<const DotRun> runs, const DotScheme& scheme, const Memory& memory, Total* totals) const;
   template <class Total>
   void write(const Total* totals, float scale, float* dw) const;
 
