@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-#include "runtime/kernels/conv_f32_taps.h"
+#include "runtime/kernels/conv_pairs.h"
 #include "runtime/kernels/dot.h"
 #include "runtime/kernels/layouts.h"
 #include "runtime/kernels/winograd_transforms.h"
@@ -39,7 +39,7 @@ bool is_worth_it(const ConvShape& s, int64_t products) {
   const auto fits = [](const ConvAxis& axis) { return axis.kernel == 3 && axis.stride == 1 && axis.dilation == 1; };
   if (s.groups != 1 || s.axes[0] != ConvAxis{} || !fits(s.axes[1]) || !fits(s.axes[2])) return false;
   const int64_t tiles = tiles_along(s.axes[1]) * tiles_along(s.axes[2]);
-  const bool saves = 10 * count_readings(s) >= 14 * kPoints * tiles;
+  const bool saves = 10 * count_pairs(s) >= 14 * kPoints * tiles;
   return saves && s.n * tiles >= 32 && s.c * s.o >= products * (s.c + s.o) && avx512_is_available();
 }
 

@@ -6,9 +6,9 @@
 #include "runtime/kernels/conv_exact.h"
 #include "runtime/kernels/conv_f32.h"
 #include "runtime/kernels/conv_f32_rows.h"
-#include "runtime/kernels/conv_f32_taps.h"
 #include "runtime/kernels/conv_f32_winograd.h"
-#include "runtime/kernels/conv_small.h"
+#include "runtime/kernels/conv_small_f32.h"
+#include "runtime/kernels/conv_small_words.h"
 #include "runtime/kernels/conv_weight_grad_words.h"
 #include "runtime/kernels/conv_words.h"
 #include "runtime/kernels/layouts.h"
@@ -102,8 +102,10 @@ Kernel f32_last(std::string_view name) {
               },
           .prepare =
               [](const KernelQuery& query) {
-                if constexpr (kPass == ConvPass::weight_grad) return prepared(Conv(shape_of<kPass>(query)));
-                else return prepared(Conv(shape_of<kPass>(query), kPass));
+                if constexpr (kPass == ConvPass::weight_grad)
+                  return prepared(Conv(shape_of<kPass>(query)));
+                else
+                  return prepared(Conv(shape_of<kPass>(query), kPass));
               },
           .run = run_f32<kPass, Conv>};
 }
@@ -148,22 +150,24 @@ bool has_short_words(const KernelQuery& query) {
 
 template <ConvPass kPass>
 Kernel small_vnni(std::string_view name) {
-  return {
-      .name = name,
-      .admits =
-          [](const KernelQuery& query) {
-            return has_short_words(query) && is_last(*query.out[0]) && ConvSmall::admits(shape_of<kPass>(query), kPass);
-          },
-      .prepare =
-          [](const KernelQuery& query) {
-            return prepared(ConvSmall(shape_of<kPass>(query), kPass, static_cast<int>(bytes_of(query.in[0]->dtype)),
-                                      static_cast<int>(bytes_of(query.in[1]->dtype))));
-          },
-      .run =
-          [](const KernelArgs& args) {
-            state_of<ConvSmall>(args).run(words(args, 0), args.in_formats[0].wl, words(args, 1), args.in_formats[1].wl,
-                                          scale_of(args), args.input<float>(2), args.output<float>(), args.scratch);
-          }};
+  return {.name = name,
+          .admits =
+              [](const KernelQuery& query) {
+                return has_short_words(query) && is_last(*query.out[0]) &&
+                       ConvSmallWords::admits(shape_of<kPass>(query), kPass);
+              },
+          .prepare =
+              [](const KernelQuery& query) {
+                return prepared(ConvSmallWords(shape_of<kPass>(query), kPass,
+                                               static_cast<int>(bytes_of(query.in[0]->dtype)),
+                                               static_cast<int>(bytes_of(query.in[1]->dtype))));
+              },
+          .run =
+              [](const KernelArgs& args) {
+                state_of<ConvSmallWords>(args).run(words(args, 0), args.in_formats[0].wl, words(args, 1),
+                                                   args.in_formats[1].wl, scale_of(args), args.input<float>(2),
+                                                   args.output<float>(), args.scratch);
+              }};
 }
 
 template <ConvPass kPass>
@@ -187,7 +191,7 @@ Kernel s16_vnni(std::string_view name) {
               }};
 }
 
-// ConvWeightGradWords or ConvWeightGradSmall.
+// ConvWeightGradWords or ConvWeightGradSmallWords.
 template <class WeightGrad>
 Kernel weight_grad_vnni(std::string_view name) {
   return {.name = name,
@@ -217,8 +221,10 @@ Kernel f32_openblas(std::string_view name) {
           .admits = has_f32,
           .prepare =
               [](const KernelQuery& query) {
-                if constexpr (kPass == ConvPass::weight_grad) return prepared(Conv(shape_of<kPass>(query)));
-                else return prepared(Conv(taps_of<kPass>(query, WeightOrder::o_i_k)));
+                if constexpr (kPass == ConvPass::weight_grad)
+                  return prepared(Conv(shape_of<kPass>(query)));
+                else
+                  return prepared(Conv(taps_of<kPass>(query, WeightOrder::o_i_k)));
               },
           .run = run_f32<kPass, Conv>};
 }
@@ -332,7 +338,7 @@ Kernel reference(std::string_view name) {
 
 std::vector<Kernel> conv_kernels() {
   return {f32_last<ConvPass::forward, ConvF32Winograd>("conv_f32_winograd"),
-          f32_last<ConvPass::forward, ConvF32Taps>("conv_f32_taps"),
+          f32_last<ConvPass::forward, ConvSmallF32>("conv_f32_small"),
           f32_rows<ConvPass::forward, ConvForwardF32Rows>("conv_f32_rows"),
           f32_onednn<ConvPass::forward>("conv_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::forward>>("conv_f32_openblas"),
@@ -347,7 +353,7 @@ std::vector<Kernel> conv_kernels() {
 std::vector<Kernel> conv_input_grad_kernels() {
   return {
       f32_last<ConvPass::input_grad, ConvF32Winograd>("conv_input_grad_f32_winograd"),
-      f32_last<ConvPass::input_grad, ConvF32Taps>("conv_input_grad_f32_taps"),
+      f32_last<ConvPass::input_grad, ConvSmallF32>("conv_input_grad_f32_small"),
       f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
       in_any_layout<f32_openblas<ConvPass::input_grad>>("conv_input_grad_f32_openblas"),
       small_vnni<ConvPass::input_grad>("conv_input_grad_small_vnni"),
@@ -360,11 +366,11 @@ std::vector<Kernel> conv_input_grad_kernels() {
 
 std::vector<Kernel> conv_weight_grad_kernels() {
   return {f32_last<ConvPass::weight_grad, ConvWeightGradF32Winograd>("conv_weight_grad_f32_winograd"),
-          f32_last<ConvPass::weight_grad, ConvWeightGradF32Taps>("conv_weight_grad_f32_taps"),
+          f32_last<ConvPass::weight_grad, ConvWeightGradSmallF32>("conv_weight_grad_f32_small"),
           f32_rows<ConvPass::weight_grad, ConvWeightGradF32Rows>("conv_weight_grad_f32_rows"),
           f32_onednn<ConvPass::weight_grad>("conv_weight_grad_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::weight_grad>>("conv_weight_grad_f32_openblas"),
-          weight_grad_vnni<ConvWeightGradSmall>("conv_weight_grad_small_vnni"),
+          weight_grad_vnni<ConvWeightGradSmallWords>("conv_weight_grad_small_vnni"),
           weight_grad_vnni<ConvWeightGradWords>("conv_weight_grad_vnni"),
           exact_openblas<ConvPass::weight_grad, FloatContainer::f32>("conv_weight_grad_exact_f32_openblas"),
           exact_openblas<ConvPass::weight_grad, FloatContainer::f64>("conv_weight_grad_exact_f64_openblas"),

@@ -380,7 +380,7 @@ TEST_CASE("float convolutions of few pixels or 3x3 taps are our own where they a
   const std::string_view names[] = {"conv_f32_", "conv_input_grad_f32_", "conv_weight_grad_f32_"};
   for (size_t pass = 0; pass < 3; ++pass) {
     CHECK((first(large, pass, true) == cat(names[pass], "winograd")) == avx512_is_available());
-    CHECK((first(small, pass, true) == cat(names[pass], "taps")) == avx512_is_available());
+    CHECK((first(small, pass, true) == cat(names[pass], "small")) == avx512_is_available());
     CHECK(first(few, pass, true) == cat(names[pass], "onednn"));
     CHECK(first(large, pass, false) == cat(names[pass], "onednn"));
     if (pass != 1) CHECK((first(data, pass, true) == cat(names[pass], "rows")) == avx512_is_available());

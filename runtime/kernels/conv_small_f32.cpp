@@ -1,4 +1,4 @@
-#include "runtime/kernels/conv_f32_taps.h"
+#include "runtime/kernels/conv_small_f32.h"
 
 #include <omp.h>
 
@@ -19,26 +19,6 @@ constexpr int64_t kTasks = 16;            // to give this many threads something
 constexpr int64_t kPanelBytes = 1 << 18;  // of x in a block of images, to stay in the second-level cache
 constexpr int64_t kProducts = 64;         // of a sum of a weight gradient between its ways to memory and back
 constexpr int64_t kRowPadding = 16;       // keeps rows from falling on the same lines of a cache
-
-// Calls body(output position, source position, tap) for all that are not padding, in order.
-template <class Body>
-void for_each_reading(const ConvShape& s, Body&& body) {
-  const std::array<ConvAxis, 3>& axes = s.axes;
-  for (int64_t out = 0; out < s.out_pixels(); ++out) {
-    const std::array<int64_t, 3> at = {out / (axes[1].out * axes[2].out), out / axes[2].out % axes[1].out,
-                                       out % axes[2].out};
-    for (int64_t tap = 0; tap < s.taps(); ++tap) {
-      const std::array<int64_t, 3> tap_at = {tap / (axes[1].kernel * axes[2].kernel),
-                                             tap / axes[2].kernel % axes[1].kernel, tap % axes[2].kernel};
-      int64_t source = 0;
-      for (size_t i = 0; i < 3 && source >= 0; ++i) {
-        const int64_t position = at[i] * axes[i].stride - axes[i].pad + tap_at[i] * axes[i].dilation;
-        source = position < 0 || position >= axes[i].in ? -1 : source * axes[i].in + position;
-      }
-      if (source >= 0) body(out, source, tap);
-    }
-  }
-}
 
 int64_t pitch_of(int64_t channels) { return ceil_div(channels, kRowPadding) * kRowPadding + kRowPadding; }
 
@@ -62,51 +42,36 @@ bool is_possible(const ConvShape& s) {
 
 }  // namespace
 
-int64_t count_readings(const ConvShape& shape) {
-  int64_t readings = 1;
-  for (const ConvAxis& axis : shape.axes) {
-    int64_t along = 0;
-    for (int64_t tap = 0; tap < axis.kernel; ++tap) {
-      // 0 <= out * stride + first < in
-      const int64_t first = tap * axis.dilation - axis.pad;
-      const int64_t begin = first < 0 ? ceil_div(-first, axis.stride) : 0;
-      const int64_t end = first < axis.in ? std::min(axis.out, (axis.in - 1 - first) / axis.stride + 1) : 0;
-      along += std::max<int64_t>(0, end - begin);
-    }
-    readings *= along;
-  }
-  return readings;
-}
-
 // ---- Forward and input gradient -------------------------------------------------------------------------------------
 
-bool ConvF32Taps::admits(const ConvShape& s) {
-  return is_possible(s) && s.taps() <= kMostRuns && 4 * count_readings(s) <= 3 * s.out_pixels() * s.taps();
+bool ConvSmallF32::admits(const ConvShape& s) {
+  return is_possible(s) && s.taps() <= kMostRuns && 4 * count_pairs(s) <= 3 * s.out_pixels() * s.taps();
 }
 
-ConvF32Taps::ConvF32Taps(const ConvShape& shape, ConvPass pass)
+ConvSmallF32::ConvSmallF32(const ConvShape& shape, ConvPass pass)
     : shape_(shape), pass_(pass), threads_(omp_get_max_threads()) {
   const bool forward = pass == ConvPass::forward;
   in_ = forward ? shape.c : shape.o;
   out_ = forward ? shape.o : shape.c;
   sources_ = forward ? shape.in_pixels() : shape.out_pixels();
   outs_ = forward ? shape.out_pixels() : shape.in_pixels();
-  readings_.resize(static_cast<size_t>(outs_));
-  for_each_reading(shape, [&](int64_t y, int64_t x, int64_t tap) {
-    readings_[static_cast<size_t>(forward ? y : x)].push_back({forward ? x : y, tap});
+  pairs_.resize(static_cast<size_t>(outs_));
+  for_pairs(shape, [&](ConvPair pair) {
+    if (!forward) std::swap(pair.out, pair.source);
+    pairs_[static_cast<size_t>(pair.out)].push_back(pair);
   });
   parts_ = std::clamp<int64_t>(kTasks / ceil_div(out_, kTileColumns), 1, ceil_div(shape.n, kTileRows));
 }
 
-int64_t ConvF32Taps::panel_elements() const { return in_ * shape_.taps() * kTileColumns; }
+int64_t ConvSmallF32::panel_elements() const { return in_ * shape_.taps() * kTileColumns; }
 
-int64_t ConvF32Taps::scratch_bytes() const {
+int64_t ConvSmallF32::scratch_bytes() const {
   return Carver::bytes_of<float>(sources_ * shape_.n * pitch_of(in_)) +
          threads_ * Carver::bytes_of<float>(panel_elements());
 }
 
 // panel[in][tap][kTileColumns] = the weights of the output channels from `channel` on, zeros behind the last.
-void ConvF32Taps::gather_panel(const float* weights, int64_t channel, float* panel) const {
+void ConvSmallF32::gather_panel(const float* weights, int64_t channel, float* panel) const {
   const int64_t taps = shape_.taps(), count = std::min(kTileColumns, out_ - channel);
   if (count < kTileColumns) std::fill_n(panel, panel_elements(), 0.0f);
   if (pass_ == ConvPass::forward) {
@@ -122,8 +87,8 @@ void ConvF32Taps::gather_panel(const float* weights, int64_t channel, float* pan
   }
 }
 
-void ConvF32Taps::multiply(const float* rows, const float* panel, int64_t channel, int64_t part, const float* bias,
-                           float* out) const {
+void ConvSmallF32::multiply(const float* rows, const float* panel, int64_t channel, int64_t part, const float* bias,
+                            float* out) const {
   const int64_t blocks = ceil_div(shape_.n, kTileRows);
   std::array<TileRun, kMostRuns> runs;
   for (int64_t block = blocks * part / parts_; block < blocks * (part + 1) / parts_; ++block) {
@@ -134,18 +99,17 @@ void ConvF32Taps::multiply(const float* rows, const float* panel, int64_t channe
                            .row_pitch = pitch_of(in_),
                            .column_step = shape_.taps() * kTileColumns};
     for (int64_t position = 0; position < outs_; ++position) {
-      const std::vector<Reading>& readings = readings_[static_cast<size_t>(position)];
+      const std::vector<ConvPair>& pairs = pairs_[static_cast<size_t>(position)];
       float* to = out + (image * outs_ + position) * out_ + channel;
-      for (size_t i = 0; i < readings.size(); ++i)
-        runs[i] = {rows + (readings[i].source * shape_.n + image) * pitch_of(in_),
-                   panel + readings[i].tap * kTileColumns};
-      multiply_tile(tile, std::span(runs).first(readings.size()), bias ? bias + channel : nullptr, 0, to, outs_ * out_);
+      for (size_t i = 0; i < pairs.size(); ++i)
+        runs[i] = {rows + (pairs[i].source * shape_.n + image) * pitch_of(in_), panel + pairs[i].tap * kTileColumns};
+      multiply_tile(tile, std::span(runs).first(pairs.size()), bias ? bias + channel : nullptr, 0, to, outs_ * out_);
     }
   }
 }
 
-void ConvF32Taps::run(const float* source, const float* weights, const float* bias, float* out,
-                      std::byte* scratch) const {
+void ConvSmallF32::run(const float* source, const float* weights, const float* bias, float* out,
+                       std::byte* scratch) const {
   Carver carver(scratch);
   float* rows = carver.take<float>(sources_ * shape_.n * pitch_of(in_));
   std::byte* panels = carver.rest();
@@ -165,26 +129,24 @@ void ConvF32Taps::run(const float* source, const float* weights, const float* bi
 
 // ---- Weight gradient ------------------------------------------------------------------------------------------------
 
-bool ConvWeightGradF32Taps::admits(const ConvShape& s) {
+bool ConvWeightGradSmallF32::admits(const ConvShape& s) {
   return is_possible(s) && s.out_pixels() <= (s.taps() == 1 ? 16 : kMostRuns);
 }
 
-ConvWeightGradF32Taps::ConvWeightGradF32Taps(const ConvShape& shape)
+ConvWeightGradSmallF32::ConvWeightGradSmallF32(const ConvShape& shape)
     : shape_(shape), pairs_(static_cast<size_t>(shape.taps())), threads_(omp_get_max_threads()) {
-  for_each_reading(shape, [&](int64_t y, int64_t x, int64_t tap) {
-    pairs_[static_cast<size_t>(tap)].push_back({x, y});
-  });
+  for_pairs(shape, [&](const ConvPair& pair) { pairs_[static_cast<size_t>(pair.tap)].push_back(pair); });
   const int64_t fitting = kPanelBytes / (shape.in_pixels() * kTileColumns * static_cast<int64_t>(sizeof(float)));
   const int64_t blocks = ceil_div(shape.n, std::clamp<int64_t>(fitting, 1, shape.n));
   images_ = ceil_div(shape.n, blocks);
   out_parts_ = std::clamp<int64_t>(kTasks / ceil_div(shape.c, kTileColumns), 1, ceil_div(shape.o, kTileRows));
 }
 
-int64_t ConvWeightGradF32Taps::tasks() const { return ceil_div(shape_.c, kTileColumns) * out_parts_; }
+int64_t ConvWeightGradSmallF32::tasks() const { return ceil_div(shape_.c, kTileColumns) * out_parts_; }
 
-int64_t ConvWeightGradF32Taps::blocks_of_task() const { return ceil_div(ceil_div(shape_.o, kTileRows), out_parts_); }
+int64_t ConvWeightGradSmallF32::blocks_of_task() const { return ceil_div(ceil_div(shape_.o, kTileRows), out_parts_); }
 
-ConvWeightGradF32Taps::Task ConvWeightGradF32Taps::task(int64_t index) const {
+ConvWeightGradSmallF32::Task ConvWeightGradSmallF32::task(int64_t index) const {
   const int64_t blocks = ceil_div(shape_.o, kTileRows), part = index % out_parts_;
   return {index / out_parts_ * kTileColumns, std::min(blocks, part * blocks_of_task()),
           std::min(blocks, (part + 1) * blocks_of_task())};
@@ -196,13 +158,13 @@ int64_t sums_of_block(const ConvShape& shape) { return shape.taps() * kTileRows 
 
 }  // namespace
 
-int64_t ConvWeightGradF32Taps::scratch_bytes() const {
+int64_t ConvWeightGradSmallF32::scratch_bytes() const {
   return Carver::bytes_of<float>(shape_.n * shape_.in_pixels() * pitch_of(shape_.c)) +
          Carver::bytes_of<float>(shape_.n * shape_.out_pixels() * pitch_of(shape_.o)) +
          threads_ * Carver::bytes_of<float>(blocks_of_task() * sums_of_block(shape_));
 }
 
-void ConvWeightGradF32Taps::multiply(const Task& task, const float* x, const float* dy, float* sums, float* dw) const {
+void ConvWeightGradSmallF32::multiply(const Task& task, const float* x, const float* dy, float* sums, float* dw) const {
   const ConvShape& s = shape_;
   const int64_t taps = s.taps(), c = task.first_channel, channels = std::min(kTileColumns, s.c - c);
   std::array<TileRun, kMostRuns> runs;
@@ -217,16 +179,16 @@ void ConvWeightGradF32Taps::multiply(const Task& task, const float* x, const flo
       float* of_block = sums + (block - task.first_block) * sums_of_block(s);
       for (int64_t tap = 0; tap < taps; ++tap) {
         float* of_tap = of_block + tap * kTileRows * kTileColumns;
-        const std::vector<Pair>& pairs = pairs_[static_cast<size_t>(tap)];
+        const std::vector<ConvPair>& pairs = pairs_[static_cast<size_t>(tap)];
         // Several short sums are more exact than one long one.
         const size_t most = static_cast<size_t>(ceil_div(kProducts, tile.depth));
         const float* start = image > 0 ? of_tap : nullptr;
         for (size_t done = 0; done == 0 || done < pairs.size(); done += most) {
           const size_t count = std::min(most, pairs.size() - done);
           for (size_t i = 0; i < count; ++i) {
-            const Pair& pair = pairs[done + i];
-            runs[i] = {dy + (pair.dy * s.n + image) * pitch_of(s.o) + o,
-                       x + (pair.x * s.n + image) * pitch_of(s.c) + c};
+            const ConvPair& pair = pairs[done + i];
+            runs[i] = {dy + (pair.out * s.n + image) * pitch_of(s.o) + o,
+                       x + (pair.source * s.n + image) * pitch_of(s.c) + c};
           }
           multiply_tile(tile, std::span(runs).first(count), start, kTileColumns, of_tap, kTileColumns);
           start = of_tap;
@@ -240,7 +202,7 @@ void ConvWeightGradF32Taps::multiply(const Task& task, const float* x, const flo
   }
 }
 
-void ConvWeightGradF32Taps::run(const float* x, const float* dy, float* dw, std::byte* scratch) const {
+void ConvWeightGradSmallF32::run(const float* x, const float* dy, float* dw, std::byte* scratch) const {
   const ConvShape& s = shape_;
   Carver carver(scratch);
   float* x_rows = carver.take<float>(s.n * s.in_pixels() * pitch_of(s.c));

@@ -1,35 +1,28 @@
-// Float32 convolutions of channels-last images as products of rows of images, one for each pair of an output position
-// and a position that it reads: padding costs nothing, which for images of a few pixels is half of the work.
+// Float32 convolutions of many small channels-last images, by the pairs of positions that a tap joins: every pair is a
+// product of rows of images, added up in registers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "runtime/kernels/conv.h"
+#include "runtime/kernels/conv_pairs.h"
 
 namespace marvin {
 
-// How often an output position of an image reads one that is not padding.
-int64_t count_readings(const ConvShape& shape);
-
 // y = conv(x, w) + bias, or dx = conv_input_grad(dy, w). The sum of an output goes over the positions that it reads in
 // order, in each over the channels. Images are [n][d][h][w][channels], weights [o][c][kd][kh][kw].
-class ConvF32Taps {
+class ConvSmallF32 {
  public:
   // Whether the machine can, the convolution is not grouped, and it has so much padding that this is faster than
   // oneDNN.
   static bool admits(const ConvShape& shape);
-  ConvF32Taps(const ConvShape& shape, ConvPass pass);
+  ConvSmallF32(const ConvShape& shape, ConvPass pass);
   int64_t scratch_bytes() const;
   // Of the pass's own operand, source and out are x and y, or dy and dx; bias, per channel of out, may be null.
   void run(const float* source, const float* weights, const float* bias, float* out, std::byte* scratch) const;
 
  private:
-  // An output position reads this source position through this tap.
-  struct Reading {
-    int64_t source, tap;
-  };
   void gather_panel(const float* weights, int64_t channel, float* panel) const;
   void multiply(const float* rows, const float* panel, int64_t channel, int64_t part, const float* bias,
                 float* out) const;
@@ -37,27 +30,24 @@ class ConvF32Taps {
 
   ConvShape shape_;
   ConvPass pass_;
-  int64_t in_, out_;                            // channels of source and out
-  int64_t sources_, outs_;                      // positions
-  std::vector<std::vector<Reading>> readings_;  // by output position
-  int64_t parts_ = 1;                           // into which the images are divided
+  int64_t in_, out_;                          // channels of source and out
+  int64_t sources_, outs_;                    // positions
+  std::vector<std::vector<ConvPair>> pairs_;  // by position of out
+  int64_t parts_ = 1;                         // into which the images are divided
   int threads_;
 };
 
 // dw[o][c][kd][kh][kw] from x and dy, summed for every tap over blocks of images in order, in each over the pairs of
 // positions in order.
-class ConvWeightGradF32Taps {
+class ConvWeightGradSmallF32 {
  public:
   // The same, for images small enough: oneDNN sums up a whole copy of dw for every few images.
   static bool admits(const ConvShape& shape);
-  explicit ConvWeightGradF32Taps(const ConvShape& shape);
+  explicit ConvWeightGradSmallF32(const ConvShape& shape);
   int64_t scratch_bytes() const;
   void run(const float* x, const float* dy, float* dw, std::byte* scratch) const;
 
  private:
-  struct Pair {
-    int64_t x, dy;  // positions
-  };
   struct Task {
     int64_t first_channel;            // of x
     int64_t first_block, last_block;  // of output channels, the last one excluded
@@ -68,8 +58,8 @@ class ConvWeightGradF32Taps {
   void multiply(const Task& task, const float* x, const float* dy, float* sums, float* dw) const;
 
   ConvShape shape_;
-  std::vector<std::vector<Pair>> pairs_;  // by tap
-  int64_t images_;                        // of a block
+  std::vector<std::vector<ConvPair>> pairs_;  // by tap
+  int64_t images_;                            // of a block
   int64_t out_parts_ = 1;
   int threads_;
 };

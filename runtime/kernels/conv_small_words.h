@@ -1,28 +1,22 @@
-// Convolutions of many small images of words of one or two bytes. Much of a window over a small image lies outside of
-// it (of 3x3 taps over 2x2 pixels more than half), so these go by the pairs of positions that a tap joins: every pair
-// is a product over images and channels, and padding is never multiplied. Sums are the dot products of dot.h.
+// Convolutions of many small images of words of one or two bytes, by the pairs of positions that a tap joins: every
+// pair is a product over images and channels, summed by the dot products of dot.h.
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
-#include "runtime/kernels/conv.h"
+#include "runtime/kernels/conv_pairs.h"
 #include "runtime/kernels/dot.h"
 
 namespace marvin {
 
-// A tap, and the positions of the output and of the source that it joins.
-struct ConvPair {
-  int64_t tap = 0, out = 0, source = 0;
-};
-
 // y = float32(exact sum) * scale + bias, or dx, as float32 [n][position][channel].
-class ConvSmall {
+class ConvSmallWords {
  public:
   // Whether the machine and the extents suit it, and images are so small that it gains. pass is not weight_grad.
   static bool admits(const ConvShape& shape, ConvPass pass);
 
-  ConvSmall(const ConvShape& shape, ConvPass pass, int source_bytes, int weight_bytes);
+  ConvSmallWords(const ConvShape& shape, ConvPass pass, int source_bytes, int weight_bytes);
   int64_t scratch_bytes() const { return scratch_bytes_; }
   // source is x or dy. The words are of source_bits and weight_bits, at most 8 or 16 by container. scale is a power of
   // two; bias, per output channel, may be null.
@@ -62,12 +56,12 @@ class ConvSmall {
 };
 
 // dw = float32(exact sum over images and positions) * scale.
-class ConvWeightGradSmall {
+class ConvWeightGradSmallWords {
  public:
   static bool admits(const ConvShape& shape);
 
   // Plans for the threads that OpenMP would use now.
-  ConvWeightGradSmall(const ConvShape& shape, int x_bytes, int dy_bytes);
+  ConvWeightGradSmallWords(const ConvShape& shape, int x_bytes, int dy_bytes);
   int64_t scratch_bytes() const { return scratch_bytes_; }
   // The words are of x_bits and dy_bits, at most 8 or 16 by container. scale is a power of two.
   void run(Words x, int x_bits, Words dy, int dy_bits, float scale, float* dw, std::byte* scratch) const;

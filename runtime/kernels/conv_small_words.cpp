@@ -1,4 +1,4 @@
-#include "runtime/kernels/conv_small.h"
+#include "runtime/kernels/conv_small_words.h"
 
 #include <omp.h>
 
@@ -17,24 +17,6 @@ constexpr int64_t kMostTaps = 128;
 // Up to so many the kernels are faster than those that go over whole images.
 constexpr int64_t kMostPositions = 64, kMostWeightGradPositions = 256;
 constexpr int64_t kRowBlock = 16;  // interleaved outputs of a weight gradient, for one tile or two
-
-// Calls body(pair) for all that an image has, in the order of taps, then of output positions.
-template <class Body>
-void for_pairs(const ConvShape& s, Body&& body) {
-  const auto& [d, h, w] = s.axes;
-  const auto source = [](const ConvAxis& axis, int64_t out, int64_t tap) {
-    const int64_t position = out * axis.stride - axis.pad + tap * axis.dilation;
-    return position >= 0 && position < axis.in ? position : -1;
-  };
-  for (int64_t tap = 0; tap < s.taps(); ++tap) {
-    for (int64_t out = 0; out < s.out_pixels(); ++out) {
-      const int64_t z = source(d, out / w.out / h.out, tap / w.kernel / h.kernel);
-      const int64_t y = source(h, out / w.out % h.out, tap / w.kernel % h.kernel);
-      const int64_t x = source(w, out % w.out, tap % w.kernel);
-      if (z >= 0 && y >= 0 && x >= 0) body(ConvPair{tap, out, (z * h.in + y) * w.in + x});
-    }
-  }
-}
 
 // Many images of few positions.
 bool is_small(const ConvShape& s, int64_t most_positions) {
@@ -109,13 +91,13 @@ void multiply_tile(DotTile& tile, std::span<const DotRun> runs, bool as_words, c
 
 // ---- Forward and input gradient -------------------------------------------------------------------------------------
 
-bool ConvSmall::admits(const ConvShape& s, ConvPass pass) {
+bool ConvSmallWords::admits(const ConvShape& s, ConvPass pass) {
   if (!is_small(s, kMostPositions)) return false;
   const int64_t in = pass == ConvPass::forward ? s.c : s.o;
   return in % kDotGroupBytes == 0 && int32_is_exact(s.taps() * in, 8, 8);
 }
 
-ConvSmall::ConvSmall(const ConvShape& s, ConvPass pass, int source_bytes, int weight_bytes)
+ConvSmallWords::ConvSmallWords(const ConvShape& s, ConvPass pass, int source_bytes, int weight_bytes)
     : pass_(pass),
       images_(s.n),
       taps_(s.taps()),
@@ -144,7 +126,7 @@ ConvSmall::ConvSmall(const ConvShape& s, ConvPass pass, int source_bytes, int we
                    Carver::bytes_of<int32_t>(rows);
 }
 
-void ConvSmall::copy_rows(int64_t position, Words source, const Shared& shared) const {
+void ConvSmallWords::copy_rows(int64_t position, Words source, const Shared& shared) const {
   const int64_t first = position * images_, pitch = source_positions_ * in_;
   if (!as_words_) {
     int8_t* to = reinterpret_cast<int8_t*>(shared.rows) + first * in_;
@@ -156,7 +138,7 @@ void ConvSmall::copy_rows(int64_t position, Words source, const Shared& shared) 
   });
 }
 
-void ConvSmall::pack(const Block& block, Words weights, WordPart part, std::byte* packed) const {
+void ConvSmallWords::pack(const Block& block, Words weights, WordPart part, std::byte* packed) const {
   std::byte* to = packed + block.packed;
   const bool forward = pass_ == ConvPass::forward;
   const int64_t width = taps_ * in_, first = block.first * (forward ? width : 1);
@@ -172,7 +154,7 @@ void ConvSmall::pack(const Block& block, Words weights, WordPart part, std::byte
   });
 }
 
-void ConvSmall::multiply(const Block& block, int64_t position, const Shared& shared) const {
+void ConvSmallWords::multiply(const Block& block, int64_t position, const Shared& shared) const {
   const std::vector<ConvPair>& pairs = pairs_[static_cast<size_t>(position)];
   const int64_t row_bytes = in_ * (as_words_ ? 2 : 1);
   DotTile tile{.row_pitch = row_bytes,
@@ -210,8 +192,8 @@ void ConvSmall::multiply(const Block& block, int64_t position, const Shared& sha
   }
 }
 
-void ConvSmall::run(Words source, int source_bits, Words weights, int weight_bits, float scale, const float* bias,
-                    float* out, std::byte* scratch) const {
+void ConvSmallWords::run(Words source, int source_bits, Words weights, int weight_bits, float scale, const float* bias,
+                         float* out, std::byte* scratch) const {
   Carver carver(scratch);
   Shared shared{
       .scheme = dot_scheme(source_bits, weight_bits, as_words_ ? 2 : 4), .scale = scale, .bias = bias, .out = out};
@@ -239,11 +221,11 @@ void ConvSmall::run(Words source, int source_bits, Words weights, int weight_bit
 
 // ---- Weight gradient ------------------------------------------------------------------------------------------------
 
-bool ConvWeightGradSmall::admits(const ConvShape& s) {
+bool ConvWeightGradSmallWords::admits(const ConvShape& s) {
   return is_small(s, kMostWeightGradPositions) && int32_is_exact(s.n * s.out_pixels(), 8, 8);
 }
 
-ConvWeightGradSmall::ConvWeightGradSmall(const ConvShape& s, int x_bytes, int dy_bytes)
+ConvWeightGradSmallWords::ConvWeightGradSmallWords(const ConvShape& s, int x_bytes, int dy_bytes)
     : threads_(omp_get_max_threads()),
       taps_(s.taps()),
       positions_(s.out_pixels()),
@@ -259,8 +241,8 @@ ConvWeightGradSmall::ConvWeightGradSmall(const ConvShape& s, int x_bytes, int dy
                    threads_ * Carver::bytes_of<float>(taps_ * kDotTileSums);
 }
 
-ConvWeightGradSmall::Operand ConvWeightGradSmall::operand(int64_t channels, int64_t block, int64_t images,
-                                                          int64_t positions) const {
+ConvWeightGradSmallWords::Operand ConvWeightGradSmallWords::operand(int64_t channels, int64_t block, int64_t images,
+                                                                    int64_t positions) const {
   Operand made{.channels = channels, .block = block};
   for (int64_t position = 0; position < positions; ++position)
     for (int64_t image = 0; image < groups_ * (as_words_ ? 2 : 4); ++image)
@@ -269,8 +251,8 @@ ConvWeightGradSmall::Operand ConvWeightGradSmall::operand(int64_t channels, int6
   return made;
 }
 
-void ConvWeightGradSmall::interleave_block(const Operand& operand, int64_t block, Words words, WordPart part,
-                                           bool is_lanes, std::byte* blocks) const {
+void ConvWeightGradSmallWords::interleave_block(const Operand& operand, int64_t block, Words words, WordPart part,
+                                                bool is_lanes, std::byte* blocks) const {
   std::byte* to = blocks + block * operand.bytes;
   const int64_t first = block * operand.block, channels = operand.size(block);
   if (!as_words_) {
@@ -283,7 +265,8 @@ void ConvWeightGradSmall::interleave_block(const Operand& operand, int64_t block
   });
 }
 
-void ConvWeightGradSmall::multiply(int64_t row_block, int64_t lane_block, const Shared& shared, float* results) const {
+void ConvWeightGradSmallWords::multiply(int64_t row_block, int64_t lane_block, const Shared& shared,
+                                        float* results) const {
   const int64_t outs = rows_.size(row_block), channels = lanes_.size(lane_block);
   const int32_t* sums = shared.sums + row_block * positions_ * kRowBlock;
   DotTile tile{.row_pitch = kDotGroupBytes,
@@ -316,8 +299,8 @@ void ConvWeightGradSmall::multiply(int64_t row_block, int64_t lane_block, const 
   }
 }
 
-void ConvWeightGradSmall::run(Words x, int x_bits, Words dy, int dy_bits, float scale, float* dw,
-                              std::byte* scratch) const {
+void ConvWeightGradSmallWords::run(Words x, int x_bits, Words dy, int dy_bits, float scale, float* dw,
+                                   std::byte* scratch) const {
   Carver carver(scratch);
   Shared shared{.scheme = dot_scheme(x_bits, dy_bits, as_words_ ? 2 : 4), .scale = scale, .dw = dw};
   shared.lanes = carver.take<std::byte>(lanes_.blocks() * lanes_.bytes);
@@ -343,7 +326,7 @@ void ConvWeightGradSmall::run(Words x, int x_bits, Words dy, int dy_bits, float 
   }
 }
 
-void ConvWeightGradSmall::sum_block(int64_t block, const Shared& shared) const {
+void ConvWeightGradSmallWords::sum_block(int64_t block, const Shared& shared) const {
   const int64_t channels = rows_.size(block), group_bytes = groups_ * channels * kDotGroupBytes;
   const int8_t* bytes = reinterpret_cast<const int8_t*>(shared.rows[0] + block * rows_.bytes);
   int32_t* sums = shared.sums + block * positions_ * kRowBlock;
