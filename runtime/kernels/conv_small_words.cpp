@@ -222,7 +222,8 @@ void ConvSmallWords::run(Words source, int source_bits, Words weights, int weigh
 // ---- Weight gradient ------------------------------------------------------------------------------------------------
 
 bool ConvWeightGradSmallWords::admits(const ConvShape& s) {
-  return is_small(s, kMostWeightGradPositions) && int32_is_exact(s.n * s.out_pixels(), 8, 8);
+  constexpr int64_t kFewestChannels = 32;  // of less, rows of taps fill vectors better
+  return s.c >= kFewestChannels && is_small(s, kMostWeightGradPositions) && int32_is_exact(s.n * s.out_pixels(), 8, 8);
 }
 
 ConvWeightGradSmallWords::ConvWeightGradSmallWords(const ConvShape& s, int x_bytes, int dy_bytes)
