@@ -1,5 +1,5 @@
-"""The networks that compare.py and compare_recipe.py time: the very modules that PyTorch trains and that are exported for marvin.  Needs torch
-alone, since what else is imported would count as PyTorch's memory."""
+"""The networks that compare.py and compare_recipe.py time: the very modules that PyTorch trains and that are exported for
+marvin.  Needs torch alone, since what else is imported would count as PyTorch's memory."""
 
 import dataclasses
 import pathlib
