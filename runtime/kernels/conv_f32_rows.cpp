@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "runtime/kernels/dot.h"
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/parallel.h"
 #include "runtime/kernels/product_tile.h"
 #include "runtime/kernels/scratch.h"

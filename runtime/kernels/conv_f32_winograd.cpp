@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "runtime/kernels/conv_pairs.h"
-#include "runtime/kernels/dot.h"
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/layouts.h"
 #include "runtime/kernels/winograd_transforms.h"
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "runtime/kernels/conv.h"
 
@@ -29,6 +31,24 @@ void for_pairs(const ConvShape& s, Body&& body) {
       if (z >= 0 && y >= 0 && x >= 0) body(ConvPair{tap, out, (z * h.in + y) * w.in + x});
     }
   }
+}
+
+// Those of a pass, by position of what it computes: of y, or of dx, whose source is dy.
+inline std::vector<std::vector<ConvPair>> pairs_by_position(const ConvShape& shape, ConvPass pass) {
+  const bool forward = pass == ConvPass::forward;
+  std::vector<std::vector<ConvPair>> pairs(static_cast<size_t>(forward ? shape.out_pixels() : shape.in_pixels()));
+  for_pairs(shape, [&](ConvPair pair) {
+    if (!forward) std::swap(pair.out, pair.source);
+    pairs[static_cast<size_t>(pair.out)].push_back(pair);
+  });
+  return pairs;
+}
+
+// Those of a weight gradient, by tap.
+inline std::vector<std::vector<ConvPair>> pairs_by_tap(const ConvShape& shape) {
+  std::vector<std::vector<ConvPair>> pairs(static_cast<size_t>(shape.taps()));
+  for_pairs(shape, [&](const ConvPair& pair) { pairs[static_cast<size_t>(pair.tap)].push_back(pair); });
+  return pairs;
 }
 
 // How many there are.

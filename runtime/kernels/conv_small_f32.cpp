@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "runtime/kernels/dot.h"
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/layouts.h"
 #include "runtime/kernels/product_tile.h"
 #include "runtime/kernels/scratch.h"
@@ -55,11 +55,7 @@ ConvSmallF32::ConvSmallF32(const ConvShape& shape, ConvPass pass)
   out_ = forward ? shape.o : shape.c;
   sources_ = forward ? shape.in_pixels() : shape.out_pixels();
   outs_ = forward ? shape.out_pixels() : shape.in_pixels();
-  pairs_.resize(static_cast<size_t>(outs_));
-  for_pairs(shape, [&](ConvPair pair) {
-    if (!forward) std::swap(pair.out, pair.source);
-    pairs_[static_cast<size_t>(pair.out)].push_back(pair);
-  });
+  pairs_ = pairs_by_position(shape, pass);
   parts_ = std::clamp<int64_t>(kTasks / ceil_div(out_, kTileColumns), 1, ceil_div(shape.n, kTileRows));
 }
 
@@ -134,8 +130,7 @@ bool ConvWeightGradSmallF32::admits(const ConvShape& s) {
 }
 
 ConvWeightGradSmallF32::ConvWeightGradSmallF32(const ConvShape& shape)
-    : shape_(shape), pairs_(static_cast<size_t>(shape.taps())), threads_(omp_get_max_threads()) {
-  for_pairs(shape, [&](const ConvPair& pair) { pairs_[static_cast<size_t>(pair.tap)].push_back(pair); });
+    : shape_(shape), pairs_(pairs_by_tap(shape)), threads_(omp_get_max_threads()) {
   const int64_t fitting = kPanelBytes / (shape.in_pixels() * kTileColumns * static_cast<int64_t>(sizeof(float)));
   const int64_t blocks = ceil_div(shape.n, std::clamp<int64_t>(fitting, 1, shape.n));
   images_ = ceil_div(shape.n, blocks);

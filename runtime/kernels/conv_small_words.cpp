@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/layouts.h"
 #include "runtime/kernels/parallel.h"
 #include "runtime/kernels/scratch.h"
@@ -22,7 +23,7 @@ constexpr int64_t kRowBlock = 16;  // interleaved outputs of a weight gradient, 
 bool is_small(const ConvShape& s, int64_t most_positions) {
   constexpr int64_t kFewestImages = 8;
   constexpr int64_t kMostElements = std::numeric_limits<int32_t>::max() / 2;
-  return dot_is_available() && s.groups == 1 && s.n >= kFewestImages && s.in_pixels() <= most_positions &&
+  return vnni_is_available() && s.groups == 1 && s.n >= kFewestImages && s.in_pixels() <= most_positions &&
          s.out_pixels() <= most_positions && s.taps() <= kMostTaps && s.x_elements() < kMostElements &&
          s.y_elements() < kMostElements && s.w_elements() < kMostElements;
 }
@@ -108,11 +109,7 @@ ConvSmallWords::ConvSmallWords(const ConvShape& s, ConvPass pass, int source_byt
   out_ = forward ? s.o : s.c;
   source_positions_ = forward ? s.in_pixels() : s.out_pixels();
   positions_ = forward ? s.out_pixels() : s.in_pixels();
-  pairs_.resize(static_cast<size_t>(positions_));
-  for_pairs(s, [&](ConvPair pair) {
-    if (!forward) std::swap(pair.out, pair.source);
-    pairs_[static_cast<size_t>(pair.out)].push_back(pair);
-  });
+  pairs_ = pairs_by_position(s, pass);
   const int64_t bytes = as_words_ ? 2 : 1;
   for (int64_t first = 0; first < out_; first += kDotTileLanes) {
     const int64_t channels = std::min(kDotTileLanes, out_ - first);
@@ -235,8 +232,7 @@ ConvWeightGradSmallWords::ConvWeightGradSmallWords(const ConvShape& s, int x_byt
       groups_(ceil_div(s.n, as_words_ ? 2 : 4)),
       rows_(operand(s.o, kRowBlock, s.n, s.out_pixels())),
       lanes_(operand(s.c, kDotTileLanes, s.n, s.in_pixels())),
-      pairs_(static_cast<size_t>(s.taps())) {
-  for_pairs(s, [&](const ConvPair& pair) { pairs_[static_cast<size_t>(pair.tap)].push_back(pair); });
+      pairs_(pairs_by_tap(s)) {
   scratch_bytes_ = (may_split_ ? 2 : 1) * rows_.blocks() * rows_.bytes + lanes_.blocks() * lanes_.bytes +
                    Carver::bytes_of<int32_t>(rows_.blocks() * positions_ * kRowBlock) +
                    threads_ * Carver::bytes_of<float>(taps_ * kDotTileSums);

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/scratch.h"
 
 namespace marvin {
@@ -81,7 +82,7 @@ struct ConvWeightGradWords::Memory {
 bool ConvWeightGradWords::admits(const ConvShape& shape) {
   // Of the tables of pixel numbers, and of offsets in an image.
   constexpr int64_t kMostPixels = 1 << 22, kMostElements = std::numeric_limits<int32_t>::max() / 2;
-  if (!dot_is_available() || (shape.groups > 1 && shape.group_c() < 4)) return false;
+  if (!vnni_is_available() || (shape.groups > 1 && shape.group_c() < 4)) return false;
   const ConvShape flat = flattened(shape);
   int64_t pixels = 1;
   for (const ConvAxis& axis : flat.axes) {

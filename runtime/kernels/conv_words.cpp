@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/layouts.h"
 #include "runtime/kernels/scratch.h"
 
@@ -34,7 +35,7 @@ void widen_pixels(const From* from, int64_t pixels, int64_t groups, int64_t chan
 }  // namespace
 
 bool ConvWords::admits(const std::vector<TapConv>& convs) {
-  if (!dot_is_available()) return false;
+  if (!vnni_is_available()) return false;
   for (const TapConv& conv : convs) {
     int64_t bytes = conv.groups * ceil_div(conv.in, 2) * kDotGroupBytes;
     for (const TapAxis& axis : conv.axes)

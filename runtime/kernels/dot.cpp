@@ -2,17 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/kernels/onednn.h"
-
-#if defined(__x86_64__)
-#if !defined(__clang__)
-// GCC 12 warns of its own header's _mm512_undefined_*.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-#define MARVIN_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
-#endif
+#include "runtime/kernels/avx512.h"
 
 namespace marvin {
 
@@ -24,18 +14,6 @@ DotScheme dot_scheme(int a_bits, int b_bits, int64_t products_in_group) {
 }
 
 #if defined(__x86_64__)
-
-bool avx512_is_available() {
-  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                          onednn_has_avx512();
-  return has;
-}
-
-bool dot_is_available() {
-  static const bool has = avx512_is_available() && __builtin_cpu_supports("avx512vnni") && onednn_int8_is_exact();
-  return has;
-}
 
 namespace {
 
@@ -356,9 +334,7 @@ void round_totals(const int32_t* totals, int64_t count, float scale, float* y) {
 
 #else
 
-// Nothing calls these where dot_is_available() says no.
-bool avx512_is_available() { return false; }
-bool dot_is_available() { return false; }
+// Nothing calls these where vnni_is_available() says no.
 void interleave(const int8_t*, std::span<const int32_t>, int64_t, int8_t*) {}
 void interleave(const int8_t*, std::span<const int32_t>, int64_t, WordPart, int16_t*) {}
 void interleave(const int16_t*, std::span<const int32_t>, int64_t, WordPart, int16_t*) {}

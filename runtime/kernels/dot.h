@@ -3,7 +3,7 @@
 // An instruction multiplies groups of four bytes, or of two 16-bit words, lane by lane and adds each group's products
 // to a 32-bit lane, modulo 2^32; a sum that fits an int32 is therefore exact whatever it passed through on the way.
 // Operands are interleaved: group by group, and in each the elements of a group side by side, out[group][element][k in
-// group].
+// group]. Needs vnni_is_available().
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,6 @@
 #include <span>
 
 namespace marvin {
-
-// Whether this machine has the instructions, as far as they may be used (ONEDNN_MAX_CPU_ISA).
-bool dot_is_available();
-// The same for AVX-512 without VNNI (F, BW, VL and DQ).
-bool avx512_is_available();
 
 constexpr int64_t kDotLanes = 16;      // sums of a vector
 constexpr int64_t kDotGroupBytes = 4;  // of an element in a group: four bytes, or two words

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/scratch.h"
 
 namespace marvin {
@@ -29,7 +30,7 @@ bool GemmBytes::admits(const GemmShape& s) {
   constexpr int64_t kLimit = std::numeric_limits<int32_t>::max();
   const std::vector<int64_t> batch = s.batch();
   const bool is_single = std::ranges::all_of(batch, [](int64_t extent) { return extent == 1; });
-  if (!dot_is_available() || !is_single || !s.trans_a || s.trans_b) return false;
+  if (!vnni_is_available() || !is_single || !s.trans_a || s.trans_b) return false;
   return s.m > 0 && s.n > 0 && s.k > 0 && s.k + kGroup < kLimit / std::max(s.m, s.n) && int32_is_exact(s.k, 8, 8) &&
          s.k <= kCacheBytes / s.n;
 }

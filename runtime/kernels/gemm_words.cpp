@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/scratch.h"
 
 namespace marvin {
@@ -17,7 +18,7 @@ constexpr int64_t kBlockBytes = 1 << 17;
 
 bool GemmWords::admits(const GemmShape& s) {
   constexpr int64_t kLimit = std::numeric_limits<int32_t>::max();
-  return dot_is_available() && s.m > 0 && s.n > 0 && s.k > 0 && s.k + 1 < kLimit / std::max(s.m, s.n);
+  return vnni_is_available() && s.m > 0 && s.n > 0 && s.k > 0 && s.k + 1 < kLimit / std::max(s.m, s.n);
 }
 
 GemmWords::GemmWords(Gemm gemm, int b_bytes)

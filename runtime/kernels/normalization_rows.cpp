@@ -2,18 +2,8 @@
 
 #include <algorithm>
 
-#include "runtime/kernels/dot.h"
+#include "runtime/kernels/avx512.h"
 #include "runtime/kernels/parallel.h"
-
-#if defined(__x86_64__)
-#if !defined(__clang__)
-// GCC 12 warns of its own header's _mm512_undefined_*.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-#define MARVIN_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
-#endif
 
 namespace marvin {
 namespace {
@@ -38,11 +28,13 @@ MARVIN_CLONES void row_moments_plain(const float* x, int64_t rows, int64_t chann
   const float share = 1.0f / static_cast<float>(rows);
   for (int64_t c = 0; c < channels; c += kLanes) {
     const int64_t n = std::min(kLanes, channels - c);
-    sum_plain(rows, c, n, [&](int64_t r, int64_t k) { return x[r * channels + k]; }, mean + c);
+    sum_plain(
+        rows, c, n, [&](int64_t r, int64_t k) { return x[r * channels + k]; }, mean + c);
     for (int64_t k = c; k < c + n; ++k) mean[k] *= share;
     const auto away = [&](int64_t r, int64_t k) { return x[r * channels + k] - mean[k]; };
     sum_plain(rows, c, n, away, rest + c);
-    sum_plain(rows, c, n, [&](int64_t r, int64_t k) { return away(r, k) * away(r, k); }, squares + c);
+    sum_plain(
+        rows, c, n, [&](int64_t r, int64_t k) { return away(r, k) * away(r, k); }, squares + c);
     for (int64_t k = c; k < c + n; ++k) {
       squares[k] -= rest[k] * rest[k] * share;
       rest[k] *= share;
@@ -55,15 +47,18 @@ MARVIN_CLONES void row_products_plain(const float* dy, const float* x, const flo
   for (int64_t c = 0; c < channels; c += kLanes) {
     const int64_t n = std::min(kLanes, channels - c);
     const auto at = [&](int64_t r, int64_t k) { return r * channels + k; };
-    sum_plain(rows, c, n, [&](int64_t r, int64_t k) { return dy[at(r, k)]; }, sum + c);
-    sum_plain(rows, c, n, [&](int64_t r, int64_t k) { return dy[at(r, k)] * (x[at(r, k)] - mean[k]); }, product + c);
+    sum_plain(
+        rows, c, n, [&](int64_t r, int64_t k) { return dy[at(r, k)]; }, sum + c);
+    sum_plain(
+        rows, c, n, [&](int64_t r, int64_t k) { return dy[at(r, k)] * (x[at(r, k)] - mean[k]); }, product + c);
   }
 }
 
 MARVIN_CLONES void row_sums_plain(const float* x, int64_t rows, int64_t channels, float* sum) {
   for (int64_t c = 0; c < channels; c += kLanes) {
     const int64_t n = std::min(kLanes, channels - c);
-    sum_plain(rows, c, n, [&](int64_t r, int64_t k) { return x[r * channels + k]; }, sum + c);
+    sum_plain(
+        rows, c, n, [&](int64_t r, int64_t k) { return x[r * channels + k]; }, sum + c);
   }
 }
 

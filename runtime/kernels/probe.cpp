@@ -10,15 +10,7 @@
 #include <memory>
 #include <numeric>
 
-#include "runtime/kernels/dot.h"
-
-#if defined(__x86_64__)
-#if !defined(__clang__)
-// GCC 12 warns of its own header's _mm512_undefined_*.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#endif
+#include "runtime/kernels/avx512.h"
 
 namespace marvin {
 namespace {
@@ -69,7 +61,7 @@ float plain_rounds() {
 
 #if defined(__x86_64__)
 
-__attribute__((target("avx512f"))) float avx512_rounds() {
+MARVIN_AVX512 float avx512_rounds() {
   __m512 sums[kSums];
   for (int64_t i = 0; i < kSums; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
   const __m512 half = _mm512_set1_ps(0.5f), one = _mm512_set1_ps(1);
@@ -93,7 +85,7 @@ __attribute__((target("avx2,fma"))) float avx2_rounds() {
   return _mm256_cvtss_f32(total);
 }
 
-__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))) float vnni_rounds() {
+MARVIN_VNNI float vnni_rounds() {
   __m512i sums[kSums];
   for (int64_t i = 0; i < kSums; ++i) sums[i] = _mm512_set1_epi32(static_cast<int>(i));
   const __m512i bytes = _mm512_set1_epi8(1);
@@ -132,7 +124,7 @@ double float_macs_per_ns() {
 
 double byte_macs_per_ns() {
 #if defined(__x86_64__)
-  if (dot_is_available()) return mac_rate(64, vnni_rounds);
+  if (vnni_is_available()) return mac_rate(64, vnni_rounds);
 #endif
   return 0;
 }

@@ -8,7 +8,7 @@ namespace marvin {
 double copy_bytes_per_ns();
 // Fused float32 multiply-accumulates per nanosecond (GMAC/s), out of registers.
 double float_macs_per_ns();
-// Multiply-accumulates of bytes per nanosecond by VNNI's vpdpbusd, out of registers; 0 where dot_is_available() says
+// Multiply-accumulates of bytes per nanosecond by VNNI's vpdpbusd, out of registers; 0 where vnni_is_available() says
 // no.
 double byte_macs_per_ns();
 

@@ -1,13 +1,6 @@
 #include "runtime/kernels/product_tile.h"
 
-#if defined(__x86_64__)
-#if !defined(__clang__)
-// GCC 12 warns of its own header's _mm512_undefined_*.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#define MARVIN_AVX512 __attribute__((target("avx512f")))
-#endif
+#include "runtime/kernels/avx512.h"
 
 namespace marvin {
 

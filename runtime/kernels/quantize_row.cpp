@@ -3,19 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/kernels/dot.h"
+#include "runtime/kernels/avx512.h"
 #include "runtime/kernels/parallel.h"
 #include "runtime/kernels/random.h"
-
-#if defined(__x86_64__)
-#if !defined(__clang__)
-// GCC 12 warns of its own header's _mm512_undefined_*.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-#define MARVIN_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
-#endif
 
 namespace marvin {
 namespace {
@@ -110,10 +100,9 @@ MARVIN_AVX512 inline __m512i halves_at(RandomRow row, __m512i position) {
 
 MARVIN_AVX512 inline __m512 rounded_by(__m512 bounded, __m512i halves) {
   const __m512 one = _mm512_set1_ps(1.0f), all = _mm512_set1_ps(kUnits);
-  const __m512 units =
-      _mm512_roundscale_ps(_mm512_mul_ps(bounded, all), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(units, _mm512_set1_ps(1 / kUnits)),
-                                            _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  const __m512 units = _mm512_roundscale_ps(_mm512_mul_ps(bounded, all), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m512 whole =
+      _mm512_roundscale_ps(_mm512_mul_ps(units, _mm512_set1_ps(1 / kUnits)), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
   const __m512 fraction = _mm512_sub_ps(units, _mm512_mul_ps(whole, all));
   const __m512 sum = _mm512_add_ps(fraction, _mm512_cvtepi32_ps(halves));
   return _mm512_mask_add_ps(whole, _mm512_cmp_ps_mask(sum, all, _CMP_GE_OQ), whole, one);

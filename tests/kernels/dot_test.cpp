@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
+#include "runtime/kernels/instruction_sets.h"
+
 namespace marvin {
 
 TEST_CASE("an int32 holds the largest sum that a scheme of dot products takes at a time") {
@@ -18,7 +20,7 @@ TEST_CASE("an int32 holds the largest sum that a scheme of dot products takes at
 }
 
 TEST_CASE("sums of dot products that no int32 holds are exact") {
-  if (!dot_is_available()) return;
+  if (!vnni_is_available()) return;
   constexpr int64_t kGroups = 300;
   // Of a tile of one row and one vector; the lowest words, whose sum is 600 * 2^24.
   const std::vector<int16_t> rows(2 * kGroups, -4096), lanes(2 * kGroups * kDotLanes, -4096);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "runtime/ir/error.h"
-#include "runtime/kernels/dot.h"
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/quantize_row.h"
 #include "runtime/kernels/random.h"
 

@@ -8,7 +8,7 @@
 #include <limits>
 #include <random>
 
-#include "runtime/kernels/dot.h"
+#include "runtime/kernels/instruction_sets.h"
 #include "runtime/kernels/onednn.h"
 #include "runtime/ops/op.h"
 #include "tests/ops/interpret.h"
@@ -348,13 +348,13 @@ TEST_CASE("the cheap convolution kernels are admitted where they are provably ri
   using Names = std::vector<std::string>;
   CHECK(admitted(c, 0, DType::f32, DType::f32) == Names{"conv_f32_onednn", "conv_f32_openblas", "conv_reference"});
   CHECK(admitted(c, 0, DType::i16, DType::i32) == Names{"conv_exact_f64_openblas", "conv_reference"});
-  CHECK((admitted(c, 0, DType::i16, DType::i8)[0] == "conv_s16_vnni") == dot_is_available());
-  CHECK((admitted(c, 1, DType::i8, DType::i16)[0] == "conv_input_grad_s16_vnni") == dot_is_available());
+  CHECK((admitted(c, 0, DType::i16, DType::i8)[0] == "conv_s16_vnni") == vnni_is_available());
+  CHECK((admitted(c, 1, DType::i8, DType::i16)[0] == "conv_input_grad_s16_vnni") == vnni_is_available());
   CHECK(admitted(c, 2, DType::i32, DType::i8) ==
         Names{"conv_weight_grad_exact_f64_openblas", "conv_weight_grad_reference"});
   const bool vnni = onednn_int8_is_exact();
   for (const DType x : {DType::i8, DType::i16})
-    CHECK((admitted(c, 2, x, DType::i8)[0] == "conv_weight_grad_vnni") == dot_is_available());
+    CHECK((admitted(c, 2, x, DType::i8)[0] == "conv_weight_grad_vnni") == vnni_is_available());
   if (const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA"); limit && std::string_view(limit) == "AVX2") CHECK(!vnni);
   CHECK((admitted(c, 0, DType::i8, DType::i8)[0] == "conv_s8_onednn") == vnni);
   CHECK((admitted(c, 1, DType::i8, DType::i8)[0] == "conv_input_grad_s8_onednn") == vnni);

@@ -4,7 +4,7 @@
 #include <random>
 
 #include "passes/differentiate.h"
-#include "runtime/kernels/dot.h"
+#include "runtime/kernels/instruction_sets.h"
 #include "tests/ops/interpret.h"
 
 namespace marvin {
@@ -227,7 +227,7 @@ TEST_CASE("a product of 8-bit words has kernels in float32, in float64 and, wher
   const Call mixed("Gemm", {}, {random_words(DType::i8, {4, 5}, 1), random_words(DType::i16, {5, 3}, 2)},
                    {{8, 0}, {8, 0}});
   CHECK(mixed.check_equal() ==
-        (dot_is_available() ? std::vector<std::string>{"gemm_s16_vnni", "gemm_exact_f64_openblas", "gemm_reference"}
+        (vnni_is_available() ? std::vector<std::string>{"gemm_s16_vnni", "gemm_exact_f64_openblas", "gemm_reference"}
                             : std::vector<std::string>{"gemm_exact_f64_openblas", "gemm_reference"}));
 }
 
