@@ -15,6 +15,7 @@ Needs torch, onnx and numpy (Debian: /usr/bin/python3 with python3-torch python3
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -164,7 +165,7 @@ def best_settings(name, args, options):
 def measure(name, args):
     """Every contestant's turns at a network."""
     network = NETWORKS[name]
-    with tempfile.TemporaryDirectory() as directory:
+    with contextlib.nullcontext(args.keep) if args.keep else tempfile.TemporaryDirectory() as directory:
         model = pathlib.Path(directory) / f"{name}.onnx"
         make.export(network.entry, network.module(), network.data()[0], model)
         settings = {contestant: best_settings(name, args, options)
@@ -258,12 +259,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of every contestant (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=10, metavar="N", help="timed steps of a turn (default: %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write every turn there")
+    parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="leave the networks there, as NAME.onnx")
     parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
     parser.add_argument("--force", action="store_true", help="report on a noisy machine, too, and say so")
-    parser.add_argument("--marvin", default=str(ROOT / "build" / "release" / "marvin"), metavar="FILE", help="the binary")
+    parser.add_argument("--marvin", default=str(ROOT / "build" / "release" / "marvin"), metavar="FILE",
+                        help="the binary (default: %(default)s)")
     args = parser.parse_args()
     if min(args.threads, args.rounds, args.steps) < 1:
         parser.error("--threads, --rounds and --steps are at least 1")
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
     versions = subprocess.run([args.marvin, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()
     others = Others(args.threads)
     time.sleep(1)  # a look before anything runs

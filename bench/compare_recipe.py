@@ -66,14 +66,15 @@ def main():
     parser.add_argument("--network", choices=RECIPES, default="resnet20", help="(default: %(default)s)")
     parser.add_argument("--contestants", nargs="+", default=["PyTorch float32", "marvin adaptive"], metavar="NAME",
                         choices=[name for name in CONTESTANTS if name != "PyTorch bf16"],
-                        help="of %(choices)s (default: %(default)s); times are compared with the first one's")
+                        help="of %(choices)s, in quotes (default: %(default)s); times are compared with the first one's")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="(default: 0 1 2)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--scale", type=float, default=1, metavar="X", help="share of the recipe's epochs (default: 1)")
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("/usr/share/datasets/fashion-mnist"),
                         metavar="DIR", help="Fashion-MNIST's four files (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="report on a noisy machine, too, and say so")
-    parser.add_argument("--marvin", default=str(ROOT / "build" / "release" / "marvin"), metavar="FILE", help="the binary")
+    parser.add_argument("--marvin", default=str(ROOT / "build" / "release" / "marvin"), metavar="FILE",
+                        help="the binary (default: %(default)s)")
     args = parser.parse_args()
     others, runs = Others(args.threads), {name: [] for name in args.contestants}
     with tempfile.TemporaryDirectory() as directory:

@@ -135,7 +135,7 @@ class Run:
         record = {"settings": self.settings(), "seconds": time.monotonic() - begun,
                   "processor_seconds": processor_seconds() - used}
         if done.returncode != 0:
-            if "the loss is" not in done.stderr:
+            if "not finite" not in done.stderr:
                 return done.stderr.strip() or f"marvin ended with {done.returncode}"
             record["failure"] = done.stderr.strip()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -338,6 +338,8 @@ def main():
     if not args.table:
         prepare(args.networks, args)
         errors = train(runs)
+    if not any(run.result() for run in runs):
+        sys.exit("there is no finished run to make a table of")
     text = table(runs, args)
     print("\n" + text)
     if args.docs:

@@ -36,7 +36,11 @@ std::vector<ValueId> parameters_matching(const Graph& graph, const std::string& 
     if (RE2::PartialMatch(value.name, regex)) matching.push_back(ValueId{i});
   }
   if (matching.empty()) {
-    if (names.size() > 8) names.resize(8), names.emplace_back("...");
+    constexpr size_t kMostShown = 8;
+    if (names.size() > kMostShown) {
+      const size_t more = names.size() - kMostShown;
+      names.resize(kMostShown), names.push_back(cat(more, " more"));
+    }
     throw Error("no parameter's name matches '", pattern, "'; they are ", join(names));
   }
   return matching;

@@ -23,7 +23,10 @@ std::set<std::string> matching(const std::string& pattern, const std::set<std::s
   if (!matched.empty()) return matched;
   std::vector<std::string> shown(names.begin(), names.end());
   const std::string hint = suggestion(pattern, shown);
-  if (shown.size() > kMostShown) shown.resize(kMostShown), shown.emplace_back("...");
+  if (shown.size() > kMostShown) {
+    const size_t more = shown.size() - kMostShown;
+    shown.resize(kMostShown), shown.push_back(cat(more, " more"));
+  }
   throw Error("matches no ", kind, "; they are ", join(shown), ".", hint);
 }
 

@@ -155,7 +155,6 @@ std::string to_text(const Timing& timing, const BenchOptions& options, const std
 }
 
 int bench(const BenchOptions& options) {
-  if (options.steps < 1) throw Error("--steps ", options.steps, " makes no sense; it is at least 1");
   std::optional<AtomicFile> trace;
   if (!options.trace.empty()) trace.emplace(options.trace);
   const Timing timing = measure(OnnxModel::load(options.model), options);
@@ -177,13 +176,13 @@ Verb add_bench(CLI::App& app) {
   add_model(*command, options->model);
   command->add_option("--batch-size", options->batch_size, "Samples to a batch")
       ->type_name("N")
-      ->check(countable("--batch-size"))
+      ->check(countable("--batch-size", 1))
       ->required();
   add_shapes(*command, options->shapes);
   command->add_option("--precision", options->precision, "As train takes it")->type_name("SPEC")->capture_default_str();
   command->add_option("--steps", options->steps, "Steps to time, after three that are not")
       ->type_name("N")
-      ->check(countable("--steps"))
+      ->check(countable("--steps", 1))
       ->capture_default_str();
   CLI::Option* profile = command->add_flag(
       "--profile", options->profile,

@@ -33,7 +33,6 @@ LossOptions loss_for(const OnnxModel& model, const ImportModel& import, const Da
 }  // namespace
 
 Evaluation evaluate_model(const OnnxModel& model, const DataSplits& data, const EvaluationOptions& options) {
-  if (options.batch_size < 1) throw Error("--batch-size ", options.batch_size, " makes no sense; it is at least 1");
   const Dataset& samples = data.test ? *data.test : data.train;
   ParameterStore parameters;
   const ImportModel import = importer_of(model, shapes_of(samples));

@@ -20,7 +20,10 @@ constexpr uint64_t kMostThreads = 1024, kMostCount = 1'000'000'000'000;
 void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "Print the result as JSON on standard output");
   command.add_flag("--quiet,-q", options.quiet, "Print errors alone, and what --json asks for");
-  command.add_option("--threads", options.threads, "Threads to compute with; all cores when not given")
+  command
+      .add_option("--threads", options.threads,
+                  "Threads to compute with; all cores when not given. Fewer where other programs keep "
+                  "cores busy: threads wait for each other")
       ->type_name("N")
       ->check(within("--threads", 1, kMostThreads));
   command.callback([&options] { use_threads(options); });
@@ -37,7 +40,7 @@ CLI::Option* add_model(CLI::App& command, std::string& path, const std::string& 
 CLI::Option* add_batch_size(CLI::App& command, int64_t& batch_size) {
   CLI::Option* option = command.add_option("--batch-size", batch_size, "Samples to a batch")
                             ->type_name("N")
-                            ->check(countable("--batch-size"));
+                            ->check(countable("--batch-size", 1));
   if (batch_size > 0) return option->capture_default_str();
   return option->description("Samples to a batch; as the file says when not given, else 1");
 }
@@ -69,7 +72,7 @@ CLI::Validator any_integer(const std::string& flag) {
   return within(flag, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max());
 }
 
-CLI::Validator countable(const std::string& flag) { return within(flag, 0, kMostCount); }
+CLI::Validator countable(const std::string& flag, int64_t lowest) { return within(flag, lowest, kMostCount); }
 
 void check_word(const std::string& flag, const std::string& word, std::span<const std::string> known) {
   if (std::ranges::find(known, word) != known.end()) return;

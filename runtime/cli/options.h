@@ -34,9 +34,10 @@ void add_backend(CLI::App& command, std::string& backend);
 // Checks whole numbers given for `flag`. One out of range is an error in a value (Error); text that is none is left to
 // the option, which finds the command line wrong.
 CLI::Validator within(const std::string& flag, int64_t lowest, uint64_t highest);
-// The same for whole numbers of 64 bits, and for counts: up to 10^12, of which products are still such numbers.
+// The same for whole numbers of 64 bits, and for counts from `lowest` up to 10^12, of which products are still such
+// numbers.
 CLI::Validator any_integer(const std::string& flag);
-CLI::Validator countable(const std::string& flag);
+CLI::Validator countable(const std::string& flag, int64_t lowest);
 
 // Throws Error with a suggestion when `word`, given for `flag`, is not one of the known ones.
 void check_word(const std::string& flag, const std::string& word, std::span<const std::string> known);

@@ -130,18 +130,18 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
   const char* kGroup = "Schedule";
   CLI::Option* epochs = command.add_option("--epochs", o.recipe.epochs, "Passes over the training data")
                             ->type_name("N")
-                            ->check(countable("--epochs"))
+                            ->check(countable("--epochs", 1))
                             ->group(kGroup)
                             ->capture_default_str();
   command.add_option("--steps", o.recipe.steps, "Optimizer steps, instead of epochs")
       ->type_name("N")
-      ->check(countable("--steps"))
+      ->check(countable("--steps", 1))
       ->group(kGroup)
       ->excludes(epochs);
   add_batch_size(command, o.recipe.batch_size)->group(kGroup);
   command.add_option("--accumulate", o.recipe.accumulate, "Batches whose gradients make one optimizer step")
       ->type_name("N")
-      ->check(countable("--accumulate"))
+      ->check(countable("--accumulate", 1))
       ->group(kGroup)
       ->capture_default_str();
   command.add_option("--lr-schedule", o.recipe.schedule.name, join(schedule_names(), " or "))
@@ -157,7 +157,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
       .add_option("--patience", o.recipe.schedule.patience,
                   "Evaluations without a lower loss that plateau lets pass before it lowers the rate")
       ->type_name("N")
-      ->check(countable("--patience"))
+      ->check(countable("--patience", 0))
       ->group(kGroup)
       ->capture_default_str();
   command.add_option("--gamma", o.recipe.schedule.gamma, "By which step and plateau multiply it")
@@ -166,7 +166,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   command.add_option("--warmup-steps", o.recipe.schedule.warmup_steps, "Over which the rate first rises from 0")
       ->type_name("N")
-      ->check(countable("--warmup-steps"))
+      ->check(countable("--warmup-steps", 0))
       ->group(kGroup)
       ->capture_default_str();
   command.add_flag("--shuffle,!--no-shuffle", o.recipe.shuffle, "A new order of the samples each epoch (default)")
@@ -178,7 +178,7 @@ void add_schedule_options(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   command.add_option("--eval-every", o.recipe.evaluate_every, "Epochs between evaluations")
       ->type_name("N")
-      ->check(countable("--eval-every"))
+      ->check(countable("--eval-every", 1))
       ->group(kGroup)
       ->capture_default_str();
 }

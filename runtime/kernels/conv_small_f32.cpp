@@ -18,9 +18,6 @@ constexpr int64_t kMostPixels = 256;
 constexpr int64_t kTasks = 16;            // to give this many threads something to do
 constexpr int64_t kPanelBytes = 1 << 18;  // of x in a block of images, to stay in the second-level cache
 constexpr int64_t kProducts = 64;         // of a sum of a weight gradient between its ways to memory and back
-constexpr int64_t kRowPadding = 16;       // keeps rows from falling on the same lines of a cache
-
-int64_t pitch_of(int64_t channels) { return ceil_div(channels, kRowPadding) * kRowPadding + kRowPadding; }
 
 // rows[position][n][pitch_of(channels)] = images[n][position][channels], with zeros behind them; by the threads of the
 // parallel region that it is called in.

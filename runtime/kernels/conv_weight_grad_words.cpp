@@ -86,7 +86,8 @@ bool ConvWeightGradWords::admits(const ConvShape& shape) {
   const ConvShape flat = flattened(shape);
   int64_t pixels = 1;
   for (const ConvAxis& axis : flat.axes) {
-    const int64_t reach = std::max(axis.in, axis.out) + std::max<int64_t>(0, axis.pad) + axis.kernel * axis.dilation;
+    const int64_t padded = axis.in + std::max<int64_t>(0, axis.pad) + std::max<int64_t>(0, axis.pad_end());
+    const int64_t reach = std::max(padded, axis.out) + axis.kernel * axis.dilation;
     if (__builtin_mul_overflow(pixels, reach, &pixels) || pixels > kMostPixels) return false;
   }
   return std::max(flat.c, flat.o) < kMostElements / pixels;
@@ -179,7 +180,7 @@ void ConvWeightGradWords::plan_parts() {
   for (Plane& plane : planes_) plane.offsets.resize(numbers + static_cast<size_t>(halo_groups_ * group_), -1);
 
   const int64_t planes = static_cast<int64_t>(planes_.size()), rows = shape_.axes[0].in * shape_.axes[1].in;
-  // A vector may reach behind the last element, in reading and in writing.
+  // A vector of the product may read behind the last element.
   plane_bytes_ = Carver::bytes_of<std::byte>((part_groups_ + halo_groups_) * width_ * kDotGroupBytes + 64);
   out_bytes_ = Carver::bytes_of<std::byte>(part_groups_ * shape_.o * kDotGroupBytes + 64);
   slice_sums_ = shape_.o * static_cast<int64_t>(taps_.size()) * vectors_ * kDotLanes;
@@ -239,7 +240,6 @@ void ConvWeightGradWords::interleave_part(int64_t part, int64_t at, const void* 
   }
 }
 
-// Adds factor * the sums over the runs, which an int32 holds.
 // results[row][vector][lane] of a tile = the sums over the runs.
 template <class Total>
 void ConvWeightGradWords::multiply_tile(DotTile& tile, std::span<const DotRun> runs, int64_t first_out,

@@ -42,8 +42,8 @@ struct DotScheme {
 DotScheme dot_scheme(int a_bits, int b_bits, int64_t products_in_group);
 
 // out[p / g][v][p % g] = source[offsets[p] + v] for v in [0, width), zeros where an offset is negative; g is 4 for
-// bytes and 2 for words. The number of offsets is a multiple of g. Up to 64 bytes behind the last group are written,
-// too.
+// bytes and 2 for words. The number of offsets is a multiple of g. Nothing behind the last group is
+// written.
 void interleave(const int8_t* source, std::span<const int32_t> offsets, int64_t width, int8_t* out);
 void interleave(const int8_t* source, std::span<const int32_t> offsets, int64_t width, WordPart part, int16_t* out);
 void interleave(const int16_t* source, std::span<const int32_t> offsets, int64_t width, WordPart part, int16_t* out);

@@ -11,8 +11,7 @@
 namespace marvin {
 namespace {
 
-constexpr int64_t kGroup = 4;  // products
-constexpr int64_t kColumns = kDotVectors * kDotLanes, kPanelRows = 64;
+constexpr int64_t kGroup = kDotGroupBytes, kColumns = kDotTileLanes, kPanelRows = 64;
 // Strips of this size together stay in the second-level cache.
 constexpr int64_t kCacheBytes = 1 << 19;
 
@@ -40,7 +39,7 @@ GemmBytes::GemmBytes(const GemmShape& shape)
       threads_(omp_get_max_threads()),
       groups_(ceil_div(shape.k, kGroup)),
       strips_(ceil_div(shape.n, kColumns)),
-      // A vector may reach behind the last element.
+      // A vector of the product may read behind the last element.
       strip_bytes_(Carver::bytes_of<int8_t>(kColumns * groups_ * kGroup + 64)),
       panel_bytes_(Carver::bytes_of<int8_t>(kPanelRows * groups_ * kGroup + 64)) {
   for (int64_t i = 0; i < groups_ * kGroup; ++i) {

@@ -58,10 +58,6 @@ MARVIN_AVX512 void multiply_rows(const ProductTile& tile, std::span<const TileRu
   }
 }
 
-__mmask16 first_lanes(int64_t count) {
-  return count >= kLanes ? 0xffff : count <= 0 ? 0 : static_cast<__mmask16>((1 << count) - 1);
-}
-
 }  // namespace
 
 void multiply_tile(const ProductTile& tile, std::span<const TileRun> runs, const float* start, int64_t start_pitch,

@@ -5,10 +5,19 @@
 #include <cstdint>
 #include <span>
 
+#include "runtime/kernels/scratch.h"
+
 namespace marvin {
 
 constexpr int64_t kTileRows = 12;     // of a tile at most
 constexpr int64_t kTileColumns = 32;  // of a tile at most, and what is read of the second operand's rows
+
+// From one row of so many channels to the next, in elements: so many that kTileColumns may be read from any vector of
+// them on, and that rows do not fall on the same lines of a cache.
+constexpr int64_t pitch_of(int64_t channels) {
+  constexpr int64_t kLanes = kTileColumns / 2;
+  return ceil_div(channels, kLanes) * kLanes + kLanes;
+}
 
 // A part of the sum: where its first products have their operands.
 struct TileRun {

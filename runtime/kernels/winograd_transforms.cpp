@@ -15,10 +15,6 @@ struct Tile {
   Vector at[4][4];
 };
 
-__mmask16 first_lanes(int64_t count) {
-  return count >= kLanes ? 0xffff : static_cast<__mmask16>((1 << std::max<int64_t>(count, 0)) - 1);
-}
-
 MARVIN_AVX512 inline Vector load(const Images& images, const Place& place, int64_t channel, __mmask16 mask) {
   if (place.row < 0 || place.row >= images.height || place.column < 0 || place.column >= images.width)
     return _mm512_setzero_ps();

@@ -14,10 +14,6 @@ constexpr int64_t kPoints = 16;           // elements of a transformed tile
 constexpr int64_t kTaps = 9;              // weights of a pair of channels
 constexpr int64_t kRows = 8 * kTileRows;  // tiles that are multiplied and transformed back together
 
-// Channels of a transformed tile in memory: so many that whole blocks of kTileColumns may be read, and that tiles do
-// not fall on the same lines of a cache.
-constexpr int64_t pitch_of(int64_t channels) { return ceil_div(channels, kLanes) * kLanes + kLanes; }
-
 // Images [n][height][width][channels], and a position in one of them, which may be outside.
 struct Images {
   const float* data;

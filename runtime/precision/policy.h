@@ -99,7 +99,8 @@ class SwitchPolicy {
 
 // What the user may write.
 constexpr std::string_view kPrecisionSpecs =
-    "adaptive, float32, fixed:WL, fixed:WL.FL, paper, paper:released, muppet, FILE.json or RUN/precision.jsonl";
+    "adaptive, float32, fixed:WL, fixed:WL.FL, paper (or paper:sound), paper:released, muppet, FILE.json or "
+    "RUN/precision.jsonl";
 
 // The policy of a specification that names no file. Null for float32, which has no formats to decide on. Throws Error
 // on anything else.

@@ -274,8 +274,10 @@ class Trainer::Impl {
   }
 
   [[noreturn]] void stop(const StepReport& report, const std::string& layer) const {
-    throw Error("the loss is ", report.loss, " at step ", report.step, " (epoch ", report.epoch, ")",
-                layer.empty() ? "" : cat("; the first values that are not finite are in ", layer),
+    const std::string what = std::isfinite(report.loss) ? "training came to values that are not finite"
+                                                        : cat("the loss is ", report.loss);
+    throw Error(what, " at step ", report.step, " (epoch ", report.epoch, ")",
+                layer.empty() ? "" : cat("; the first of them are in ", layer),
                 loss_.name == "bce"
                     ? ". bce takes scores and labels in [0,1]; bce-with-logits takes any scores"
                     : cat(". Lower --lr (it was ", report.lr, "), or look for values in the data that are not finite"));

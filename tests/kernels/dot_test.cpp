@@ -19,6 +19,26 @@ TEST_CASE("an int32 holds the largest sum that a scheme of dot products takes at
   }
 }
 
+TEST_CASE("operands are interleaved group by group, and nothing is written behind them") {
+  if (!vnni_is_available()) return;
+  for (const int64_t width : {1, 4, 15, 16, 17, 64, 100}) {
+    // The position before the last is of zeros.
+    std::vector<int8_t> source(static_cast<size_t>(7 * width + 64));
+    for (size_t i = 0; i < source.size(); ++i) source[i] = static_cast<int8_t>(i * 37 + 1);
+    std::vector<int32_t> offsets;
+    for (int32_t p = 0; p < 8; ++p) offsets.push_back(p == 6 ? -1 : p * static_cast<int32_t>(width) * 6 / 7);
+    constexpr int8_t kUntouched = 99;
+    std::vector<int8_t> out(static_cast<size_t>(8 * width + 64), kUntouched), expected = out;
+    for (int64_t p = 0; p < 8; ++p)
+      for (int64_t v = 0; v < width; ++v)
+        expected[static_cast<size_t>((p / 4 * width + v) * 4 + p % 4)] =
+            p == 6 ? int8_t{0} : source[static_cast<size_t>(offsets[static_cast<size_t>(p)] + v)];
+    interleave(source.data(), offsets, width, out.data());
+    INFO("width " << width);
+    CHECK(out == expected);
+  }
+}
+
 TEST_CASE("sums of dot products that no int32 holds are exact") {
   if (!vnni_is_available()) return;
   constexpr int64_t kGroups = 300;

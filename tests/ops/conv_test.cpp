@@ -395,7 +395,9 @@ TEST_CASE("convolutions of absurd strides, pads and dilations run, by kernels th
                   {1, 1, 2, 2, 2},
                   {{"strides", Numbers(3, huge)}, {"pads", Numbers(6, huge)}}};
   const Case dilated{"dilated", {1, 2, 9}, {2, 2, 2}, {{"dilations", Numbers{1 << 26}}, {"pads", Numbers{0, 1 << 26}}}};
-  for (const Case& c : {strided, deep, dilated}) {
+  const Case padded{
+      "padded", {2, 4, 1, 1}, {8, 4, 1, 3}, {{"strides", Numbers{1, 1 << 26}}, {"pads", Numbers{0, 0, 0, 1 << 28}}}};
+  for (const Case& c : {strided, deep, dilated, padded}) {
     for (const Product& product : products(c)) {
       for (const DType dtype : {DType::f32, DType::i8, DType::i16}) {
         const Run run(product, dtype, dtype, Fill::random);

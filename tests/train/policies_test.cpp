@@ -114,18 +114,20 @@ Run run_recorded(const Recipe& recipe, const std::string& path) {
   const Dataset data = easy_data();
   Trainer trainer(classifier, data, data, recipe);
   std::string lines;
-  const auto record = [&](int64_t step, const Slot& slot, FixedPoint to) {
-    const nlohmann::json format = {{"wl", to.wl}, {"fl", to.fl}};
-    nlohmann::json line = {{"step", step}, {"slot", slot.name}, {"to", format}};
+  const auto record = [&](int64_t step, const Slot& slot, FixedPoint from, FixedPoint to) {
+    const auto json_of = [](FixedPoint format) { return nlohmann::json{{"wl", format.wl}, {"fl", format.fl}}; };
+    nlohmann::json line = {{"step", step}, {"slot", slot.name}, {"from", json_of(from)}, {"to", json_of(to)}};
     if (step == 0) line["treatment"] = text_of(trainer.treatment());
     lines += line.dump() + "\n";
   };
-  for (const SlotFormatNow& now : trainer.formats()) record(0, now.slot, now.format);
+  for (const SlotFormatNow& now : trainer.formats()) record(0, now.slot, {}, now.format);
   Run run;
   run.switches = trainer
                      .run({.step = [&](const StepReport& report) { run.losses.push_back(report.loss); },
-                           .switched = [&](const StepReport& report, const Slot& slot,
-                                           const FormatChange& change) { record(report.step, slot, change.to); }})
+                           .switched =
+                               [&](const StepReport& report, const Slot& slot, const FormatChange& change) {
+                                 record(report.step, slot, change.from, change.to);
+                               }})
                      .switches;
   run.parameters = trainer.parameters().tensors();
   if (!path.empty()) write_file(path, lines);
