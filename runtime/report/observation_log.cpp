@@ -13,9 +13,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kPoints = 200;
+constexpr int64_t kFewestPoints = 50, kMostPoints = 200;
 constexpr int64_t kShareOfTime = 200;  // one in so many
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+// Of `points` steps that lie evenly up to the last; every step where the run has no more.
+bool is_one_of(int64_t points, const ObservedStep& step) {
+  return step.step * points / step.total_steps > (step.step - 1) * points / step.total_steps;
+}
 
 double zeros(std::span<const float> sample) {
   return static_cast<double>(std::ranges::count(sample, 0.0f)) /
@@ -94,8 +99,8 @@ ObservationLog::ObservationLog(const std::string& path, std::span<const Slot> sl
 }
 
 bool ObservationLog::is_due(const ObservedStep& step) const {
-  if (step.step == 1 || step.step == step.total_steps) return true;
-  return step.step >= next_ && own_ns_ <= steps_ns_ / kShareOfTime;
+  if (step.step == 1 || is_one_of(kFewestPoints, step)) return true;
+  return is_one_of(kMostPoints, step) && own_ns_ <= steps_ns_ / kShareOfTime;
 }
 
 void ObservationLog::observe(const ObservedStep& step) {
@@ -103,7 +108,6 @@ void ObservationLog::observe(const ObservedStep& step) {
   if (step.windows.empty() || !is_due(step)) return;
   const Clock::time_point start = Clock::now();
   lines_.append(line_of(step));
-  next_ = step.step + (step.total_steps + kPoints - 1) / kPoints;
   own_ns_ += std::chrono::nanoseconds(Clock::now() - start).count();
 }
 

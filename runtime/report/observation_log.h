@@ -40,8 +40,8 @@ class ObservationLog {
   // file, when it cannot be written.
   ObservationLog(const std::string& path, std::span<const Slot> slots);
 
-  // Appends {"step", "wl": [..], ..} at the first step and at the last, and at most some 200 times between them, as far
-  // as that takes less than half a percent of the steps' time.
+  // Appends {"step", "wl": [..], ..} at the first step and at 50 that lie evenly up to the last, or at all where a run
+  // has no more; and at up to 200 as far as all of it takes less than half a percent of the steps' time.
   void observe(const ObservedStep& step);
   void flush() { lines_.flush(); }
   void sync() { lines_.sync(); }
@@ -50,7 +50,6 @@ class ObservationLog {
   bool is_due(const ObservedStep& step) const;
 
   JsonLines lines_;
-  int64_t next_ = 1;
   int64_t steps_ns_ = 0, own_ns_ = 0;
 };
 

@@ -158,7 +158,7 @@ TEST_CASE("runs are named after their directories, by their whole paths where th
   CHECK(names({"x/a", "y/a"}) == std::vector<std::string>{"x/a", "y/a"});
 }
 
-TEST_CASE("observations are written at the first step, at the last and some 200 times between, as time allows") {
+TEST_CASE("observations are 50 of a run whatever the time, 200 as time allows, and every step of a short run") {
   const TemporaryDirectory directory;
   const std::vector<Slot> slots = {{.name = "conv.weight", .layer = "conv", .role = Role::weight},
                                    {.name = "d.y", .layer = "conv", .role = Role::gradient}};
@@ -172,19 +172,29 @@ TEST_CASE("observations are written at the first step, at the last and some 200 
                                            {.slot = &slots[1], .stats = stats, .sample = sample}};
   const std::vector<FixedPoint> formats = {{8, 6}, {}};
   const std::vector<SlotTest> tests = {{.needed_wl = 7}, {}};
-  const auto lines_with = [&](int64_t step_ns) {
+  const auto lines_with = [&](int64_t steps, int64_t step_ns) {
     const std::string path = directory / "observations.jsonl";
     ObservationLog log(path, slots);
-    for (int64_t step = 1; step <= 1000; ++step) log.observe({step, 1000, step_ns, windows, formats, tests});
+    for (int64_t step = 1; step <= steps; ++step) log.observe({step, steps, step_ns, windows, formats, tests});
     log.sync();
     std::vector<Json> lines;
     read_json_lines(path, [&](const Json& line) { lines.push_back(line); });
     return lines;
   };
-  const std::vector<Json> hasty = lines_with(0), patient = lines_with(1'000'000'000);
-  REQUIRE(hasty.size() == 3);  // of the slots, the first step and the last
-  CHECK(hasty.back().at("step") == 1000);
+  const auto steps_of = [](const std::vector<Json>& lines) {
+    std::vector<int64_t> steps;
+    for (size_t i = 1; i < lines.size(); ++i) steps.push_back(lines[i].at("step"));  // after the line of the slots
+    return steps;
+  };
+  const std::vector<Json> hasty = lines_with(1000, 0), patient = lines_with(1000, 1'000'000'000);
+  std::vector<int64_t> spread = {1};
+  for (int64_t step = 20; step <= 1000; step += 20) spread.push_back(step);
+  CHECK(steps_of(hasty) == spread);
   CHECK(patient.size() == 202);
+  CHECK(steps_of(lines_with(5, 0)) == std::vector<int64_t>{1, 2, 3, 4, 5});
+  const std::vector<int64_t> uneven = steps_of(lines_with(186, 0));
+  CHECK(uneven.size() == 51);
+  for (size_t i = 1; i < uneven.size(); ++i) CHECK(uneven[i] - uneven[i - 1] <= 4);
   const Json& line = patient[1];
   CHECK(line.at("wl") == Json{8, 32});
   CHECK(line.at("needed_wl") == Json{7, 0});

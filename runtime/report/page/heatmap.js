@@ -8,8 +8,14 @@ const nameOf = (label) => (label.length > mostLetters ? "…" + label.slice(1 - 
 // Few rows are high, many low.
 const mapHeight = (rows) => Math.min(Math.max(34 * Math.min(rows, 5), 15 * rows), 560) + axisHeight;
 
-// rows: [{label, x, y, tip(i)}]: y[i] holds from x[i] on; tip gives the tooltip's rows. options: {title, hint, color,
-// legend, last}: the colour of a value, an element, the last step.
+// For how many steps an observation stands: four usual gaps between them, and at least a fortieth of all.
+function reachOf(x) {
+  const gaps = x.slice(1).map((step, i) => step - x[i]).sort((a, b) => a - b);
+  return gaps.length ? Math.max(4 * gaps[gaps.length >> 1], (lastOf(x) - x[0]) / 40) : Infinity;
+}
+
+// rows: [{label, x, y, tip(i)}]: y[i] holds from x[i] on, for `reach` steps at most; tip gives the tooltip's rows.
+// options: {title, hint, color, legend, last, reach}: the colour of a value, an element, the last step.
 function heatMap(parent, rows, options) {
   const box = element("div.chart", {style: {height: mapHeight(rows.length) + "px"}});
   parent.append(card(options.title, options.hint, options.legend, box));
@@ -21,6 +27,7 @@ function heatMap(parent, rows, options) {
   const count = rows.length, letters = Math.max(6, ...rows.map((row) => nameOf(row.label).length));
   const first = Math.min(...used.map((row) => row.x[0]));
   const last = Math.max(options.last, first + 1);
+  const reach = options.reach ?? Infinity;
   const rowAt = (y) => count - 1 - Math.round(y);
 
   const draw = (context, area, graph) => {
@@ -36,10 +43,11 @@ function heatMap(parent, rows, options) {
         const value = row.y[i];
         if (!isNumber(value)) continue;
         let end = i + 1;
-        while (end < row.x.length && row.y[end] === value) ++end;
+        while (end < row.x.length && row.y[end] === value && row.x[end] - row.x[end - 1] <= reach) ++end;
+        const until = Math.min(end < row.x.length ? row.x[end] : last, row.x[end - 1] + reach);
         const left = Math.max(area.x, graph.toDomXCoord(row.x[i]));
         context.fillStyle = options.color(value);
-        context.fillRect(left, top, right(end < row.x.length ? row.x[end] : last) - left + 0.5, bottom - top - gap);
+        if (right(until) > left) context.fillRect(left, top, right(until) - left + 0.5, bottom - top - gap);
         i = end - 1;
       }
     });
@@ -71,8 +79,8 @@ function heatMap(parent, rows, options) {
     const area = graph.getArea();
     const row = rows[rowAt(graph.toDataYCoord(y))];
     const inside = x >= area.x && x <= area.x + area.w && y >= area.y && y <= area.y + area.h;
-    const i = inside && row ? lastUpTo(row.x, graph.toDataXCoord(x)) : -1;
-    if (i < 0) return tip.hide();
+    const step = graph.toDataXCoord(x), i = inside && row ? lastUpTo(row.x, step) : -1;
+    if (i < 0 || step > row.x[i] + reach) return tip.hide();
     tip.show(event, row.label, row.tip(i));
   });
   box.addEventListener("mouseleave", tip.hide);

@@ -45,6 +45,8 @@ const metrics = {
   },
   absmax: {name: "largest magnitude", hint: "Of all elements.", format: text.number, logarithmic: true},
 };
+// Every switch of them is on record; all else is known of the steps that were observed.
+const isExact = (key) => key === "wl" || key === "fl";
 const formatMetrics = ["wl", "fl", "needed_wl"];
 const metricOf = (key) => metrics[key] || {name: key, hint: "", format: text.number};
 
@@ -58,14 +60,13 @@ function layerOrder(run) {
 function metricRows(run, role, key, filter) {
   const wanted = filter.trim().toLowerCase();
   const matches = (slot) => !wanted || (slot.layer + " " + slot.slot).toLowerCase().includes(wanted);
-  const exact = key === "wl" || key === "fl";
   const rows = [];
   run.slots.forEach((slot, s) => {
     if (slot.role !== role || !matches(slot)) return;
     const at = run.observations.slots.indexOf(s), recorded = run.observations.rows[key];
     let x = slot.step, y = slot[key];
     if (key === "fl") y = y.map((fl, i) => (slot.wl[i] > 31 ? null : fl));
-    if (!exact) {
+    if (!isExact(key)) {
       x = recorded && at >= 0 ? run.observations.step : [];
       y = recorded && at >= 0 ?
           recorded.map(
@@ -113,15 +114,14 @@ function metricCharts(parent, run, key, role, name, filter) {
            label: metric.name,
            value: isNumber(row.y[i]) ? metric.format(row.y[i]) : "–"
          },
-         ...(key === "wl" || key === "fl" ?
-                 [{label: "format", value: formatAt(row.slot, row.x[i])}] :
-                 []),
+         ...(isExact(key) ? [{label: "format", value: formatAt(row.slot, row.x[i])}] : []),
     ];
   }
   heatMap(parent, rows, {
     title: name + ": " + metric.name,
     color: words ? wordColor : scale.color,
     last: lastStep(run),
+    reach: isExact(key) ? Infinity : reachOf(run.observations.step),
     legend: words ? swatchLegend(lengths.map((wl) => [wordColor(wl), text.word(wl)])) :
                     rampLegend(scale, metric.format),
   });
@@ -130,6 +130,7 @@ function metricCharts(parent, run, key, role, name, filter) {
                            color: lineColor(i, rows.length),
                            x: metric.held ? [...row.x, lastStep(run)] : row.x,
                            y: metric.held ? [...row.y, lastOf(row.y)] : row.y,
+                           points: isExact(key) ? 0 : 1.5,
                            width: 1.5
                          }));
   lineChart(parent, lines, {
@@ -219,7 +220,8 @@ function showObservations(parent, run) {
         run.slots.length ? "The run has no record of observations." : "Everything was computed in float32."));
     return;
   }
-  parent.append(element("p.hint", {}, "What " + text.count(step.length) + " steps showed of every slot."));
+  const shown = "What " + text.count(step.length) + " steps showed of every slot";
+  parent.append(element("p.hint", {}, shown + ": the points of the curves. Maps are blank where none is near."));
   explorer(parent, run, keys, "divergence");
 }
 
