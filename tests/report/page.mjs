@@ -63,10 +63,10 @@ async function pressEverything(page) {
   return count;
 }
 
-async function hover(page, chart) {
-  const at = await page.evaluate(middleOf(chart));
-  await page.mouse('mouseMoved', at.x - 20, at.y);
-  await page.mouse('mouseMoved', at.x, at.y);
+async function hover(page, chart, across = 0.5) {
+  const at = await page.evaluate(middleOf(chart)), x = at.left + across * at.width;
+  await page.mouse('mouseMoved', x - 20, at.y);
+  await page.mouse('mouseMoved', x, at.y);
   const tip =
       await page.evaluate(`document.getElementById('tip').hidden ? '' : document.getElementById('tip').innerText`);
   await page.mouse('mouseMoved', 2, 2);
@@ -86,8 +86,12 @@ async function checkRun(browser) {
   for (const layer of ['conv1', 'fc3']) assert.ok(drawn[map].labels.includes(layer), `the map does not name ${layer}`);
   assert.ok(await page.evaluate(`document.querySelector('#graph svg g.node') !== null`), 'the graph is not drawn');
   const text = await page.evaluate(`document.body.innerText`);
-  for (const word of ['ConvWeightGrad', 'at most 8 bits', 'momentum', 'Formats at the end', 'peak of the process'])
+  for (const word
+           of ['ConvWeightGrad', 'at most 8 bits', 'momentum', 'Formats at the end', 'peak of the process',
+               'Cost beside float32', 'training speed-up', 'batch size 32'])
     assert.ok(text.includes(word), `the page does not say '${word}'`);
+  assert.doesNotMatch(await page.evaluate(`document.getElementById('models').innerText`), /_/, 'a key has no name');
+  assert.ok(Number(/What (\d+) steps showed/.exec(text)[1]) >= 50, 'few steps were observed');
 
   assert.match(await hover(page, 0), /step \d+\nsmoothed|step \d+\neach step/);
   assert.match(await hover(page, map), /conv|fc/);
@@ -112,7 +116,22 @@ async function checkComparison(browser) {
   const page = await browser.open(url, {dark: true, width: 800});
   await assertDrawn(page, 12);
   assert.equal(await page.evaluate(`document.documentElement.dataset.scheme`), 'dark');
-  assert.equal(await page.evaluate(`document.querySelectorAll('#summary thead th').length`), 3);
+  assert.equal(await page.evaluate(`document.querySelectorAll('#summary thead th').length`), 4);
+  const summary = await page.evaluate(`Object.fromEntries([...document.querySelectorAll('#summary tbody tr')].map(
+      (row) => [row.cells[0].innerText, [...row.cells].slice(1).map((cell) => cell.innerText)]))`);
+  const ms = summary['a step'].map(parseFloat), speedup = summary['measured speed-up, to float32'].map(parseFloat);
+  for (const i of [0, 1, 2])
+    assert.ok(Math.abs(speedup[i] - ms[1] / ms[i]) < 0.02, `${speedup[i]} is not the speed-up of ${ms[1]} to ${ms[i]}`);
+  assert.deepEqual(summary['batch size'], ['32', '32', '32']);
+  assert.deepEqual(summary.seed, ['0', '0', '0']);
+  assert.match(summary.optimizer[0], /momentum 0.9/);
+  const entries = `[...document.querySelector('#learning .legend').children]`;
+  assert.deepEqual(await page.evaluate(`${entries}.map((entry) => entry.innerText)`), ['adaptive', 'float32', 'again']);
+  assert.match(
+      await page.evaluate(`document.querySelector('#learning .hint + .grid .hint').innerText`),
+      /under a curve that is the same: adaptive/);
+  await page.evaluate(`${entries}[1].click()`);
+  assert.doesNotMatch(await hover(page, 0), /float32/, 'a legend entry does not hide all curves of its run');
   assert.ok(
       await page.evaluate(`document.querySelector('tr.differs').innerText.includes('adaptive')`),
       'precision is not marked');
@@ -131,7 +150,7 @@ async function checkHostile(browser) {
   const slots = ['weight', 'activation'].flatMap(
       (role) => [...Array(40).keys()].map((i) => ({slot: `${name(i)} ${role}`, layer: name(i), role})));
   const lines = (objects) => objects.map((object) => JSON.stringify(object) + '\n').join('');
-  const steps = [...Array(50).keys()];
+  const steps = [...Array(50).keys()], observed = steps.filter((i) => i < 14 || i > 34);
   mkdirSync(directory);
   writeFileSync(
       join(directory, 'run.json'), JSON.stringify({marvin: name(0), model: name(1), recipe: {[name(2)]: name(3)}}));
@@ -152,12 +171,16 @@ async function checkHostile(browser) {
                                                                                     })))));
   writeFileSync(
       join(directory, 'observations.jsonl'),
-      lines([{slots}, ...steps.map((step) => ({step: step + 1, [name(5)]: slots.map((_, i) => i + step)}))]) + '{"st');
+      lines([{slots}, ...observed.map((step) => ({step: step + 1, [name(5)]: slots.map((_, i) => i + step)}))]) +
+          '{"st');
   execFileSync(marvin, ['report', directory, '--quiet']);
   const url = pathToFileURL(join(directory, 'report.html')).href;
   const page = await browser.open(url);
-  await assertDrawn(page, 8);
+  const titles = (await assertDrawn(page, 8)).map(({title}) => title);
   assert.ok((await hover(page, 3)).includes('</script><img'), 'the tooltip does not name the layer');
+  const map = titles.indexOf(`Weights: ${name(5)}`);
+  assert.equal(await hover(page, map, 0.67), '', 'the map shows steps that nothing is known of');
+  assert.match(await hover(page, map, 0.95), /step/);
   assert.equal(await page.evaluate(`document.querySelectorAll('img, [onload], [onerror]').length`), 0);
   assert.match(await page.evaluate(`document.body.innerText`), /was not written to its end/);
   await pressEverything(page);

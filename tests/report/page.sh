@@ -20,5 +20,6 @@ train() {
 }
 train adaptive adaptive
 train float32 float32
-"$marvin" report "$work/adaptive" "$work/float32" --output "$work/compared.html" --quiet
+train again adaptive
+"$marvin" report "$work/adaptive" "$work/float32" "$work/again" --output "$work/compared.html" --quiet
 node "$root/tests/report/page.mjs" "$marvin" "$work" "${2:-$work}"

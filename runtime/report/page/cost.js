@@ -1,4 +1,4 @@
-// Where the time went, what was multiplied in how many bits, memory, and what models of cost say.
+// Where the time went, what was multiplied in how many bits, and memory.
 
 const phases = [["forward", "--forward"], ["backward", "--backward"], ["update", "--update"]];
 const mostBars = 16, mostOutputs = 30;
@@ -81,7 +81,7 @@ function macBars(macs) {
 const isScalar = (value) => value === null || typeof value !== "object";
 const isObject = (value) => !isScalar(value) && !Array.isArray(value);
 
-// Numbers, texts and nested objects as rows of names and values. Lists of objects are tables of their own.
+// Numbers, texts and nested objects as rows of names and values. Lists of objects are left out.
 function flatRows(value, prefix = "") {
   if (Array.isArray(value) && value.every(isScalar)) return [[prefix, value.map(text.any).join(", ") || "none"]];
   if (Array.isArray(value)) return [];
@@ -92,36 +92,6 @@ text.any = (value) =>
     (typeof value === "number"                 ? text.number(value) :
          value === null || value === undefined ? "–" :
                                                  String(value));
-
-// Whatever there is: objects with the same members side by side, lists of objects as tables, the rest as names and
-// values.
-function showAnything(value) {
-  const members = Object.entries(value), kin = new Map();
-  for (const [key, member] of members) {
-    if (!isObject(member) || !Object.values(member).every(isScalar)) continue;
-    const shape = Object.keys(member).join(" ");
-    kin.set(shape, [...(kin.get(shape) || []), key]);
-  }
-  const aligned = [...kin.values()].filter((keys) => keys.length > 1);
-  const lists = members.filter(([, member]) => Array.isArray(member) && member.length > 0 && member.every(isObject));
-  const rest = members.filter(([key]) => !aligned.flat().includes(key));
-  const side = ([first, ...others]) => table(
-      [{name: ""}, ...[first, ...others].map((name) => ({name, number: true}))],
-      Object.keys(value[first]).map((key) => [key, ...[first, ...others].map((name) => text.any(value[name][key]))]));
-  const listed = ([key, list]) => {
-    const rows = list.map((entry) => new Map(flatRows(entry)));
-    const names = [...new Set(rows.flatMap((row) => [...row.keys()]))];
-    return card(
-        key, "",
-        table(
-            names.map((name, i) => ({name, number: i > 0})),
-            rows.map((row) => names.map((name) => row.get(name) || ""))));
-  };
-  const plain = flatRows(Object.fromEntries(rest));
-  const small =
-      [...aligned.map((keys) => card("", "", side(keys))), plain.length ? card("", "", table(nameValue, plain)) : null];
-  return [element("div.grid", {}, small.filter(Boolean)), ...lists.map(listed)];
-}
 
 const nameValue = [{name: "name"}, {name: "value", number: true}];
 
@@ -146,13 +116,4 @@ function showCost(parent, run) {
   const rows = memory.filter(([, value]) => isNumber(value)).map(([name, value, format]) => [name, format(value)]);
   if (rows.length) side.append(card("Memory and time", "", table(nameValue, rows)));
   if (profile && Array.isArray(profile.outputs) && profile.outputs.length) parent.append(outputTable(profile));
-}
-
-function showModels(parent, run) {
-  const {model} = summaryOf(run);
-  if (!isObject(model)) {
-    parent.append(element("p.muted", {}, "The run has no models of cost: they are written when a run ends."));
-    return;
-  }
-  parent.append(...showAnything(model));
 }

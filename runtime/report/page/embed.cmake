@@ -1,7 +1,7 @@
 # Puts the report's page together and writes it as C++:
 #   cmake -D PAGE=<this folder> -D LIBRARY=<dygraphs' folder> -D LICENSE=<its licence> -D OUTPUT=<.cpp> -P embed.cmake
 # The marker @data@ stays: it is where the report puts what it shows.
-set(scripts dom color lines heatmap summary learning precision cost configuration main)
+set(scripts dom color lines heatmap summary learning precision cost models configuration main)
 
 file(READ ${PAGE}/page.html page)
 file(READ ${PAGE}/style.css style)

@@ -87,15 +87,49 @@ function valueAt(one, step, held) {
   return {step: one.x[i], value: one.y[i]};
 }
 
-// series: [{label, color, x, y, width, points, dashed, hidden}]. options: {title, hint, format, held, logarithmic,
-// height, zero, range, marks, span, nothing}. `held`: curves keep their value until it changes; `marks`: the values to
-// label; `span`: steps that are shown anyhow.
+// Series with the same values as a later one, which is painted over them, get wider lines: both are seen.
+function widened(series) {
+  const values = series.map((one) => one.x + " " + one.y);
+  return series.map((one, i) => {
+    const above = values.slice(i + 1).filter((other) => other === values[i]).length;
+    return {...one, width: (one.width || 1.5) + 3 * above, points: one.points && one.points + 2 * above, above};
+  });
+}
+
+// The legend's entries: series of a group, of which the first one's colour and dash stand for all, are one.
+function entriesOf(series) {
+  const entries = new Map();
+  series.forEach((one, i) => {
+    const key = one.group || one.label;
+    if (!entries.has(key)) entries.set(key, {label: key, first: one, members: []});
+    entries.get(key).members.push(i);
+  });
+  return [...entries.values()];
+}
+
+function legendButton(graph, {label, first, members}) {
+  const swatch = element("i.swatch.thin" + (first.dashed ? ".dashed" : ""), {style: {color: first.color}});
+  const onclick = ({currentTarget}) => {
+    const on = !graph.visibility()[members[0]];
+    for (const i of members) graph.setVisibility(i, on);
+    currentTarget.setAttribute("aria-pressed", on);
+  };
+  return element(
+      "button", {type: "button", "aria-pressed": !first.hidden, title: "Show or hide", onclick}, swatch, label);
+}
+
+// series: [{label, group, color, x, y, width, points, dashed, hidden}]. options: {title, hint, format, held,
+// logarithmic, height, zero, range, marks, span, nothing, compared}. `held`: curves keep their value until it changes;
+// `marks`: the values to label; `span`: steps that are shown anyhow; `compared`: equal curves are told apart.
 function lineChart(parent, series, options) {
   const box = element("div.chart", {style: {height: (options.height || 230) + "px"}});
-  const used = series.filter((one) => one.x.length > 0);
+  const drawn = series.filter((one) => one.x.length > 0), used = options.compared ? widened(drawn) : drawn;
   const many = used.length > manyLines;
   const legend = element("div.legend");
-  parent.append(card(options.title, options.hint, many ? null : legend, box));
+  const covered = new Set(used.filter((one) => one.above).map((one) => one.group || one.label));
+  const same = covered.size ? "Drawn wider, under a curve that is the same: " + [...covered].join(", ") + "." : "";
+  const hint = [options.hint, same].filter(Boolean).join(" ");
+  parent.append(card(options.title, hint, many ? null : legend, box));
   if (!used.length) {
     box.replaceWith(element("p.muted", {}, options.nothing || "Nothing was recorded."));
     return;
@@ -149,18 +183,6 @@ function lineChart(parent, series, options) {
     drawCallback: charts.follow,
     ...themeOptions(),
   });
-  legend.append(...used.map(
-      (one, i) => element(
-          "button", {
-            type: "button",
-            "aria-pressed": !one.hidden,
-            title: "Show or hide",
-            onclick: (event) => {
-              const on = !graph.visibility()[i];
-              graph.setVisibility(i, on);
-              event.currentTarget.setAttribute("aria-pressed", on);
-            },
-          },
-          element("i.swatch.thin", {style: {background: one.color}}), one.label)));
+  legend.append(...entriesOf(used).map((entry) => legendButton(graph, entry)));
   charts.add(box, graph);
 }
