@@ -56,7 +56,8 @@ TEST_CASE("a file gives formats by slot and layer") {
       workshop.train(workshop.out, {"--steps", "3", "--batch-size", "16", "--quiet", "--precision", formats}));
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
-  for (const json& slot : json::parse(file_content(workshop.out + "/run.json")).at("formats")) {
+  const json run = json::parse(file_content(workshop.out + "/run.json"));
+  for (const json& slot : run.at("formats")) {
     const std::string name = slot.at("slot");
     CAPTURE(name);
     const int wl = name.starts_with("d.") ? 12 : name == "fc2.weight" ? 16 : slot.at("layer") == "fc3" ? 32 : 8;
