@@ -170,7 +170,7 @@ function lineChart(parent, series, options) {
     yRangePad: 6,
     rightGap: 10,
     axes: {
-      x: {axisLabelFormatter: (v) => text.number(v), drawGrid: false, axisLabelWidth: 70},
+      x: {axisLabelFormatter: (v) => text.number(v), drawGrid: false, axisLabelWidth: 70, pixelsPerLabel: 50},
       y: {
         axisLabelFormatter: (v) => options.format(v),
         axisLabelWidth: 66,
