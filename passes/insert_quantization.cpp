@@ -162,12 +162,14 @@ class QuantizationWriter {
 
   ValueId make_words(ValueId operand, size_t index, Layout layout) {
     const Slot& slot = graph_.slots[index];
-    const bool stochastic = slot.role == Role::gradient || options_.treatment.stochastic;
+    const std::string rounding = options_.treatment.stochastic     ? "stochastic"
+                                 : slot.role == Role::gradient ? "stratified"
+                                                               : "nearest";
     Node node{.op = "Quantize",
               .inputs = {operand},
               .attrs = {{"storage", std::string(name_of(storage_of(formats_[index])))},
                         {"channels_last", int64_t{layout == Layout::channels_last}},
-                        {"stochastic", int64_t{stochastic}},
+                        {"rounding", rounding},
                         {"image", int64_t{is_image(operand)}}},
               .phase = phase_of(operand, slot.role),
               .slot = SlotId{static_cast<uint32_t>(index)}};

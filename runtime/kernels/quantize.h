@@ -14,13 +14,22 @@ struct QuantizeShape {
   int64_t elements() const { return n * channels * pixels; }
 };
 
+// How a number between two words is rounded. Random numbers are u of 2^16 in [0, 1): floor(rint(x * scale * 2^16) * 2^-16
+// + u). The mean over keys is x in both ways; they depend on an element's key and channels-last position alone.
+enum class Rounding {
+  nearest,     // ties to even
+  stochastic,  // u is drawn for every element
+  // u is drawn for 65,536 elements and goes on by the golden ratio: the rounding errors of neighbours, and of a channel's
+  // pixels, are spread evenly and so nearly cancel out in sums. (Weyl's sequence, the additive recurrence.)
+  stratified,
+};
+
 struct QuantizeRule {
   float scale = 1;    // 2^fl
   float unscale = 1;  // 2^-fl
   int32_t min = 0, max = 0;
-  bool stochastic = false;  // floor(rint(x * scale * 2^16) * 2^-16 + u), u one of 2^16 numbers in [0, 1);
-                            // otherwise to nearest, ties to even
-  uint64_t key = 0;         // of the random draws; the draw of an element depends on its channels-last position alone
+  Rounding rounding = Rounding::nearest;
+  uint64_t key = 0;  // of the random draws
 };
 
 // Bytes of scratch that quantize() wants.
