@@ -15,8 +15,9 @@ namespace marvin {
 namespace {
 
 constexpr int64_t kMostTaps = 128;
-// Up to so many the kernels are faster than those that go over whole images.
-constexpr int64_t kMostPositions = 64, kMostWeightGradPositions = 256;
+// Up to so many the kernels are faster than those that go over whole images. What these multiply with padding is less where
+// positions are more, and they leave images to the thread that has them in its cache; many channels outweigh that.
+constexpr int64_t kMostPositions = 16, kMostPositionsOfMany = 64, kManyChannels = 96, kMostWeightGradPositions = 256;
 constexpr int64_t kRowBlock = 16;  // interleaved outputs of a weight gradient, for one tile or two
 
 // Many images of few positions.
@@ -93,7 +94,8 @@ void multiply_tile(DotTile& tile, std::span<const DotRun> runs, bool as_words, c
 // ---- Forward and input gradient -------------------------------------------------------------------------------------
 
 bool ConvSmallWords::admits(const ConvShape& s, ConvPass pass) {
-  if (!is_small(s, kMostPositions)) return false;
+  const bool many = s.c * s.o >= kManyChannels * kManyChannels;
+  if (!is_small(s, many ? kMostPositionsOfMany : kMostPositions)) return false;
   const int64_t in = pass == ConvPass::forward ? s.c : s.o;
   return in % kDotGroupBytes == 0 && int32_is_exact(s.taps() * in, 8, 8);
 }
