@@ -1,6 +1,7 @@
 // Ops that insert_quantization adds: to fixed point, and observations of what is (or could be) quantized.
 #include <algorithm>
 
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/quantize.h"
 #include "runtime/kernels/random.h"
 #include "runtime/ops/op.h"
@@ -78,12 +79,13 @@ void run_sample(const KernelArgs& args) {
   const int64_t begin = args.first, end = args.first + args.in_type(0).elements();
   const float* x = args.input<float>(0);
   float* sample = args.output<float>();
-  for (int64_t at = 0; at < size; at += kSampleRun) {
+  // A sample that is short, or of a tile, is taken by one thread.
+  parallel_blocks(size, kSampleRun, [&](int64_t at, int64_t) {
     const int64_t run = std::min(kSampleRun, size - at);
     const int64_t from = size == count ? at : (count - run) / std::max<int64_t>(1, size - run) * at;
     const int64_t head = std::max(from, begin), tail = std::min(from + run, end);
     if (head < tail) std::copy_n(x + (head - begin), tail - head, sample + at + (head - from));
-  }
+  });
 }
 
 Type stats_type() { return {DType::f32, {QuantizeStats::kCount}}; }
