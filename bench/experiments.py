@@ -43,7 +43,7 @@ NETWORKS = {
     "alexnet": Network("AlexNet (CIFAR form)", "alexnet_1x32x32", "alexnet", 14),
     "resnet20": Network("ResNet-20", "resnet20", "resnet20", 31),
     "vgg11": Network("VGG-11, half of the channels", "vgg11_bn_half", "vgg11", 39),
-    "mlp_tabular": Network("MLP, one column in other units", "mlp_tabular", "mlp_tabular", 0.0064, "tabular", 8192),
+    "mlp_tabular": Network("MLP, one column in other units", "mlp_tabular", "mlp_tabular", 0.0064, "tabular", 32768),
 }
 
 
@@ -166,7 +166,7 @@ def prepare(networks, args):
             subprocess.run(export, check=True)
         if spec.data == "tabular" and not (args.out / "table_test.npz").exists():
             write_table(args.out / "table_train.npz", spec.samples, seed=1)
-            write_table(args.out / "table_test.npz", 4096, seed=2)
+            write_table(args.out / "table_test.npz", 16384, seed=2)
 
 
 class Estimate:
