@@ -162,7 +162,7 @@ class QuantizationWriter {
 
   ValueId make_words(ValueId operand, size_t index, Layout layout) {
     const Slot& slot = graph_.slots[index];
-    const std::string rounding = options_.treatment.stochastic     ? "stochastic"
+    const std::string rounding = options_.treatment.stochastic ? "stochastic"
                                  : slot.role == Role::gradient ? "stratified"
                                                                : "nearest";
     Node node{.op = "Quantize",

@@ -15,8 +15,9 @@ namespace marvin {
 namespace {
 
 constexpr int64_t kMostTaps = 128;
-// Up to so many the kernels are faster than those that go over whole images. What these multiply with padding is less where
-// positions are more, and they leave images to the thread that has them in its cache; many channels outweigh that.
+// Up to so many the kernels are faster than those that go over whole images. What these multiply with padding is less
+// where positions are more, and they leave images to the thread that has them in its cache; many channels outweigh
+// that.
 constexpr int64_t kMostPositions = 16, kMostPositionsOfMany = 64, kManyChannels = 96, kMostWeightGradPositions = 256;
 constexpr int64_t kRowBlock = 16;  // interleaved outputs of a weight gradient, for one tile or two
 
