@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/kernels/clones.h"
+
 namespace marvin {
 namespace {
 
 // Eight sums side by side, which vectorise.
-double norm(std::span<const float> values) {
+MARVIN_CLONES double norm(std::span<const float> values) {
   constexpr size_t kLanes = 8;
   double sums[kLanes] = {};
   size_t i = 0;
@@ -19,6 +21,10 @@ double norm(std::span<const float> values) {
   return std::sqrt(sum);
 }
 
+MARVIN_CLONES void add_scaled(std::span<const float> values, float scale, std::span<float> sums) {
+  for (size_t i = 0; i < values.size(); ++i) sums[i] += values[i] * scale;
+}
+
 }  // namespace
 
 void GradientWindow::add(std::span<const float> gradient, const GradientRule& rule) {
@@ -28,7 +34,7 @@ void GradientWindow::add(std::span<const float> gradient, const GradientRule& ru
   ++count_;
   if (length == 0) return;
   const auto scale = rule.unit ? static_cast<float>(1 / length) : 1.0f;
-  for (size_t i = 0; i < gradient.size(); ++i) sum_[i] += gradient[i] * scale;
+  add_scaled(gradient, scale, sum_);
   square_norms_ += rule.unit ? 1 : length * length;
 }
 

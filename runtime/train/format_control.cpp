@@ -44,6 +44,7 @@ void FormatControl::look(const StepPlan& plan, bool epoch_ends) {
   show(plan);
   const GradientRule rule = policy_->gradient_rule();
   if (rule.epoch_ends && !epoch_ends) return;
+#pragma omp parallel for schedule(dynamic)
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (!plan.shown[i].gradient_sample) continue;
     gradients_[i].add(plan.executor->output<float>(*plan.shown[i].gradient_sample), rule);
