@@ -187,40 +187,46 @@ MARVIN_AVX512 inline int64_t count_of(const __mmask16* masks) {
   return __builtin_popcountll(_cvtmask64_u64(_mm512_kunpackd(high, low)));
 }
 
-// half_at() of the next 64 elements, whose positions follow each other, from a multiple of 64 on.
+// Words in units of 2^-16, with their random numbers added.
+MARVIN_AVX512 inline __m512i carried(__m512i units, __m512i halves) {
+  return _mm512_srai_epi32(_mm512_add_epi32(units, halves), 16);
+}
+
+// Rounds elements whose positions follow each other, from a multiple of 64 on, sixteen by sixteen, the k-th of each 64;
+// in units of 2^-16, but to nearest they are words already.
 template <Rounding kRounding>
-struct Halves;
+struct Rounder;
 
 template <>
-struct Halves<Rounding::nearest> {
-  MARVIN_AVX512 Halves(const Row&) {}
+struct Rounder<Rounding::nearest> {
+  MARVIN_AVX512 Rounder(const Row&) {}
+  MARVIN_AVX512 __m512i round(__m512i words, int) { return words; }
 };
 
 template <>
-struct Halves<Rounding::stochastic> {
+struct Rounder<Rounding::stochastic> {
   __m512i drawer, bits;
   RandomRow random;
 
-  MARVIN_AVX512 Halves(const Row& row) : random(row.random) {
+  MARVIN_AVX512 Rounder(const Row& row) : random(row.random) {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     drawer = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(row.first / 2)), lanes);
   }
-  // Of the k-th sixteen.
-  MARVIN_AVX512 __m512i next(int k) {
-    if (k % 2 == 1) return _mm512_srli_epi32(bits, 16);
+  MARVIN_AVX512 __m512i round(__m512i words, int k) {
+    if (k % 2 == 1) return carried(words, _mm512_srli_epi32(bits, 16));
     bits = random_vector(random, drawer);
     drawer = _mm512_add_epi32(drawer, _mm512_set1_epi32(kDrawers));
-    return _mm512_and_si512(bits, _mm512_set1_epi32(0xffff));
+    return carried(words, _mm512_and_si512(bits, _mm512_set1_epi32(0xffff)));
   }
 };
 
 template <>
-struct Halves<Rounding::stratified> {
+struct Rounder<Rounding::stratified> {
   __m512i base, offset;  // the stratum's draw; what the positions add to it
   uint32_t position;
   RandomRow random;
 
-  MARVIN_AVX512 Halves(const Row& row) : position(row.first), random(row.random) {
+  MARVIN_AVX512 Rounder(const Row& row) : position(row.first), random(row.random) {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i first = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(row.first)), lanes);
     offset = _mm512_mullo_epi32(first, _mm512_set1_epi32(kStride));
@@ -229,17 +235,17 @@ struct Halves<Rounding::stratified> {
   MARVIN_AVX512 void draw() {
     base = _mm512_set1_epi32(static_cast<int32_t>(random_bits(random, position / kStratum)));
   }
-  MARVIN_AVX512 __m512i next(int) {
+  MARVIN_AVX512 __m512i round(__m512i words, int) {
     if (position % kStratum == 0) draw();
     const __m512i half = _mm512_and_si512(_mm512_add_epi32(base, offset), _mm512_set1_epi32(0xffff));
     offset = _mm512_add_epi32(offset, _mm512_set1_epi32(kTallyLanes * kStride));
     position += kTallyLanes;
-    return half;
+    return carried(words, half);
   }
 };
 
-// The same for a multiple of 64 elements whose positions follow each other, from a multiple of 64 on. What is counted,
-// and the sum of the bytes' magnitudes, is exact and therefore the same in whichever lane.
+// quantize_one() of a multiple of 64 elements whose positions follow each other, from a multiple of 64 on. What is
+// counted, and the sum of the bytes' magnitudes, is exact and therefore the same in whichever lane.
 template <Rounding kRounding>
 MARVIN_AVX512 void quantize_bytes(const float* x, int8_t* q, int64_t count, const Row& row, LaneTally& tally) {
   // A byte's word in units of 2^-16 fits an int32.
@@ -251,7 +257,7 @@ MARVIN_AVX512 void quantize_bytes(const float* x, int8_t* q, int64_t count, cons
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   __m512 absmax = _mm512_loadu_ps(tally.absmax), sum = _mm512_loadu_ps(tally.abs);
   __m512i magnitudes = _mm512_setzero_si512();
-  Halves<kRounding> halves(row);
+  Rounder<kRounding> rounder(row);
   int64_t saturated = 0, underflowed = 0;
   for (int64_t i = 0; i < count; i += kBytes) {
     __m512i words[4];
@@ -261,8 +267,7 @@ MARVIN_AVX512 void quantize_bytes(const float* x, int8_t* q, int64_t count, cons
       const __m512 scaled = _mm512_mul_ps(in, bounds.scale);
       const __m512 bounded = bounded_by(bounds, scaled);
       words[k] = _mm512_cvtps_epi32(bounded);
-      if constexpr (kRounding != Rounding::nearest)
-        words[k] = _mm512_srai_epi32(_mm512_add_epi32(words[k], halves.next(k)), 16);
+      words[k] = rounder.round(words[k], k);
       const __m512 magnitude = _mm512_abs_ps(in);
       absmax = _mm512_max_ps(magnitude, absmax);
       sum = _mm512_add_ps(sum, magnitude);
