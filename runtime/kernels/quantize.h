@@ -14,13 +14,15 @@ struct QuantizeShape {
   int64_t elements() const { return n * channels * pixels; }
 };
 
-// How a number between two words is rounded. Random numbers are u of 2^16 in [0, 1): floor(rint(x * scale * 2^16) * 2^-16
-// + u). The mean over keys is x in both ways; they depend on an element's key and channels-last position alone.
+// How a number between two words is rounded. With random numbers u, of 2^16 in [0, 1): floor(rint(x * scale * 2^16) *
+// 2^-16
+// + u), whose mean over keys is x to 2^-16 of a word; u depends on the key and the element's channels-last position
+// alone.
 enum class Rounding {
   nearest,     // ties to even
   stochastic,  // u is drawn for every element
-  // u is drawn for 65,536 elements and goes on by the golden ratio: the rounding errors of neighbours, and of a channel's
-  // pixels, are spread evenly and so nearly cancel out in sums. (Weyl's sequence, the additive recurrence.)
+  // u is drawn for 65,536 elements and goes on by the golden ratio (Weyl's sequence): errors of neighbours spread
+  // evenly. Elements whose distance times the ratio is near a whole number share their u.
   stratified,
 };
 
@@ -43,8 +45,8 @@ template <class Word>
 void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, std::byte* scratch,
               int64_t first = 0);
 
-// Five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share that is
-// not zero but became zero. Same bits for every number of threads.
+// Five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share that
+// is not zero but became zero. Same bits for every number of threads.
 void quantize_stats(const QuantizeShape& shape, float unscale, const std::byte* scratch, float* stats);
 
 // The first two of the stats above, zeros for the others, without quantizing; in two steps as well.

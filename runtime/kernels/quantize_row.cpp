@@ -29,7 +29,8 @@ struct Row {
 // every element, two share 32 bits: those at positions p and p + 16 of the 32 that begin at a multiple of 32.
 constexpr uint32_t kDrawers = 16;
 constexpr float kUnits = 65536;
-// Stratified, 2^16 elements share a draw and are this far from each other: 2^16 over the golden ratio, which is odd.
+// Stratified, 2^16 elements share a draw and are this far from each other: 2^16 over the golden ratio, and odd, so that
+// all their numbers differ.
 constexpr uint32_t kStride = 40503, kStratum = 1 << 16;
 
 template <Rounding kRounding>
