@@ -57,6 +57,13 @@ def npy(descr, shape, data):
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
 
 
+TABLE_TEST_SAMPLES = 16384
+
+
+def table_file(out, samples):
+    return out / f"table_{samples}.npz"
+
+
 def write_table(path, samples, seed):
     """32 columns of normal numbers, the first of them 100 times as large; 4 classes that the other 31 decide on."""
     teacher = random.Random(0)
@@ -119,8 +126,8 @@ class Run:
 
     def command(self):
         data = {"fashion-mnist": ["--data", "fashion-mnist"],
-                "tabular": ["--data", str(self.args.out / "table_train.npz"),
-                            "--eval-data", str(self.args.out / "table_test.npz")]}[self.spec().data]
+                "tabular": ["--data", str(table_file(self.args.out, self.spec().samples)),
+                            "--eval-data", str(table_file(self.args.out, TABLE_TEST_SAMPLES))]}[self.spec().data]
         return [self.args.marvin, "train", str(model_file(self.spec().model, self.args.out)), *data,
                 "--recipe", str(ROOT / "models" / "recipes" / f"{self.spec().recipe}.json"),
                 "--steps", str(self.steps()), "--init", "tnvs", "--precision", self.precision,
@@ -164,9 +171,9 @@ def prepare(networks, args):
         if not model_file(spec.model, args.out).exists():
             export = [args.python, str(ROOT / "models" / "export.py"), spec.model, "-o", str(args.out)]
             subprocess.run(export, check=True)
-        if spec.data == "tabular" and not (args.out / "table_test.npz").exists():
-            write_table(args.out / "table_train.npz", spec.samples, seed=1)
-            write_table(args.out / "table_test.npz", 16384, seed=2)
+        if spec.data == "tabular" and not table_file(args.out, TABLE_TEST_SAMPLES).exists():
+            write_table(table_file(args.out, spec.samples), spec.samples, seed=1)
+            write_table(table_file(args.out, TABLE_TEST_SAMPLES), TABLE_TEST_SAMPLES, seed=2)
 
 
 class Estimate:

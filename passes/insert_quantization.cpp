@@ -162,14 +162,12 @@ class QuantizationWriter {
 
   ValueId make_words(ValueId operand, size_t index, Layout layout) {
     const Slot& slot = graph_.slots[index];
-    const std::string rounding = options_.treatment.stochastic ? "stochastic"
-                                 : slot.role == Role::gradient ? "stratified"
-                                                               : "nearest";
+    const bool stochastic = slot.role == Role::gradient || options_.treatment.stochastic;
     Node node{.op = "Quantize",
               .inputs = {operand},
               .attrs = {{"storage", std::string(name_of(storage_of(formats_[index])))},
                         {"channels_last", int64_t{layout == Layout::channels_last}},
-                        {"rounding", rounding},
+                        {"stochastic", int64_t{stochastic}},
                         {"image", int64_t{is_image(operand)}}},
               .phase = phase_of(operand, slot.role),
               .slot = SlotId{static_cast<uint32_t>(index)}};

@@ -113,7 +113,7 @@ template <class Word>
 void quantize_block(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, int64_t begin,
                     int64_t end, int64_t first, LaneTally& tally) {
   // Where channels lie outside pixels, draws still follow the channels-last position.
-  const bool plain = shape.pixels == 1 || shape.channels == 1 || rule.rounding == Rounding::nearest;
+  const bool plain = shape.pixels == 1 || shape.channels == 1 || !rule.stochastic;
   for (int64_t at = begin; at < end;) {
     const int64_t row_end = plain ? end : std::min(end, (at / shape.pixels + 1) * shape.pixels);
     const int64_t plane = at / shape.pixels;
@@ -159,7 +159,7 @@ void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float*
   const int64_t count = shape.elements(), tiles = tiles_of(shape.pixels);
   const auto run = [&](int64_t block) {
     LaneTally tally;
-    if (reorder && rule.rounding == Rounding::nearest && shape.pixels <= kFewPixels) {
+    if (reorder && !rule.stochastic && shape.pixels <= kFewPixels) {
       quantize_small_tile(shape, rule, x, q, block, tally);
     } else if (reorder) {
       quantize_tile(shape, rule, x, q, block / tiles, block % tiles * kTile, tally);

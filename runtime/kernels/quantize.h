@@ -14,24 +14,13 @@ struct QuantizeShape {
   int64_t elements() const { return n * channels * pixels; }
 };
 
-// How a number between two words is rounded. With random numbers u, of 2^16 in [0, 1): floor(rint(x * scale * 2^16) *
-// 2^-16
-// + u), whose mean over keys is x to 2^-16 of a word; u depends on the key and the element's channels-last position
-// alone.
-enum class Rounding {
-  nearest,     // ties to even
-  stochastic,  // u is drawn for every element
-  // u is drawn for 65,536 elements and goes on by the golden ratio (Weyl's sequence): errors of neighbours spread
-  // evenly. Elements whose distance times the ratio is near a whole number share their u.
-  stratified,
-};
-
 struct QuantizeRule {
   float scale = 1;    // 2^fl
   float unscale = 1;  // 2^-fl
   int32_t min = 0, max = 0;
-  Rounding rounding = Rounding::nearest;
-  uint64_t key = 0;  // of the random draws
+  bool stochastic = false;  // floor(rint(x * scale * 2^16) * 2^-16 + u), u one of 2^16 numbers in [0, 1);
+                            // otherwise to nearest, ties to even
+  uint64_t key = 0;         // of the random draws; the draw of an element depends on its channels-last position alone
 };
 
 // Bytes of scratch that quantize() wants.
@@ -45,8 +34,8 @@ template <class Word>
 void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, std::byte* scratch,
               int64_t first = 0);
 
-// Five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share that
-// is not zero but became zero. Same bits for every number of threads.
+// Five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share that is
+// not zero but became zero. Same bits for every number of threads.
 void quantize_stats(const QuantizeShape& shape, float unscale, const std::byte* scratch, float* stats);
 
 // The first two of the stats above, zeros for the others, without quantizing; in two steps as well.

@@ -25,22 +25,13 @@ QuantizeShape shape_of(const KernelQuery& query) {
   return result;
 }
 
-Rounding rounding_named(std::string_view name) {
-  if (name == "nearest") return Rounding::nearest;
-  if (name == "stochastic") return Rounding::stochastic;
-  if (name == "stratified") return Rounding::stratified;
-  throw Error("rounding is nearest, stochastic or stratified, not ", name);
-}
-
-Rounding rounding_of(const KernelQuery& query) { return rounding_named(query.attrs.string("rounding")); }
-
 void run_quantize(const KernelArgs& args) {
   const FixedPoint format = args.out_format;
   const QuantizeRule rule{.scale = power_of_two(format.fl),
                           .unscale = power_of_two(-format.fl),
                           .min = format.min(),
                           .max = format.max(),
-                          .rounding = rounding_of(args.query),
+                          .stochastic = args.attrs().integer("stochastic") != 0,
                           .key = random_key(args.random.seed, args.random.step, args.random.salt)};
   const QuantizeShape shape = shape_of(args.query);
   const float* x = args.input<float>(0);
@@ -60,7 +51,7 @@ void finish_quantize(const KernelArgs& args) {
 std::optional<Tiling> quantize_tiling(const KernelQuery& query) {
   const Type& x = *query.in[0];
   const bool stays = !is_image(query) || x.layout == Layout::channels_last;
-  if (!stays && (query.attrs.integer("channels_last") != 0 || rounding_of(query) != Rounding::nearest)) return std::nullopt;
+  if (!stays && (query.attrs.integer("channels_last") != 0 || query.attrs.integer("stochastic") != 0)) return std::nullopt;
   return Tiling{.elements = x.elements(), .in = 1, .out = 1, .grain = kQuantizeBlock};
 }
 
@@ -98,12 +89,11 @@ void require_float32(const InferContext& context) {
 
 extern const OpDef kQuantize = {
     .name = "Quantize",
-    .doc = "q = clamp(round(x * 2^fl), word) in the format of the node's slot, held in `storage` (i8, i16 or i32), "
-           "`rounding` (nearest: ties to even; stochastic; stratified: with evenly spread random numbers); stats is "
-           "QuantizeStats of x. The random draws of an `image` are those of "
+    .doc = "q = clamp(round(x * 2^fl), word) in the format of the node's slot, held in `storage` (i8, i16 or i32), rounded "
+           "to nearest even or stochastically; stats is QuantizeStats of x. The random draws of an `image` are those of "
            "its channels-last positions, whichever the layouts are; of others, those of row-major ones",
     .max_outputs = 2,
-    .defaults = {{"storage", std::string("i8")}, {"channels_last", int64_t{0}}, {"rounding", std::string("nearest")}, {"image", int64_t{1}}},
+    .defaults = {{"storage", std::string("i8")}, {"channels_last", int64_t{0}}, {"stochastic", int64_t{0}}, {"image", int64_t{1}}},
     .infer = [](const InferContext& context) -> std::vector<Type> {
       require_float32(context);
       const DType storage = dtype_named(context.attrs.string("storage"));
@@ -111,7 +101,6 @@ extern const OpDef kQuantize = {
         throw Error("storage is i8, i16 or i32, not ", name_of(storage));
       }
       const bool last = context.attrs.integer("channels_last") != 0;
-      rounding_named(context.attrs.string("rounding"));
       if (last && context.type(0).rank() < 3) throw Error("channels_last takes at least three dimensions");
       if (last && context.attrs.integer("image") == 0) throw Error("channels_last is for images");
       if (!last && context.type(0).layout == Layout::channels_last) throw Error("keeps the layout of ", text_of(context.type(0)));

@@ -11,7 +11,9 @@ namespace marvin {
 // The sum of a weight's gradients since its slot's last decision, and what they come to one by one.
 class GradientWindow {
  public:
-  // The first call sets the size. A gradient that is not finite, or zero where the rule does not count it, is left out.
+  // Makes room, so that add() of so many elements allocates nothing.
+  void resize(size_t elements) { sum_.resize(elements); }
+  // The first call sets the size, where resize() has not. A gradient that is not finite, or zero where the rule does not count it, is left out.
   void add(std::span<const float> gradient, const GradientRule& rule = {});
   void reset();
   int64_t count() const { return count_; }

@@ -8,10 +8,10 @@
 
 namespace marvin {
 
-// How values are rounded. All false: weights and activations to nearest, gradients by Rounding::stratified, where a
-// product has both operands in fixed point.
+// How values are rounded. All false: weights and activations to nearest, gradients stochastically, where a product has
+// both operands in fixed point.
 struct Treatment {
-  bool stochastic = false;       // everything is rounded by Rounding::stochastic
+  bool stochastic = false;       // weights and activations too are rounded stochastically
   bool mixed = false;            // a product with one operand in float32 multiplies the other one's rounded values
   bool round_gradients = false;  // every parameter's gradient has a slot and is rounded on its way to the optimizer
   bool unit_gradients = false;   // and divided by its 2-norm after that

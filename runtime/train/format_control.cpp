@@ -44,6 +44,9 @@ void FormatControl::look(const StepPlan& plan, bool epoch_ends) {
   show(plan);
   const GradientRule rule = policy_->gradient_rule();
   if (rule.epoch_ends && !epoch_ends) return;
+  for (size_t i = 0; i < slots_.size(); ++i)
+    if (plan.shown[i].gradient_sample)
+      gradients_[i].resize(plan.executor->output<float>(*plan.shown[i].gradient_sample).size());
 #pragma omp parallel for schedule(dynamic)
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (!plan.shown[i].gradient_sample) continue;

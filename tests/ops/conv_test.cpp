@@ -62,6 +62,8 @@ const std::vector<Case>& cases() {
       {"sums of 2304", {1, 256, 3, 3}, {3, 256, 3, 3}, with(1, 1)},
       {"many small images", {24, 5, 4, 4}, {70, 5, 3, 3}, with(1, 1)},
       {"many small images, strided, dilated", {12, 20, 5, 4}, {64, 20, 3, 2}, with(2, 1, 2)},
+      {"many 4x4 images, strided, dilated", {12, 20, 4, 4}, {64, 20, 3, 2}, with(2, 1, 2)},
+      {"many images of 20 pixels and 96 channels", {8, 96, 5, 4}, {96, 96, 2, 2}, with(1, 1)},
       {"many 2x2 images", {9, 52, 2, 2}, {100, 52, 3, 3}, with(1, 1)},
       {"many 4x4 images, 5x5 strided", {11, 36, 4, 4}, {36, 36, 5, 5}, with(2, 2)},
       {"many small volumes", {8, 32, 2, 3, 2}, {20, 32, 2, 2, 2}, {{"pads", Numbers(6, 1)}}},
@@ -298,6 +300,26 @@ TEST_CASE("every fixed-point convolution kernel gives the reference's bits") {
     for (const DType a : {DType::i8, DType::i16, DType::i32})
       for (const DType b : {DType::i8, DType::i16, DType::i32}) check_exact(c, a, b, Fill::random);
   }
+}
+
+TEST_CASE("convolutions go by pairs of positions where images are tiny, or small and of many channels") {
+  if (!vnni_is_available()) return;
+  const auto go_by_pairs = [](const Case& c) {
+    int count = 0;
+    for (Product product : products(c)) {
+      if (product.attrs.has("channels_last")) product.attrs.set("channels_last", int64_t{1});
+      const Run run(product, DType::i8, DType::i8, Fill::random);
+      for (const Kernel& kernel : run.op.kernels) {
+        const bool by_pairs = kernel.name == "conv_small_vnni" || kernel.name == "conv_input_grad_small_vnni";
+        count += by_pairs && run.admits(kernel);
+      }
+    }
+    return count == 2;
+  };
+  CHECK(go_by_pairs({"4x4", {8, 64, 4, 4}, {64, 64, 3, 3}, with(1, 1)}));
+  CHECK_FALSE(go_by_pairs({"8x8", {8, 64, 8, 8}, {64, 64, 3, 3}, with(1, 1)}));
+  CHECK(go_by_pairs({"8x8, many channels", {8, 96, 8, 8}, {96, 96, 3, 3}, with(1, 1)}));
+  CHECK_FALSE(go_by_pairs({"9x8, many channels", {8, 96, 9, 8}, {96, 96, 3, 3}, with(1, 1)}));
 }
 
 TEST_CASE("fixed-point convolutions of the lowest words alone are exact") {

@@ -10,20 +10,11 @@ std::span<const Sample> quantize_samples() {
       {.name = "Quantize, stochastic, channels last, 16 bits",
        .graph = R"(graph g {
          input %x: f32[2,5,9,9]
-         %q, %stats = Quantize(%x) {storage="i16", channels_last=1, rounding="stochastic"}
+         %q, %stats = Quantize(%x) {storage="i16", channels_last=1, stochastic=1}
          output %q })",
        .differentiable = false},
       {.name = "Quantize, stochastic, no image",
-       .graph = R"(graph g {
-         input %x: f32[2,5,300] %q, %stats = Quantize(%x) {image=0, rounding="stochastic"} output %q })",
-       .differentiable = false},
-      {.name = "Quantize, stratified, channels last",
-       .graph = R"(graph g {
-         input %x: f32[2,5,9,9] %q, %stats = Quantize(%x) {channels_last=1, rounding="stratified"} output %q })",
-       .differentiable = false},
-      {.name = "Quantize, stratified, no image",
-       .graph = R"(graph g {
-         input %x: f32[2,5,300] %q, %stats = Quantize(%x) {image=0, rounding="stratified"} output %q })",
+       .graph = "graph g { input %x: f32[2,5,300] %q, %stats = Quantize(%x) {image=0, stochastic=1} output %q }",
        .differentiable = false},
       {.name = "Dequantize",
        .graph = "graph g { input %x: f32[3,70] %q, _ = Quantize(%x) {storage=\"i16\"} %y = Dequantize(%q) output %y }",

@@ -19,7 +19,7 @@ struct Settings {
   int shortest_wl = 4, longest_wl = 16;
   double divergence_tolerance = 1e-2;  // nats, beyond what drawing the sample anew would change
   double magnitude_tolerance = 0.03;   // of weights and activations
-  double gradient_tolerance = 0.4;     // of gradients, which are rounded up or down at random: their mean survives
+  double gradient_tolerance = 0.4;     // of gradients, which are rounded stochastically: their mean survives anyway
   int64_t shortest_lookback = 25, longest_lookback = 100;
   double lookback_gamma = 0.33;
   int lowest_resolution = 16, highest_resolution = 24;
