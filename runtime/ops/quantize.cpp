@@ -60,21 +60,21 @@ std::optional<Tiling> reading_tiling(const KernelQuery& query) {
   return Tiling{.elements = query.in[0]->elements(), .in = 1, .grain = kQuantizeBlock};
 }
 
-// The sample's blocks of kSampleRun neighbours begin evenly over the whole value. A tile has those parts of them that lie
-// in it.
+// The sample's runs of kSampleRun neighbours, the last of which may be shorter, have equal gaps between them, from the
+// first element to the last. A tile has those parts of them that lie in it.
 constexpr int64_t kSampleRun = 64;
 
 void run_sample(const KernelArgs& args) {
   const int64_t count = *static_cast<const int64_t*>(args.state);
   const int64_t size = args.out_type().elements();
   const int64_t begin = args.first, end = args.first + args.in_type(0).elements();
+  const int64_t last_run = std::max<int64_t>(1, (size - 1) / kSampleRun);
   const float* x = args.input<float>(0);
   float* sample = args.output<float>();
   // A sample that is short, or of a tile, is taken by one thread.
-  parallel_blocks(size, kSampleRun, [&](int64_t at, int64_t) {
-    const int64_t run = std::min(kSampleRun, size - at);
-    const int64_t from = size == count ? at : (count - run) / std::max<int64_t>(1, size - run) * at;
-    const int64_t head = std::max(from, begin), tail = std::min(from + run, end);
+  parallel_blocks(size, kSampleRun, [&](int64_t at, int64_t stop) {
+    const int64_t from = at + (count - size) * (at / kSampleRun) / last_run;
+    const int64_t head = std::max(from, begin), tail = std::min(from + stop - at, end);
     if (head < tail) std::copy_n(x + (head - begin), tail - head, sample + at + (head - from));
   });
 }
@@ -142,7 +142,7 @@ extern const OpDef kObserve = {
 
 extern const OpDef kSample = {
     .name = "Sample",
-    .doc = "at most `limit` elements of x as a vector: runs of 64 neighbours, evenly over x, the same ones every time",
+    .doc = "at most `limit` elements of x as a vector: runs of 64 neighbours with equal gaps, the same ones every time",
     .defaults = {{"limit", int64_t{4096}}},
     .infer = [](const InferContext& context) -> std::vector<Type> {
       require_float32(context);

@@ -5,14 +5,16 @@
 
 namespace marvin {
 
-float followed_range(float range, float observed, const RangeRule& rule) {
-  if (!std::isfinite(observed)) return range;
-  return std::max(observed, range * rule.decay);
+const RangeRule& range_rule(Role role) {
+  static constexpr RangeRule kValues{.decay = 0.99f, .settle = 25, .margin = 1.125f, .tolerated = 5e-4f};
+  static constexpr RangeRule kGradients{.decay = 0.9f, .settle = 10, .margin = 1, .tolerated = 2e-5f};
+  return role == Role::gradient ? kGradients : kValues;
 }
 
-std::optional<FormatChange> follow_range(const SlotWindow& window, RangeState& state, size_t slot,
-                                         const RangeRule& rule) {
-  state.range = followed_range(state.range, window.stats[QuantizeStats::absmax], rule);
+std::optional<FormatChange> follow_range(const SlotWindow& window, RangeState& state, size_t slot) {
+  const RangeRule& rule = range_rule(window.slot->role);
+  const float observed = window.stats[QuantizeStats::absmax];
+  if (std::isfinite(observed)) state.range = std::max(observed, state.range * rule.decay);
   ++state.settled;
   const float saturated = window.stats[QuantizeStats::saturated];
   const FixedPoint format = window.format;

@@ -9,6 +9,7 @@
 
 #include "runtime/ir/error.h"
 #include "runtime/kernels/instruction_sets.h"
+#include "runtime/kernels/quantize.h"
 #include "runtime/kernels/quantize_row.h"
 #include "runtime/kernels/random.h"
 
@@ -138,6 +139,33 @@ TEST_CASE("stochastic rounding of a row gives the number itself in the mean over
     }
     // The standard deviation of a mean is at most 0.5 / sqrt(20000).
     for (const double sum : sums) CHECK(sum / kKeys == Approx(x).margin(5 * 0.0036));
+  }
+}
+
+TEST_CASE("images are rounded by the draws of their channels-last positions, whichever order they come and go in") {
+  const int64_t n = 2, channels = 67, pixels = 70;
+  const QuantizeRule rule{.scale = 4, .unscale = 0.25f, .min = -128, .max = 127, .stochastic = true, .key = 99};
+  const std::vector<float> x = numbers(n * channels * pixels);  // channels-last
+  std::vector<float> planes(x.size());
+  const auto plane_position = [&](int64_t i) {
+    const int64_t image = i / (pixels * channels), pixel = i / channels % pixels;
+    return static_cast<size_t>((image * channels + i % channels) * pixels + pixel);
+  };
+  for (size_t i = 0; i < x.size(); ++i) planes[plane_position(static_cast<int64_t>(i))] = x[i];
+  const std::vector<int32_t> want = defined(x, rule, 0, 1).words;
+
+  const auto words_of = [&](const QuantizeShape& shape, const std::vector<float>& source) {
+    std::vector<int8_t> words(source.size());
+    std::vector<std::byte> scratch(static_cast<size_t>(quantize_scratch_bytes(shape)));
+    quantize(shape, rule, source.data(), words.data(), scratch.data());
+    return words;
+  };
+  const std::vector<int8_t> kept = words_of({.n = n * channels * pixels}, x);
+  const std::vector<int8_t> turned = words_of({n, channels, pixels, true}, planes);
+  const std::vector<int8_t> in_planes = words_of({n, channels, pixels, false}, planes);
+  for (size_t i = 0; i < want.size(); ++i) {
+    if (kept[i] != want[i] || turned[i] != want[i] || in_planes[plane_position(static_cast<int64_t>(i))] != want[i])
+      FAIL("element " << i);
   }
 }
 

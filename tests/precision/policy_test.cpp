@@ -50,6 +50,19 @@ TEST_CASE("a range just around a power of two does not make the point oscillate"
   CHECK(switches <= 1);
 }
 
+TEST_CASE("the point of gradients follows their range within tens of steps, that of activations within hundreds") {
+  Bench bench("fixed:8");
+  for (const Role role : {Role::gradient, Role::activation}) bench.add(role, uniform(1));
+  bench.begin();
+  for (size_t i : {0, 1}) bench.sample(i) = uniform(0.1f);
+  bench.run(30);
+  CHECK(bench.formats[0] == FixedPoint{8, 10});
+  CHECK(bench.formats[1] == FixedPoint{8, 7});
+  bench.run(270);
+  CHECK(bench.formats[0] == FixedPoint{8, 10});
+  CHECK(bench.formats[1] == FixedPoint{8, 10});
+}
+
 TEST_CASE("adaptive starts every slot in eight bits with the point at its range") {
   AdaptiveBench bench("adaptive");
   bench.add(Role::weight, uniform(0.1f));
