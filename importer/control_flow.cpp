@@ -70,7 +70,7 @@ Item select(Context& context, ValueId condition, const Item& yes, const Item& no
   return Item(chosen);
 }
 
-// ---- If ---------------------------------------------------------------------------------------------------------------
+// ---- If -------------------------------------------------------------------------------------------------------------
 
 Items read_if(Context context, const Items& operands) {
   if (operands.size() != 1 || operands[0].empty()) throw Error("takes one condition");
@@ -86,7 +86,7 @@ Items read_if(Context context, const Items& operands) {
   return results;
 }
 
-// ---- Loop -------------------------------------------------------------------------------------------------------------
+// ---- Loop -----------------------------------------------------------------------------------------------------------
 
 // The concatenation of one value per iteration along a new axis.
 ValueId stacked(Builder& builder, std::vector<ValueId> values, int64_t axis) {
@@ -171,7 +171,7 @@ class LoopReader {
   ValueId condition_;
 };
 
-// ---- Scan -------------------------------------------------------------------------------------------------------------
+// ---- Scan -----------------------------------------------------------------------------------------------------------
 
 // The elements of a value along an axis, in order or from the last.
 std::vector<ValueId> elements_of(Builder& builder, ValueId value, int64_t axis, bool reversed) {
@@ -215,9 +215,8 @@ std::vector<ValueId> scan(Context& context, const onnx::GraphProto& body, std::v
   const std::vector<int64_t> out_reversed = integers_attribute(context.node, "scan_output_directions", scan_outputs);
   for (size_t k = 0; k < scan_outputs; ++k) {
     if (out_reversed[k] != 0) std::ranges::reverse(stacks[k]);
-    states.push_back(stacks[k].empty()
-                         ? empty_stack(context.builder, body.output(static_cast<int>(states.size())))
-                         : stacked(context.builder, stacks[k], out_axes[k]));
+    states.push_back(stacks[k].empty() ? empty_stack(context.builder, body.output(static_cast<int>(states.size())))
+                                       : stacked(context.builder, stacks[k], out_axes[k]));
   }
   return states;
 }

@@ -62,7 +62,8 @@ struct AttrWriter {
 
 // Those are implied; some stand for an attribute that is left out, which has no other form in a file.
 bool is_default(const OpDef& op, const std::string& key, const Attr& attr) {
-  return std::ranges::any_of(op.defaults, [&](const auto& entry) { return entry.first == key && entry.second == attr; });
+  return std::ranges::any_of(op.defaults,
+                             [&](const auto& entry) { return entry.first == key && entry.second == attr; });
 }
 
 class GraphExporter {

@@ -9,8 +9,8 @@ namespace marvin {
 
 bool is_gradient(const onnx::NodeProto& node);
 
-// The derivatives of the elements' sum of `y` with respect to each of `xs`, other values that `y` depends on held fixed.
-// Throws Error where an attribute is missing, or an op on the way has no gradient.
+// The derivatives of the elements' sum of `y` with respect to each of `xs`, other values that `y` depends on held
+// fixed. Throws Error where an attribute is missing, or an op on the way has no gradient.
 std::vector<ValueId> read_gradient(GraphReader& reader, const onnx::NodeProto& node, const Frame& frame);
 
 }  // namespace marvin

@@ -75,7 +75,8 @@ void GraphReader::define(Frame& frame, const std::string& name, const Item& item
 void GraphReader::add_tensor(Frame& frame, const std::string& name, Tensor tensor, bool trained) {
   if (is_widened(tensor.type().dtype)) tensor = converted(tensor, DType::f32);
   const std::string in_graph = trained ? frame.path() + name : frame.value_name(graph_, name);
-  if (const ValueId known = graph_.find(in_graph); known.valid() && !frame.path().empty()) return frame.define(name, known);
+  if (const ValueId known = graph_.find(in_graph); known.valid() && !frame.path().empty())
+    return frame.define(name, known);
   const Type type = tensor.type();
   frame.define(name, trained ? graph_.add_parameter(in_graph, type, std::make_shared<const Tensor>(std::move(tensor)))
                              : graph_.add_constant(in_graph, std::move(tensor)));

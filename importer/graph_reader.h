@@ -24,8 +24,8 @@ class GraphReader {
   // Adds the nodes, every one after those it reads from, and defines their outputs in the frame. Throws Error, naming
   // the node, on whatever marvin cannot run.
   void read(const Wiring& wiring, Frame& frame);
-  // Adds a subgraph's or function's nodes with its inputs standing for the given values; returns its outputs. `frame` is
-  // the one that they are read in, new.
+  // Adds a subgraph's or function's nodes with its inputs standing for the given values; returns its outputs. `frame`
+  // is the one that they are read in, new.
   Items read_body(const onnx::GraphProto& body, std::span<const Item> inputs, Frame frame);
   // What this name stands for. Throws Error when the file has it but it has no equivalent in canonical form.
   const Item& item_named(const Frame& frame, const std::string& name) const;

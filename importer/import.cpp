@@ -174,7 +174,8 @@ class Importer {
         return;
       }
       if (!tensor.has_shape()) throw Error("has no shape in the file; export the model with one");
-      for (int i = 0; i < tensor.shape().dim_size(); ++i) type.shape.push_back(extent_of(tensor.shape().dim(i), i, shape_given(input)));
+      for (int i = 0; i < tensor.shape().dim_size(); ++i)
+        type.shape.push_back(extent_of(tensor.shape().dim(i), i, shape_given(input)));
       elements(type.shape);
       reader_.define(frame_, input.name(), graph_.add_input(input.name(), std::move(type)));
     });

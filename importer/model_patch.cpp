@@ -90,7 +90,8 @@ void save(onnx::ModelProto proto, const std::string& path, size_t most) {
   AtomicFile data(beside), model(path);
   move_tensors_out(proto, std::filesystem::path(beside).filename(), data);
   if (proto.ByteSizeLong() > most)
-    throw Error("cannot write '", path, "': the model is over 2 GiB without its weights, which an ONNX file cannot hold");
+    throw Error("cannot write '", path,
+                "': the model is over 2 GiB without its weights, which an ONNX file cannot hold");
   model.write(proto.SerializeAsString());
   data.publish();
   model.publish();

@@ -17,8 +17,8 @@ void set_metadata(onnx::ModelProto& proto, const std::string& key, const std::st
 std::string metadata_text(FixedPoint format);
 void set_formats(onnx::ModelProto& proto, const Formats& formats);
 
-// What is larger than `most` bytes, which protobuf cannot read, keeps its weights in the file PATH.data. Throws Error where
-// the files cannot be written.
+// What is larger than `most` bytes, which protobuf cannot read, keeps its weights in the file PATH.data. Throws Error
+// where the files cannot be written.
 void save(onnx::ModelProto proto, const std::string& path, size_t most = std::numeric_limits<int32_t>::max());
 
 }  // namespace marvin

@@ -42,8 +42,8 @@ onnx::NodeProto& NodeWriter::add_node(const std::string& op, const std::vector<s
   return node;
 }
 
-std::string NodeWriter::add_clip(const std::string& x, const std::string& bounded, const Tensor& low, const Tensor& high,
-                                 const std::string& base) {
+std::string NodeWriter::add_clip(const std::string& x, const std::string& bounded, const Tensor& low,
+                                 const Tensor& high, const std::string& base) {
   std::string output = unused_name(base);
   if (opset_ >= kOpsetOfClipOperands) {
     const std::string least = add_initializer(bounded + "_min", low);

@@ -18,9 +18,10 @@ namespace {
 
 // Ops of opsets that the library's schemas do not know yet.
 constexpr std::array<std::string_view, 18> kNewerOps = {
-    "AffineGrid",         "Attention", "BitwiseAnd", "BitwiseNot",       "BitwiseOr",       "BitwiseXor",
-    "CenterCropPad",      "Col2Im",    "Gelu",       "GroupNormalization", "ImageDecoder",  "Mish",
-    "RMSNormalization",   "RegexFullMatch", "RotaryEmbedding", "StringConcat", "Swish",     "TensorScatter"};
+    "AffineGrid",   "Attention",     "BitwiseAnd",       "BitwiseNot",     "BitwiseOr",
+    "BitwiseXor",   "CenterCropPad", "Col2Im",           "Gelu",           "GroupNormalization",
+    "ImageDecoder", "Mish",          "RMSNormalization", "RegexFullMatch", "RotaryEmbedding",
+    "StringConcat", "Swish",         "TensorScatter"};
 
 // Attributes that such opsets gave to older ops.
 constexpr auto kNewerAttributes = std::to_array<std::pair<std::string_view, std::string_view>>({

@@ -121,7 +121,8 @@ void group_scales_to_channels(ModelNode& node, Builder& builder) {
   const int64_t groups = node.attrs.has("num_groups") ? node.attrs.integer("num_groups") : 0;
   if (x.size() < 2 || groups < 1 || x[1] % groups != 0) throw Error("num_groups does not divide the channels");
   for (const size_t i : {size_t{1}, size_t{2}}) {
-    if (builder.shape(operand(node, i)) != Shape{groups}) throw Error("operand ", i, " must have ", groups, " elements");
+    if (builder.shape(operand(node, i)) != Shape{groups})
+      throw Error("operand ", i, " must have ", groups, " elements");
     const ValueId column = builder.reshape(node.inputs[i], {groups, 1});
     const ValueId rows = builder.build("Expand", {column, builder.constant_shape({groups, x[1] / groups})});
     node.inputs[i] = builder.reshape(rows, {x[1]});

@@ -78,9 +78,8 @@ void write_rounding(NodeWriter& writer, const QuantizedValue& value) {
   const std::string scaled = writer.unused_name(name + "_scaled"), rounded = writer.unused_name(name + "_rounded");
   writer.add_node("Mul", {name, inverse}, scaled);
   writer.add_node("Round", {scaled}, rounded);
-  const std::string words =
-      writer.add_clip(rounded, name, Tensor::scalar(static_cast<float>(format.min())),
-                      Tensor::scalar(static_cast<float>(format.max())), name + "_quantized");
+  const std::string words = writer.add_clip(rounded, name, Tensor::scalar(static_cast<float>(format.min())),
+                                            Tensor::scalar(static_cast<float>(format.max())), name + "_quantized");
   writer.add_node("Mul", {words, scale}, dequantized);
 }
 

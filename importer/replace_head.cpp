@@ -14,8 +14,8 @@ namespace marvin {
 namespace {
 
 // What may stand between the last layer and the output: it keeps the class axis as it is.
-constexpr auto kPassing = std::to_array<std::string_view>(
-    {"Add", "Dropout", "Flatten", "GlobalAveragePool", "Identity", "LogSoftmax", "Relu", "Sigmoid", "Softmax", "Squeeze"});
+constexpr auto kPassing = std::to_array<std::string_view>({"Add", "Dropout", "Flatten", "GlobalAveragePool", "Identity",
+                                                           "LogSoftmax", "Relu", "Sigmoid", "Softmax", "Squeeze"});
 constexpr auto kLayers = std::to_array<std::string_view>({"Conv", "Gemm", "MatMul"});
 
 bool is_one_of(std::span<const std::string_view> ops, const onnx::NodeProto& node) {

@@ -89,7 +89,8 @@ class SequenceReader {
         inputs.push_back(operand.is_sequence() ? Item(operand.sequence()[i]) : operand);
       }
       const std::string prefix = frame_.inner_prefix(cat(label_of(node_), "/", i));
-      const Items outputs = reader_.read_body(*body, inputs, {&frame_, prefix, path_of(frame_.path(), node_, *body), frame_.opset()});
+      const Items outputs =
+          reader_.read_body(*body, inputs, {&frame_, prefix, path_of(frame_.path(), node_, *body), frame_.opset()});
       for (size_t k = 0; k < outputs.size(); ++k) results[k].push_back(outputs[k].tensor());
     }
     Items items;

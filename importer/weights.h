@@ -6,9 +6,10 @@
 //    scalars of rank 0; training those would be wrong.
 //  * The tensor (attribute `value`) of a Constant node is a parameter when it is floating-point, of rank 1 or more, and
 //    read as a weight: by a product or a normalisation at any operand but the first. Not so a normalisation's scale of
-//    ones and shift of zeros, which exporters write as literals where a layer has none (PyTorch's GroupNorm always has).
-// Both count in branches, bodies of loops and functions as well, under the names of importer/writable_tensors.h. A function's
-// weights are shared by its calls, those of a loop's body by its iterations. Everything else is constant.
+//    ones and shift of zeros, which exporters write as literals where a layer has none (PyTorch's GroupNorm always
+//    has).
+// Both count in branches, bodies of loops and functions as well, under the names of importer/writable_tensors.h. A
+// function's weights are shared by its calls, those of a loop's body by its iterations. Everything else is constant.
 #pragma once
 
 #include "importer/wiring.h"

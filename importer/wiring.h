@@ -28,8 +28,9 @@ class Wiring {
   // `nodes` stand in for the graph's own. Both must outlive this. `is_outer` says whether a name can be read though the
   // graph has it not: subgraphs read names of the graphs around them, which count as read by the node that holds them.
   // Throws Error when a name is given to two values, when nothing makes a value that is read, and on cycles.
-  Wiring(const onnx::GraphProto& graph, const NodeProtos& nodes,
-         const std::function<bool(const std::string&)>& is_outer = [](const std::string&) { return false; });
+  Wiring(
+      const onnx::GraphProto& graph, const NodeProtos& nodes,
+      const std::function<bool(const std::string&)>& is_outer = [](const std::string&) { return false; });
 
   // Every node after those it reads from; as in the file where the file is so sorted.
   const std::vector<const onnx::NodeProto*>& order() const { return order_; }

@@ -15,11 +15,12 @@ struct WritableTensor {
   const onnx::TensorProto* tensor;
 };
 
-// Initializers, and the attribute `value` of Constant nodes, wherever they are. Names that do not tell two apart are left
-// out.
+// Initializers, and the attribute `value` of Constant nodes, wherever they are. Names that do not tell two apart are
+// left out.
 std::vector<WritableTensor> writable_tensors(const onnx::ModelProto& model);
 
-// What stands in front of the names of a graph that is an attribute of `node`; `outer`: of the graph that the node is in.
+// What stands in front of the names of a graph that is an attribute of `node`; `outer`: of the graph that the node is
+// in.
 std::string path_of(const std::string& outer, const onnx::NodeProto& node, const onnx::GraphProto& body);
 std::string path_of(const onnx::FunctionProto& function);
 

@@ -27,10 +27,9 @@ struct OptimizerInputs {
 };
 
 // Adds one optimizer node per parameter and its updates: the parameter w takes w.next, and its state (w.velocity for
-// momentum, w.m and w.v for Adam, w.sum for Adagrad, w.square for RMSprop) likewise. Adds the input `lr` and, for Adam and
-// Adagrad, `step`. Parameters without a gradient are left alone. Throws Error on an unknown optimizer.
-OptimizerInputs append_optimizer(Graph& graph, const OptimizerOptions& options,
-                                 const std::vector<ValueId>& parameters,
+// momentum, w.m and w.v for Adam, w.sum for Adagrad, w.square for RMSprop) likewise. Adds the input `lr` and, for Adam
+// and Adagrad, `step`. Parameters without a gradient are left alone. Throws Error on an unknown optimizer.
+OptimizerInputs append_optimizer(Graph& graph, const OptimizerOptions& options, const std::vector<ValueId>& parameters,
                                  const std::vector<ValueId>& gradients);
 
 }  // namespace marvin

@@ -111,8 +111,7 @@ ValueId compared_output(const Graph& graph, const LossOptions& options) {
   return graph.find(options.output);
 }
 
-// ---- Classes
-// ----------------------------------------------------------------------------------------------------------
+// ---- Classes --------------------------------------------------------------------------------------------------------
 
 Shape without_axis(Shape shape, int64_t axis) {
   shape.erase(shape.begin() + axis);
@@ -178,8 +177,7 @@ LossInputs compare_with_classes(Graph& graph, Builder& b, std::string_view op, V
   return {scores, labels, options.ignore_index, true, shape[1]};
 }
 
-// ---- Numbers
-// ----------------------------------------------------------------------------------------------------------
+// ---- Numbers --------------------------------------------------------------------------------------------------------
 
 Shape without_ones(Shape shape) {
   std::erase(shape, 1);

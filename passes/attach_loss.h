@@ -24,8 +24,8 @@ struct LossOptions {
 const std::vector<std::string>& loss_names();
 
 // The loss that training uses when the user names none: "output:NAME" for the scalar that the graph already ends in,
-// else mse for real labels; for integer ones cross-entropy, or, where a sample has one score, bce of what a Sigmoid made
-// and bce-with-logits of others. `output` is that of LossOptions.
+// else mse for real labels; for integer ones cross-entropy, or, where a sample has one score, bce of what a Sigmoid
+// made and bce-with-logits of others. `output` is that of LossOptions.
 std::string default_loss(const Graph& graph, bool integer_labels, const std::string& output);
 
 // The output that this loss is computed from; "" for output:NAME, and where the graph has one float output alone.
@@ -46,12 +46,12 @@ struct LossInputs {
   int64_t label_limit = 0;              // labels are integers from 0 to this less one; 0: they are numbers
 };
 
-// Gives the graph a scalar loss over one of its float outputs and an input `labels`, or makes "output:NAME" the loss. The
-// mean over the batch is taken, as PyTorch's losses do. A Softmax in front of cross-entropy is looked through: its
+// Gives the graph a scalar loss over one of its float outputs and an input `labels`, or makes "output:NAME" the loss.
+// The mean over the batch is taken, as PyTorch's losses do. A Softmax in front of cross-entropy is looked through: its
 // operand holds the logits. kl takes log-probabilities.
 //
-// Labels of cross-entropy and nll are i64 of the scores' shape without the axis of the classes; of scores [n*t,c], which
-// a model has flattened, also [n,t]. Those of the others are floats of the scores' shape, or, of the shape that
+// Labels of cross-entropy and nll are i64 of the scores' shape without the axis of the classes; of scores [n*t,c],
+// which a model has flattened, also [n,t]. Those of the others are floats of the scores' shape, or, of the shape that
 // `options.labels` says, integers that differ from it in axes of extent 1 alone.
 //
 // Throws Error on an unknown name, options that the loss has not, labels that do not fit, and on labels that fit scores

@@ -34,11 +34,11 @@ std::vector<Slot> find_slots(const Graph& graph, const QuantizationOptions& opti
 std::vector<std::vector<size_t>> find_partners(const Graph& graph, const QuantizationOptions& options = {});
 
 // Puts a Quantize node (straight-through: the graph is differentiated already) between each slot's value and the
-// products that read it, shared by all of them. Weights and activations are rounded to nearest unless the treatment says
-// otherwise, gradients stochastically. A product one of whose operands is in float32 reads both in float32, or, in mixed
-// treatment, the words of the other one as the numbers that they stand for (Dequantize); so do readers of parameters'
-// gradients. Only the containers of `formats` (one per slot of find_slots) are fixed; word and fractional lengths within
-// a container are looked up by slot at run time.
+// products that read it, shared by all of them. Weights and activations are rounded to nearest unless the treatment
+// says otherwise, gradients stochastically. A product one of whose operands is in float32 reads both in float32, or, in
+// mixed treatment, the words of the other one as the numbers that they stand for (Dequantize); so do readers of
+// parameters' gradients. Only the containers of `formats` (one per slot of find_slots) are fixed; word and fractional
+// lengths within a container are looked up by slot at run time.
 void insert_quantization(Graph& graph, const std::vector<FixedPoint>& formats, const QuantizationOptions& options = {});
 
 }  // namespace marvin

@@ -16,13 +16,14 @@
 namespace marvin {
 
 struct CompileOptions {
-  LossOptions loss;                           // without a name: none, the model as it is
-  std::optional<OptimizerOptions> optimizer;  // none: no parameter changes, and nothing is differentiated unless `gradients`
-  std::string freeze;                         // a regular expression on names of parameters; empty: all are trained
-  GradientOptions shaping;                    // of gradients, before the optimizer
-  bool gradients = false;                     // differentiate without an optimizer: gradients are computed and observed
-  Formats formats;                            // a slot that is not named is float32
-  Treatment treatment;                        // what the policy that decides on formats asks for
+  LossOptions loss;  // without a name: none, the model as it is
+  std::optional<OptimizerOptions>
+      optimizer;            // none: no parameter changes, and nothing is differentiated unless `gradients`
+  std::string freeze;       // a regular expression on names of parameters; empty: all are trained
+  GradientOptions shaping;  // of gradients, before the optimizer
+  bool gradients = false;   // differentiate without an optimizer: gradients are computed and observed
+  Formats formats;          // a slot that is not named is float32
+  Treatment treatment;      // what the policy that decides on formats asks for
   Observation observe;
   std::optional<Backend> backend;  // preferred for products
 };
@@ -36,7 +37,7 @@ struct Compiled {
   LossInputs loss;
   OptimizerInputs optimizer;
   std::vector<std::vector<size_t>> partners;  // by slot: those that products multiply it with
-  size_t product_slots = 0;            // of graph.slots; those after them are of parameters' gradients
+  size_t product_slots = 0;                   // of graph.slots; those after them are of parameters' gradients
   std::vector<std::string> untrained;  // parameters that no gradient reaches: no derivative passes what reads them
 };
 

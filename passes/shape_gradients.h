@@ -17,8 +17,8 @@ struct GradientOptions {
 };
 
 // Rewrites the gradients of the parameters, in this order: mean over micro-batches, l1, clipping as
-// torch.nn.utils.clip_grad_norm_ does (scaled by clip_norm / (norm + 1e-6) where that is below 1). Where is_last does not
-// hold, adds the updates of the sums and makes every gradient none: there is nothing to optimize.
+// torch.nn.utils.clip_grad_norm_ does (scaled by clip_norm / (norm + 1e-6) where that is below 1). Where is_last does
+// not hold, adds the updates of the sums and makes every gradient none: there is nothing to optimize.
 void shape_gradients(Graph& graph, const GradientOptions& options, const std::vector<ValueId>& parameters,
                      std::vector<ValueId>& gradients);
 

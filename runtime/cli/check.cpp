@@ -256,7 +256,8 @@ Verb add_check(CLI::App& app) {
       "Examples:\n"
       "  marvin check models/resnet20.onnx\n"
       "  marvin check model.onnx --json\n"
-      "Exits with 1 when the model cannot be executed. Where shapes depend on the values of inputs, marvin run, which is\n"
+      "Exits with 1 when the model cannot be executed. Where shapes depend on the values of inputs, marvin run, which "
+      "is\n"
       "given these, may execute what check cannot.");
   return {command, [options] { return check(*options); }};
 }

@@ -32,8 +32,8 @@ Layers layers_in_float(const OnnxModel& model, const Graph& graph, const std::ve
     if (!op.product || graph.type_of(node.inputs[(*op.product)[0]]).dtype == DType::f32) continue;
     const ListedNode* origin = origin_of(graph, id, listed);
     const std::string& name = origin ? origin->name : graph[node.outputs[0]].name;
-    const bool is_written = origin && !origin->outputs.empty() &&
-                            std::ranges::find(written, origin->outputs[0]) != written.end();
+    const bool is_written =
+        origin && !origin->outputs.empty() && std::ranges::find(written, origin->outputs[0]) != written.end();
     if (is_written || std::ranges::find(layers, name, &FloatProducts::Layer::name) != layers.end()) continue;
     layers.push_back({name, origin ? origin->op : node.op});
   }

@@ -56,7 +56,8 @@ int gradcheck(const GradcheckOptions& options) {
   print_result(options.common, {{"gradients", rows}, {"wrong", wrong}, {"straight_through", passed}},
                cat(table.text(), "\n", checks.size() - wrong - passed, " of ", checks.size(),
                    " gradients agree with differences", passed > 0 ? note : ""));
-  if (wrong > 0) throw Error(wrong, " of ", checks.size(), " gradients differ by more than --tolerance ", options.tolerance);
+  if (wrong > 0)
+    throw Error(wrong, " of ", checks.size(), " gradients differ by more than --tolerance ", options.tolerance);
   return kSuccess;
 }
 
@@ -76,13 +77,16 @@ Verb add_gradcheck(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--seed", options->seed, "Of weights and directions")
       ->check(within("--seed", 0, std::numeric_limits<uint64_t>::max()))
-      ->type_name("N")->capture_default_str();
+      ->type_name("N")
+      ->capture_default_str();
   add_common_options(*command, options->common);
   command->footer(
-      "The loss is a random weighting of the model's float32 outputs. Derivatives of it with respect to every parameter\n"
+      "The loss is a random weighting of the model's float32 outputs. Derivatives of it with respect to every "
+      "parameter\n"
       "and float32 input, along random directions, are compared with central differences. Exit code 1 where one is "
       "wrong.\n"
-      "Gradients pass rounding (FakeQuantize, as QuantizeLinear and DequantizeLinear become) as if it were not there: of\n"
+      "Gradients pass rounding (FakeQuantize, as QuantizeLinear and DequantizeLinear become) as if it were not there: "
+      "of\n"
       "what lies before it they are no derivatives, and where they differ they are straight-through, not wrong.\n\n"
       "Example:\n"
       "  marvin gradcheck models/lenet5.onnx --inputs images.npz");

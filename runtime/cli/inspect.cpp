@@ -108,7 +108,8 @@ int inspect(const CLI::App& command, InspectOptions options) {
   const OnnxModel file = OnnxModel::load(options.model);
   PassRunner runner;
   Stage stage;
-  runner.run(kImport, stage.graph, [&](Graph& g) { g = import_with(file, options.graph.shapes, options.graph.batch_size, false); });
+  runner.run(kImport, stage.graph,
+             [&](Graph& g) { g = import_with(file, options.graph.shapes, options.graph.batch_size, false); });
   Formats formats;
   if (reaches(options.after, "insert_quantization")) {
     formats = assumed_formats(training_slots(stage.graph, options.graph), options.graph.precision);

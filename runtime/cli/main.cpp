@@ -92,7 +92,8 @@ int run_verb(const Verb& verb) {
     return usage_error(command, sentence(error.what()));
   } catch (const std::bad_alloc&) {
     const bool has_batch_size = verb.command->get_option_no_throw("--batch-size") != nullptr;
-    throw Error("out of memory; ", has_batch_size ? "a smaller --batch-size needs" : "fewer samples in a file need", " less");
+    throw Error("out of memory; ", has_batch_size ? "a smaller --batch-size needs" : "fewer samples in a file need",
+                " less");
   }
 }
 

@@ -1,9 +1,11 @@
 // What a trained model says about itself, in the metadata_props of its file:
 //   marvin.preprocess     {"scale":true,"mean":[..],"std":[..],"pad":2}: what images are put through
-//   marvin.loss           as --loss takes it; marvin.loss-output, marvin.label-smoothing and marvin.ignore-index where they were
+//   marvin.loss           as --loss takes it; marvin.loss-output, marvin.label-smoothing and marvin.ignore-index where
+//   they were
 //                         given, marvin.class-axis where the scores have more axes than samples and classes
 //   marvin.format.<slot>  "wl,fl": the fixed-point format of the value <slot>
-//   marvin.fixed-point    "nodes" where nodes of the file compute in these formats (export --format qdq, qcdq, intquant), else "formats"
+//   marvin.fixed-point    "nodes" where nodes of the file compute in these formats (export --format qdq, qcdq,
+//   intquant), else "formats"
 #pragma once
 
 #include <optional>

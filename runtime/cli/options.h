@@ -58,7 +58,8 @@ void refuse_idle(const CLI::App& command, const std::string& flag, const std::st
 using InputShapes = std::map<std::string, Shape>;
 void add_shapes(CLI::App& command, InputShapes& shapes);
 
-// For training and evaluation. `shapes`: of inputs, whose first axis is the batch; for the axes that the file leaves open.
+// For training and evaluation. `shapes`: of inputs, whose first axis is the batch; for the axes that the file leaves
+// open.
 ImportModel importer_of(const OnnxModel& model, const InputShapes& shapes);
 // The same for shapes that the user gave. Batch 0 is theirs, else the file's. Throws Error where one fits no input.
 Graph import_with(const OnnxModel& model, const InputShapes& shapes, int64_t batch, bool inference);

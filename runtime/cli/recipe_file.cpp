@@ -92,11 +92,10 @@ T value_of(const Json& json, const std::string& key, const T& otherwise, const c
   const auto value = json.find(key);
   if (value == json.end()) return otherwise;
   const bool fits = std::is_same_v<T, bool> ? value->is_boolean()
-                    : std::is_integral_v<T>
-                        ? integer_in(*value).has_value()
-                        : value->is_array() && std::ranges::all_of(*value, [](const Json& x) {
-                            return x.is_number() && std::isfinite(x.get<float>());
-                          });
+                    : std::is_integral_v<T> ? integer_in(*value).has_value()
+                                            : value->is_array() && std::ranges::all_of(*value, [](const Json& x) {
+                                                return x.is_number() && std::isfinite(x.get<float>());
+                                              });
   if (!fits) throw Error("'", key, "' is ", json_text(*value), "; it is ", kind);
   return value->get<T>();
 }

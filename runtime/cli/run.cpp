@@ -58,7 +58,8 @@ int run_on_arrays(const RunOptions& options) {
 int run_on_test_data(const RunOptions& options) {
   const TestCase result = run_test_case(OnnxModel::load(options.model), options.test_data);
   if (!result.not_applicable.empty()) {
-    print_result(options.common, {{"not_applicable", result.not_applicable}}, "not applicable: " + result.not_applicable);
+    print_result(options.common, {{"not_applicable", result.not_applicable}},
+                 "not applicable: " + result.not_applicable);
     return kNotApplicable;
   }
   Json rows = Json::array();
@@ -66,8 +67,7 @@ int run_on_test_data(const RunOptions& options) {
     if (!output.difference.empty()) throw Error(output.difference);
     const std::string type = text_of(output.values.type());
     rows.push_back({{"name", output.name}, {"type", type}, {"largest_difference", output.largest}});
-    if (options.common.prints_text())
-      print_line(cat(output.name, ": ", type, ", largest difference ", output.largest));
+    if (options.common.prints_text()) print_line(cat(output.name, ": ", type, ", largest difference ", output.largest));
   }
   if (options.common.json) print_line(json_text({{"outputs", rows}}));
   return kSuccess;
@@ -101,8 +101,10 @@ Verb add_run(CLI::App& app) {
       ->type_name("DIR");
   add_common_options(*command, options->common);
   command->footer(
-      "Arrays of float16, bfloat16 and float32 inputs may be of float16 or float32. Types that numpy has not are read and\n"
-      "written as arrays of others, an element to an element: bf16 as its bits in uint16, floats of 8 and 4 bits as theirs\n"
+      "Arrays of float16, bfloat16 and float32 inputs may be of float16 or float32. Types that numpy has not are read "
+      "and\n"
+      "written as arrays of others, an element to an element: bf16 as its bits in uint16, floats of 8 and 4 bits as "
+      "theirs\n"
       "in uint8, i4 as numbers in int8, u4 in uint8. An array 'labels', as training needs it, is passed over.\n\n"
       "Examples:\n"
       "  marvin run models/lenet5.onnx --inputs images.npz --outputs logits.npz\n"

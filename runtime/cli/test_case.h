@@ -21,8 +21,8 @@ struct TestCase {
   std::vector<ComparedOutput> outputs;
 };
 
-// Runs the model on input_N.pb of the directory and compares its outputs with output_N.pb, with the tolerances of ONNX's
-// runner (relative 1e-3, absolute 1e-7). Throws Error when the model cannot be run.
+// Runs the model on input_N.pb of the directory and compares its outputs with output_N.pb, with the tolerances of
+// ONNX's runner (relative 1e-3, absolute 1e-7). Throws Error when the model cannot be run.
 TestCase run_test_case(const OnnxModel& model, const std::string& directory);
 
 }  // namespace marvin

@@ -18,7 +18,9 @@ double usual_rate(const std::string& optimizer) {
 
 void add_data_options(CLI::App& command, TrainOptions& o) {
   const char* kGroup = "Data and results";
-  command.add_option("--data", o.data, "fashion-mnist, a directory of idx or CIFAR files, or X.npz, whose arrays' first axis is the samples")
+  command
+      .add_option("--data", o.data,
+                  "fashion-mnist, a directory of idx or CIFAR files, or X.npz, whose arrays' first axis is the samples")
       ->type_name("DATA")
       ->group(kGroup);
   CLI::Option* eval_data =
@@ -34,7 +36,8 @@ void add_data_options(CLI::App& command, TrainOptions& o) {
   command.add_option("--out", o.out, "The run directory: metrics, switches, trained model")
       ->type_name("DIR")
       ->group(kGroup);
-  command.add_flag("--overwrite", o.overwrite, "Replace the run in --out; files of other kinds in it stay")->group(kGroup);
+  command.add_flag("--overwrite", o.overwrite, "Replace the run in --out; files of other kinds in it stay")
+      ->group(kGroup);
   command
       .add_flag("--keep-training-mode", o.keep_training_mode,
                 "Leave BatchNormalization and Dropout of the trained model in training mode")
@@ -73,9 +76,10 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
       ->check(any_integer("--ignore-index"))
       ->group(kGroup);
   command
-      .add_option("--class-axis", o.recipe.loss.class_axis,
-                  "The axis of the scores along which the classes lie, of cross-entropy and nll; -1 is the last. When not "
-                  "given, axis 1 ([N,C,...]) or the last ([N,...,C]), whichever fits the labels")
+      .add_option(
+          "--class-axis", o.recipe.loss.class_axis,
+          "The axis of the scores along which the classes lie, of cross-entropy and nll; -1 is the last. When not "
+          "given, axis 1 ([N,C,...]) or the last ([N,...,C]), whichever fits the labels")
       ->type_name("N")
       ->check(any_integer("--class-axis"))
       ->group(kGroup);
@@ -104,7 +108,9 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
       ->type_name("X")
       ->group(kGroup)
       ->capture_default_str();
-  command.add_option("--init", o.recipe.init, "The weights to begin with: keep the model's, or draw them anew by tnvs, he or xavier")
+  command
+      .add_option("--init", o.recipe.init,
+                  "The weights to begin with: keep the model's, or draw them anew by tnvs, he or xavier")
       ->type_name("NAME")
       ->group(kGroup)
       ->capture_default_str();
@@ -247,16 +253,11 @@ const std::vector<Dependence>& dependences() {
     const std::unique_ptr<SwitchPolicy> policy = policy_of(recipe.precision);
     return policy && policy->switches();
   };
-  static const std::vector<Dependence> list = {{"momentum", "optimizer", has_momentum},
-                                               {"nesterov", "optimizer", sgd},
-                                               {"loss-output", "loss", compares},
-                                               {"label-smoothing", "loss", smooths},
-                                               {"ignore-index", "loss", classes},
-                                               {"class-axis", "loss", classes},
-                                               {"step-epochs", "lr-schedule", step},
-                                               {"gamma", "lr-schedule", falls},
-                                               {"patience", "lr-schedule", plateau},
-                                               {"switch-at", "precision", switches}};
+  static const std::vector<Dependence> list = {
+      {"momentum", "optimizer", has_momentum}, {"nesterov", "optimizer", sgd},    {"loss-output", "loss", compares},
+      {"label-smoothing", "loss", smooths},    {"ignore-index", "loss", classes}, {"class-axis", "loss", classes},
+      {"step-epochs", "lr-schedule", step},    {"gamma", "lr-schedule", falls},   {"patience", "lr-schedule", plateau},
+      {"switch-at", "precision", switches}};
   return list;
 }
 

@@ -13,7 +13,8 @@ CompileOptions compile_options(const Graph& model, const GraphOptions& options, 
   check_word("--optimizer", options.optimizer, optimizer_names());
   OptimizerOptions optimizer{.name = options.optimizer};
   const std::unique_ptr<SwitchPolicy> policy = policy_of(options.precision);
-  return {.loss = {.name = options.loss.empty() ? usual_loss(model) : options.loss, .output = options.loss_output,
+  return {.loss = {.name = options.loss.empty() ? usual_loss(model) : options.loss,
+                   .output = options.loss_output,
                    .class_axis = options.class_axis},
           .optimizer = optimizer,
           .formats = formats,

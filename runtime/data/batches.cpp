@@ -106,7 +106,8 @@ void BatchReader::check(const Destination& destination) const {
   const Source& source = source_of(destination.array);
   const Type &wanted = destination.type, &batch = source.batch;
   const bool same_form = wanted.shape == batch.shape && wanted.layout == Layout::row_major;
-  bool fits = wanted == batch || (same_form && !(transform_ && destination.array == "input") && can_feed(batch.dtype, wanted.dtype));
+  bool fits = wanted == batch ||
+              (same_form && !(transform_ && destination.array == "input") && can_feed(batch.dtype, wanted.dtype));
   if (!fits && wanted.layout == Layout::row_major && wanted.rank() > 0 && wanted.shape[0] == options_.batch_size) {
     if (destination.array == "labels") {
       fits = wanted.shape == batch.shape && is_integer(batch.dtype) &&
@@ -172,8 +173,7 @@ void BatchReader::write_array(const Source& source, const Destination& destinati
 #pragma omp parallel for schedule(static) reduction(min : unfit) if (options_.batch_size * size >= kParallelElements)
   for (int64_t i = 0; i < options_.batch_size; ++i) {
     const int64_t sample = sample_at(begin + i);
-    const int64_t fit =
-        convert_elements(from, values + sample * from_bytes, to, destination.data + i * to_bytes, size);
+    const int64_t fit = convert_elements(from, values + sample * from_bytes, to, destination.data + i * to_bytes, size);
     if (fit < size) unfit = std::min(unfit, sample * size + fit);
   }
   if (unfit == std::numeric_limits<int64_t>::max()) return;

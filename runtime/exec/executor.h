@@ -46,8 +46,8 @@ struct RunContext {
   std::span<int64_t> step_ns;  // where given: the time of every step is added to its element
 };
 
-// A plan bound to a store and an arena. Nothing is allocated in run(), but memory for tiles where OpenMP has more threads
-// than before.
+// A plan bound to a store and an arena. Nothing is allocated in run(), but memory for tiles where OpenMP has more
+// threads than before.
 class Executor {
  public:
   // Parameters that the store has not are a std::logic_error.
@@ -109,9 +109,9 @@ class Executor {
   Arena& arena_;
   const std::byte* bound_to_ = nullptr;  // the arena's memory when bound_ was made
   std::vector<Bound> bound_;
-  std::vector<TiledStep> tiled_;     // by step
-  std::vector<int64_t> tile_ns_;     // by step: what one thread took, to share a group's time among its steps
-  Buffer tile_memory_;               // of all threads
+  std::vector<TiledStep> tiled_;  // by step
+  std::vector<int64_t> tile_ns_;  // by step: what one thread took, to share a group's time among its steps
+  Buffer tile_memory_;            // of all threads
 };
 
 }  // namespace marvin

@@ -17,7 +17,8 @@ int64_t aligned(int64_t bytes) {
 constexpr size_t kMostGreedy = 4096;
 
 // Places the intervals in `order` from 0 on; returns where the last of them ends.
-int64_t place_greedily(std::span<const Interval> intervals, std::span<const size_t> order, std::vector<int64_t>& offsets) {
+int64_t place_greedily(std::span<const Interval> intervals, std::span<const size_t> order,
+                       std::vector<int64_t>& offsets) {
   std::vector<size_t> placed;  // by offset
   int64_t end = 0;
   for (const size_t i : order) {

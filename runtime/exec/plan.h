@@ -13,8 +13,8 @@ namespace marvin {
 struct Place {
   enum class Kind : uint8_t { none, arena, parameter, constant, input, tile };
   Kind kind = Kind::none;
-  // A byte offset in the arena, an index into the plan's parameters, constants or inputs, or a byte offset in the memory
-  // that every thread has for tiles.
+  // A byte offset in the arena, an index into the plan's parameters, constants or inputs, or a byte offset in the
+  // memory that every thread has for tiles.
   int64_t at = 0;
   bool operator==(const Place&) const = default;
 };
@@ -74,9 +74,9 @@ struct Interval {
   int64_t bytes = 0;
 };
 
-// Byte offsets such that buffers alive at the same step do not overlap; multiples of Buffer::kAlignment. The largest few
-// thousand are placed greedily, the largest first, each at the lowest place that is free for its whole life; the others,
-// which hardly matter, behind them in the order of their first steps, each in the smallest gap that holds it.
+// Byte offsets such that buffers alive at the same step do not overlap; multiples of Buffer::kAlignment. The largest
+// few thousand are placed greedily, the largest first, each at the lowest place that is free for its whole life; the
+// others, which hardly matter, behind them in the order of their first steps, each in the smallest gap that holds it.
 std::vector<int64_t> assign_offsets(std::span<const Interval> intervals);
 
 // The largest sum of the (aligned) sizes of buffers that are alive at one step.

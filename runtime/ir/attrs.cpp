@@ -12,9 +12,7 @@ const Attr& Attrs::at(std::string_view name) const {
   return entry->second;
 }
 
-void Attrs::wrong_type(std::string_view name) {
-  throw Error("attribute '", name, "' has the wrong type");
-}
+void Attrs::wrong_type(std::string_view name) { throw Error("attribute '", name, "' has the wrong type"); }
 
 void Attrs::erase(std::string_view name) {
   if (const auto entry = entries_.find(name); entry != entries_.end()) entries_.erase(entry);

@@ -10,7 +10,8 @@
 
 namespace marvin {
 
-using Attr = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, std::vector<std::string>>;
+using Attr =
+    std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, std::vector<std::string>>;
 
 // Attributes by name. A node's are complete: make_node fills in the op's defaults, so kernels and gradients just get().
 class Attrs {

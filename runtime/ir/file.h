@@ -7,8 +7,8 @@
 namespace marvin {
 
 // A file that is written under a temporary name beside `path`, and disappears unless it is published. A symbolic link
-// stays, and the file that it leads to is written. Throws Error where that is impossible (no such directory, no space, not
-// a regular file).
+// stays, and the file that it leads to is written. Throws Error where that is impossible (no such directory, no space,
+// not a regular file).
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path);

@@ -27,10 +27,8 @@ ValueId Graph::add_input(std::string value_name, Type type) {
 }
 
 ValueId Graph::add_parameter(std::string value_name, Type type, std::shared_ptr<const Tensor> data) {
-  return add_value({.name = std::move(value_name),
-                    .type = std::move(type),
-                    .kind = ValueKind::parameter,
-                    .data = std::move(data)});
+  return add_value(
+      {.name = std::move(value_name), .type = std::move(type), .kind = ValueKind::parameter, .data = std::move(data)});
 }
 
 ValueId Graph::add_constant(std::string value_name, Tensor data) {
@@ -41,8 +39,7 @@ ValueId Graph::add_constant(std::string value_name, Tensor data) {
                     .data = std::make_shared<const Tensor>(std::move(data))});
 }
 
-NodeId Graph::add_node(Node node, const std::vector<std::string>& output_names,
-                       const std::vector<Type>& output_types) {
+NodeId Graph::add_node(Node node, const std::vector<std::string>& output_names, const std::vector<Type>& output_types) {
   const NodeId id{static_cast<uint32_t>(nodes_.size())};
   node.outputs.clear();
   for (size_t i = 0; i < output_names.size(); ++i) {
@@ -50,8 +47,8 @@ NodeId Graph::add_node(Node node, const std::vector<std::string>& output_names,
       node.outputs.push_back({});
       continue;
     }
-    node.outputs.push_back(
-        add_value({.name = output_names[i], .type = output_types.at(i), .producer = id, .output = static_cast<int>(i)}));
+    node.outputs.push_back(add_value(
+        {.name = output_names[i], .type = output_types.at(i), .producer = id, .output = static_cast<int>(i)}));
   }
   nodes_.push_back(std::move(node));
   return id;

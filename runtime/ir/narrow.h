@@ -114,12 +114,16 @@ struct FourBits {
   FourBits() = default;
   // Cuts off towards zero and saturates; NaN becomes 0.
   explicit FourBits(float number)
-      : bits(static_cast<Byte>(number > kHigh ? kHigh : number < kLow ? kLow : number == number ? number : 0)) {}
+      : bits(static_cast<Byte>(number > kHigh     ? kHigh
+                               : number < kLow    ? kLow
+                               : number == number ? number
+                                                  : 0)) {}
   explicit operator float() const { return bits; }
   // The number in the low four bits.
   static FourBits of_low_bits(uint64_t word) {
     FourBits result;
-    result.bits = static_cast<Byte>(kLow < 0 ? static_cast<int8_t>(((word & 15) ^ 8) - 8) : static_cast<int8_t>(word & 15));
+    result.bits =
+        static_cast<Byte>(kLow < 0 ? static_cast<int8_t>(((word & 15) ^ 8) - 8) : static_cast<int8_t>(word & 15));
     return result;
   }
 };

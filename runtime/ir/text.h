@@ -15,8 +15,8 @@
 //     update %fc.weight <- %fc.weight.next
 //   }
 //
-// Only live nodes are printed. A parameter's data is state, not graph, and is left out. Names with other characters than
-// letters, digits and _ . / - + are quoted: %"a b". `_` is an operand that is left out. `#` starts a comment.
+// Only live nodes are printed. A parameter's data is state, not graph, and is left out. Names with other characters
+// than letters, digits and _ . / - + are quoted: %"a b". `_` is an operand that is left out. `#` starts a comment.
 #pragma once
 
 #include <functional>

@@ -44,7 +44,8 @@ class Parser {
   }
 
   static bool is_word(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || (c != '\0' && std::string_view("_./-+").find(c) != std::string_view::npos);
+    return std::isalnum(static_cast<unsigned char>(c)) ||
+           (c != '\0' && std::string_view("_./-+").find(c) != std::string_view::npos);
   }
 
   bool accept(std::string_view token) {

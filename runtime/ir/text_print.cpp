@@ -20,7 +20,8 @@ std::string real_text(Real value) {
 
 bool plain(std::string_view name) {
   for (const char c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && std::string_view("_./-+").find(c) == std::string_view::npos) return false;
+    if (!std::isalnum(static_cast<unsigned char>(c)) && std::string_view("_./-+").find(c) == std::string_view::npos)
+      return false;
   return !name.empty() && name != "_";
 }
 
@@ -89,7 +90,8 @@ class Printer {
       if (!read[i]) continue;
       if (source.kind == ValueKind::parameter) out_ << "  parameter " << typed(ValueId{i}) << "\n";
       if (source.kind == ValueKind::constant) {
-        out_ << "  constant " << typed(ValueId{i}) << " = " << elements_text(*source.data, options_.elide_above) << "\n";
+        out_ << "  constant " << typed(ValueId{i}) << " = " << elements_text(*source.data, options_.elide_above)
+             << "\n";
       }
     }
   }

@@ -14,11 +14,13 @@ namespace marvin {
 
 // Nothing computes in the 16-bit floats of the second line and the narrow types of the third: values of these are
 // stored, moved, and cast to and from others. An element of a 4-bit type has a byte of its own.
+// clang-format off
 enum class DType : uint8_t {
   f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean,
   f16, bf16,
   f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, f8e8m0, f4e2m1, i4, u4
 };
+// clang-format on
 
 // "f32", "i64", "bool" ...: the text form.
 std::string_view name_of(DType dtype);
@@ -29,36 +31,99 @@ int64_t onnx_number_of(DType dtype);
 // The inverse. Throws Error on others, strings and complex numbers among them.
 DType dtype_of_onnx(int64_t number);
 int64_t bytes_of(DType dtype);
-bool is_float(DType dtype);      // f32 and f64: what derivatives are computed in
-bool is_half(DType dtype);       // f16 and bf16
-bool is_real(DType dtype);       // floats of any width
+bool is_float(DType dtype);  // f32 and f64: what derivatives are computed in
+bool is_half(DType dtype);   // f16 and bf16
+bool is_real(DType dtype);   // floats of any width
 constexpr bool is_narrow(DType dtype) { return dtype >= DType::f8e4m3fn; }  // the floats of 8 and 4 bits, i4 and u4
-bool is_four_bits(DType dtype);  // f4e2m1, i4 and u4: two to a byte in files
-bool is_integer(DType dtype);    // of 8 bits or more; boolean is not
+bool is_four_bits(DType dtype);                                             // f4e2m1, i4 and u4: two to a byte in files
+bool is_integer(DType dtype);                                               // of 8 bits or more; boolean is not
 
 template <class T>
 struct DTypeOf;
-template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
-template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
-template <> struct DTypeOf<Float16> { static constexpr DType value = DType::f16; };
-template <> struct DTypeOf<BFloat16> { static constexpr DType value = DType::bf16; };
-template <> struct DTypeOf<int8_t> { static constexpr DType value = DType::i8; };
-template <> struct DTypeOf<int16_t> { static constexpr DType value = DType::i16; };
-template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::i32; };
-template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::i64; };
-template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::u8; };
-template <> struct DTypeOf<uint16_t> { static constexpr DType value = DType::u16; };
-template <> struct DTypeOf<uint32_t> { static constexpr DType value = DType::u32; };
-template <> struct DTypeOf<uint64_t> { static constexpr DType value = DType::u64; };
-template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
-template <> struct DTypeOf<Float8E4M3FN> { static constexpr DType value = DType::f8e4m3fn; };
-template <> struct DTypeOf<Float8E4M3FNUZ> { static constexpr DType value = DType::f8e4m3fnuz; };
-template <> struct DTypeOf<Float8E5M2> { static constexpr DType value = DType::f8e5m2; };
-template <> struct DTypeOf<Float8E5M2FNUZ> { static constexpr DType value = DType::f8e5m2fnuz; };
-template <> struct DTypeOf<Float8E8M0> { static constexpr DType value = DType::f8e8m0; };
-template <> struct DTypeOf<Float4E2M1> { static constexpr DType value = DType::f4e2m1; };
-template <> struct DTypeOf<Int4> { static constexpr DType value = DType::i4; };
-template <> struct DTypeOf<UInt4> { static constexpr DType value = DType::u4; };
+template <>
+struct DTypeOf<float> {
+  static constexpr DType value = DType::f32;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::f64;
+};
+template <>
+struct DTypeOf<Float16> {
+  static constexpr DType value = DType::f16;
+};
+template <>
+struct DTypeOf<BFloat16> {
+  static constexpr DType value = DType::bf16;
+};
+template <>
+struct DTypeOf<int8_t> {
+  static constexpr DType value = DType::i8;
+};
+template <>
+struct DTypeOf<int16_t> {
+  static constexpr DType value = DType::i16;
+};
+template <>
+struct DTypeOf<int32_t> {
+  static constexpr DType value = DType::i32;
+};
+template <>
+struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::i64;
+};
+template <>
+struct DTypeOf<uint8_t> {
+  static constexpr DType value = DType::u8;
+};
+template <>
+struct DTypeOf<uint16_t> {
+  static constexpr DType value = DType::u16;
+};
+template <>
+struct DTypeOf<uint32_t> {
+  static constexpr DType value = DType::u32;
+};
+template <>
+struct DTypeOf<uint64_t> {
+  static constexpr DType value = DType::u64;
+};
+template <>
+struct DTypeOf<bool> {
+  static constexpr DType value = DType::boolean;
+};
+template <>
+struct DTypeOf<Float8E4M3FN> {
+  static constexpr DType value = DType::f8e4m3fn;
+};
+template <>
+struct DTypeOf<Float8E4M3FNUZ> {
+  static constexpr DType value = DType::f8e4m3fnuz;
+};
+template <>
+struct DTypeOf<Float8E5M2> {
+  static constexpr DType value = DType::f8e5m2;
+};
+template <>
+struct DTypeOf<Float8E5M2FNUZ> {
+  static constexpr DType value = DType::f8e5m2fnuz;
+};
+template <>
+struct DTypeOf<Float8E8M0> {
+  static constexpr DType value = DType::f8e8m0;
+};
+template <>
+struct DTypeOf<Float4E2M1> {
+  static constexpr DType value = DType::f4e2m1;
+};
+template <>
+struct DTypeOf<Int4> {
+  static constexpr DType value = DType::i4;
+};
+template <>
+struct DTypeOf<UInt4> {
+  static constexpr DType value = DType::u4;
+};
 
 [[noreturn]] void refuse_to_compute(DType dtype);
 
@@ -66,18 +131,30 @@ template <> struct DTypeOf<UInt4> { static constexpr DType value = DType::u4; };
 template <class Body>
 decltype(auto) visit(DType dtype, Body&& body) {
   switch (dtype) {
-    case DType::f32: return body(float{});
-    case DType::f64: return body(double{});
-    case DType::i8: return body(int8_t{});
-    case DType::i16: return body(int16_t{});
-    case DType::i32: return body(int32_t{});
-    case DType::i64: return body(int64_t{});
-    case DType::u8: return body(uint8_t{});
-    case DType::u16: return body(uint16_t{});
-    case DType::u32: return body(uint32_t{});
-    case DType::u64: return body(uint64_t{});
-    case DType::boolean: return body(bool{});
-    default: refuse_to_compute(dtype);
+    case DType::f32:
+      return body(float{});
+    case DType::f64:
+      return body(double{});
+    case DType::i8:
+      return body(int8_t{});
+    case DType::i16:
+      return body(int16_t{});
+    case DType::i32:
+      return body(int32_t{});
+    case DType::i64:
+      return body(int64_t{});
+    case DType::u8:
+      return body(uint8_t{});
+    case DType::u16:
+      return body(uint16_t{});
+    case DType::u32:
+      return body(uint32_t{});
+    case DType::u64:
+      return body(uint64_t{});
+    case DType::boolean:
+      return body(bool{});
+    default:
+      refuse_to_compute(dtype);
   }
 }
 
@@ -85,14 +162,22 @@ decltype(auto) visit(DType dtype, Body&& body) {
 template <class Body>
 decltype(auto) visit_narrow(DType dtype, Body&& body) {
   switch (dtype) {
-    case DType::f8e4m3fn: return body(Float8E4M3FN{});
-    case DType::f8e4m3fnuz: return body(Float8E4M3FNUZ{});
-    case DType::f8e5m2: return body(Float8E5M2{});
-    case DType::f8e5m2fnuz: return body(Float8E5M2FNUZ{});
-    case DType::f8e8m0: return body(Float8E8M0{});
-    case DType::f4e2m1: return body(Float4E2M1{});
-    case DType::i4: return body(Int4{});
-    default: return body(UInt4{});
+    case DType::f8e4m3fn:
+      return body(Float8E4M3FN{});
+    case DType::f8e4m3fnuz:
+      return body(Float8E4M3FNUZ{});
+    case DType::f8e5m2:
+      return body(Float8E5M2{});
+    case DType::f8e5m2fnuz:
+      return body(Float8E5M2FNUZ{});
+    case DType::f8e8m0:
+      return body(Float8E8M0{});
+    case DType::f4e2m1:
+      return body(Float4E2M1{});
+    case DType::i4:
+      return body(Int4{});
+    default:
+      return body(UInt4{});
   }
 }
 

@@ -18,8 +18,8 @@ void verify_value(const Graph& graph, ValueId id) {
   if (value.kind == ValueKind::computed) {
     require(value.producer.index < graph.node_count(), "'", value.name, "' has no producer");
     const std::vector<ValueId>& outputs = graph[value.producer].outputs;
-    require(static_cast<size_t>(value.output) < outputs.size() && outputs[static_cast<size_t>(value.output)] == id,
-            "'", value.name, "' is not the output that it says it is");
+    require(static_cast<size_t>(value.output) < outputs.size() && outputs[static_cast<size_t>(value.output)] == id, "'",
+            value.name, "' is not the output that it says it is");
   } else {
     require(!value.producer.valid(), "'", value.name, "' has a producer but is not computed");
   }
@@ -33,8 +33,8 @@ void verify_node(const Graph& graph, NodeId id) {
     if (!input.valid()) continue;
     require(input.index < graph.value_count(), node.op, " reads a value that does not exist");
     const Value& value = graph[input];
-    require(value.kind != ValueKind::computed || graph[value.producer].phase <= node.phase, node.op,
-            " reads '", value.name, "' from a later phase");
+    require(value.kind != ValueKind::computed || graph[value.producer].phase <= node.phase, node.op, " reads '",
+            value.name, "' from a later phase");
   }
   for (const ValueId output : node.outputs) {
     require(!output.valid() || (output.index < graph.value_count() && graph[output].producer == id), node.op,

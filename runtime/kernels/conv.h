@@ -37,9 +37,7 @@ struct ConvShape {
   int64_t w_elements() const { return o * group_c() * taps(); }
   int64_t y_elements() const { return n * o * out_pixels(); }
   // Height and width, after the depth unless that is of extent 1.
-  std::span<const ConvAxis> spatial() const {
-    return std::span(axes).subspan(axes[0] == ConvAxis{} ? 1 : 0);
-  }
+  std::span<const ConvAxis> spatial() const { return std::span(axes).subspan(axes[0] == ConvAxis{} ? 1 : 0); }
   bool operator==(const ConvShape&) const = default;
 };
 

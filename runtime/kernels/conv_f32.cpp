@@ -56,9 +56,7 @@ void ConvF32::run(const float* source, const float* weights, const float* bias, 
 }
 
 ConvWeightGradF32::ConvWeightGradF32(const ConvShape& shape)
-    : conv_(forward_taps(shape, WeightOrder::o_i_k)),
-      identity_(output_taps(shape)),
-      threads_(omp_get_max_threads()) {
+    : conv_(forward_taps(shape, WeightOrder::o_i_k)), identity_(output_taps(shape)), threads_(omp_get_max_threads()) {
   split_.tile = std::min(std::clamp<int64_t>(kColumnElements / conv_.depth(), 256, 1024), conv_.pixels());
   const int64_t affordable = std::max<int64_t>(1, kPartialElements / conv_.weight_elements());
   split_.slices = std::min({kTasks, affordable, ceil_div(conv_.pixels(), split_.tile)});

@@ -291,13 +291,14 @@ MARVIN_CLONES void scatter_tile(const TapConv& conv, int64_t group, const Total*
       }
       continue;
     }
-    for_segments(conv, begin, end, [&](const Segment& segment, int64_t) __attribute__((always_inline)) {
-      const int64_t row = (d.first + segment.z * d.out_step) * h.extent + h.first + segment.a * h.out_step;
-      const int64_t step = w.out_step;
-      float* to = out + (segment.n * channels + channel) * plane + row * w.extent + w.first + segment.b * step;
-      for (int64_t i = 0; i < segment.size; ++i) to[i * step] = static_cast<float>(from[i]) * scale + shift;
-      from += segment.size;
-    });
+    for_segments(
+        conv, begin, end, [&](const Segment& segment, int64_t) __attribute__((always_inline)) {
+          const int64_t row = (d.first + segment.z * d.out_step) * h.extent + h.first + segment.a * h.out_step;
+          const int64_t step = w.out_step;
+          float* to = out + (segment.n * channels + channel) * plane + row * w.extent + w.first + segment.b * step;
+          for (int64_t i = 0; i < segment.size; ++i) to[i * step] = static_cast<float>(from[i]) * scale + shift;
+          from += segment.size;
+        });
   }
 }
 

@@ -124,8 +124,8 @@ void quantize_linear(const QuantizationGrid& grid, int64_t count, const X* x, co
   });
 }
 
-#define MARVIN_QUANTIZE_TO(Q)                                                                                        \
-  template void quantize_linear(const QuantizationGrid&, int64_t, const float*, const float*, const Q*, Q*, bool);   \
+#define MARVIN_QUANTIZE_TO(Q)                                                                                      \
+  template void quantize_linear(const QuantizationGrid&, int64_t, const float*, const float*, const Q*, Q*, bool); \
   template void quantize_linear(const QuantizationGrid&, int64_t, const int32_t*, const float*, const Q*, Q*, bool);
 MARVIN_QUANTIZE_TO(int8_t)
 MARVIN_QUANTIZE_TO(uint8_t)

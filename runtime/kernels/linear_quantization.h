@@ -47,31 +47,43 @@ struct LevelsOf<Q> {
   static float high() { return std::numeric_limits<Q>::max(); }
 };
 template <class Q>
-  requires requires { Q::kLowest; }
+requires requires { Q::kLowest; }
 struct LevelsOf<Q> {
   static constexpr bool kAreIntegers = true;
   static float low() { return Q::kLowest; }
   static float high() { return Q::kGreatest; }
 };
 template <class Q>
-  requires requires { Q::greatest(); }
+requires requires { Q::greatest(); }
 struct LevelsOf<Q> {
   static constexpr bool kAreIntegers = false;
   static float low() { return -Q::greatest(); }
   static float high() { return Q::greatest(); }
 };
 
-// For integers q = round(x / scale) + zero, to nearest even, clamped to Q; NaN becomes the lowest Q. For floats x / scale +
-// zero, rounded to Q, and saturated or not. X is float or int32_t. `zero` may be null.
+// For integers q = round(x / scale) + zero, to nearest even, clamped to Q; NaN becomes the lowest Q. For floats x /
+// scale + zero, rounded to Q, and saturated or not. X is float or int32_t. `zero` may be null.
 template <class X, class Q>
 void quantize_linear(const QuantizationGrid& grid, int64_t count, const X* x, const float* scale, const Q* zero, Q* q,
                      bool saturate);
 
 // How a number becomes an integer: half_* to the nearest one (ties to the even one, away from zero or towards it), up
-// and down away from zero and towards it, bipolar to 1 or -1. The last five round to a number of a float of 8 or 4 bits.
+// and down away from zero and towards it, bipolar to 1 or -1. The last five round to a number of a float of 8 or 4
+// bits.
 enum class Rounding : uint8_t {
-  half_even, half_up, half_down, up, down, ceil, floor, bipolar,
-  float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz, float4e2m1
+  half_even,
+  half_up,
+  half_down,
+  up,
+  down,
+  ceil,
+  floor,
+  bipolar,
+  float8e4m3fn,
+  float8e4m3fnuz,
+  float8e5m2,
+  float8e5m2fnuz,
+  float4e2m1
 };
 
 struct FakeQuantizeRule {

@@ -30,7 +30,7 @@ class ChannelBlocks {
 
   // Where the block's elements are, or a copy in `room` where many short rows would be slow.
   MomentsBlock at(const float* x, int64_t channel, int64_t n, int64_t first, int64_t planes, int64_t length,
-           float* room) const {
+                  float* room) const {
     const int64_t step = shape_.channels * shape_.inner;
     const float* from = x + n * step + channel * shape_.inner + first;
     if (planes == 1 || length % (2 * kLanes) == 0) return {from, planes, length, step};

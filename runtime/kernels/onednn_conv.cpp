@@ -44,7 +44,7 @@ struct Descriptors {
   }
 
   // `first`, then a member of every spatial axis.
-  static Dims dims(Dims first, const ConvShape& s, int64_t ConvAxis::* member) {
+  static Dims dims(Dims first, const ConvShape& s, int64_t ConvAxis::*member) {
     for (const ConvAxis& axis : s.spatial()) first.push_back(axis.*member);
     return first;
   }

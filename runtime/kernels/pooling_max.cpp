@@ -134,12 +134,14 @@ void max_window(const WindowRow<T>& row, int64_t ow, T* y, Tap* taps) {
 
 // Whole windows [begin, end), at least N: the last vector overlaps the one before it.
 template <int N, class Tap>
-MARVIN_INLINE void max_inner(const WindowRow<float>& row, int64_t begin, int64_t end, int64_t stride, float* y, Tap* taps) {
+MARVIN_INLINE void max_inner(const WindowRow<float>& row, int64_t begin, int64_t end, int64_t stride, float* y,
+                             Tap* taps) {
   for (int64_t ow = begin; ow < end; ow += N) max_windows<N>(row, std::min(ow, end - N), stride, y, taps);
 }
 
 template <class Tap>
-MARVIN_INLINE void max_inner(const WindowRow<float>& row, int64_t begin, int64_t end, int64_t stride, float* y, Tap* taps) {
+MARVIN_INLINE void max_inner(const WindowRow<float>& row, int64_t begin, int64_t end, int64_t stride, float* y,
+                             Tap* taps) {
   if (end - begin >= 8) return max_inner<8>(row, begin, end, stride, y, taps);
   max_inner<4>(row, begin, end, stride, y, taps);
 }
@@ -303,7 +305,7 @@ void max_pool(const Pool& pool, const T* x, T* y, Tap* taps) {
               taps ? taps + plane * pool.out_elements() : nullptr);
   });
 }
-#define MARVIN_MAX_POOL(T)                                           \
+#define MARVIN_MAX_POOL(T)                                     \
   template void max_pool(const Pool&, const T*, T*, uint8_t*); \
   template void max_pool(const Pool&, const T*, T*, int32_t*);
 MARVIN_MAX_POOL(float)

@@ -34,8 +34,8 @@ template <class Word>
 void quantize(const QuantizeShape& shape, const QuantizeRule& rule, const float* x, Word* q, std::byte* scratch,
               int64_t first = 0);
 
-// Five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share that is
-// not zero but became zero. Same bits for every number of threads.
+// Five floats: largest |x|, mean |x|, mean |q * unscale|, the share of elements that were clamped, and the share that
+// is not zero but became zero. Same bits for every number of threads.
 void quantize_stats(const QuantizeShape& shape, float unscale, const std::byte* scratch, float* stats);
 
 // The first two of the stats above, zeros for the others, without quantizing; in two steps as well.

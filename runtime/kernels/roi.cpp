@@ -25,8 +25,8 @@ struct Extent {
     float size = end * shape.scale - shift - start;
     if (!shape.half_pixel) size = std::max(size, 1.0f);
     bin = size / static_cast<float>(bins);
-    samples = shape.sampling_ratio > 0 ? shape.sampling_ratio
-                                       : static_cast<int64_t>(std::ceil(std::clamp(bin, 0.0f, 1e9f)));
+    samples =
+        shape.sampling_ratio > 0 ? shape.sampling_ratio : static_cast<int64_t>(std::ceil(std::clamp(bin, 0.0f, 1e9f)));
   }
   float place(int64_t o, int64_t sample) const {
     return start + static_cast<float>(o) * bin +
@@ -83,7 +83,8 @@ struct Largest {
     int64_t seen = 0;
     const int64_t samples = each_sample(shape, roi, bin, [&](const Sample& sample) {
       ++seen;
-      for (size_t i = 0; i < 4; ++i) take(sample.weight[i] * plane[sample.offset[i]], sample.weight[i], sample.offset[i]);
+      for (size_t i = 0; i < 4; ++i)
+        take(sample.weight[i] * plane[sample.offset[i]], sample.weight[i], sample.offset[i]);
     });
     if (seen < samples || samples == 0) take(0, 0, 0);
   }

@@ -20,9 +20,9 @@ struct RoiAlignShape : RoiShape {
   bool takes_max = false;      // of the samples' weighted elements; else the mean of the samples
 };
 
-// Mask R-CNN's pooling: samples at regular places of every bin, interpolated bilinearly. rois[region][x1, y1, x2, y2] in
-// the image images[region], which is in [0, n). Returns the first region that is not finite or too large to sample, or
-// -1; nothing is computed then.
+// Mask R-CNN's pooling: samples at regular places of every bin, interpolated bilinearly. rois[region][x1, y1, x2, y2]
+// in the image images[region], which is in [0, n). Returns the first region that is not finite or too large to sample,
+// or -1; nothing is computed then.
 int64_t first_bad_region(const RoiAlignShape& shape, const float* rois);
 void roi_align(const RoiAlignShape& shape, const float* x, const float* rois, const int64_t* images, float* y);
 // dx; x is read for takes_max alone.

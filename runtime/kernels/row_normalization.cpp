@@ -62,7 +62,7 @@ MARVIN_CLONES void add_block_and_parameters(const float* dy, const float* x, con
                                             GradientSums& total) {
   Lanes sum_a = {}, sum_b = {}, product_a = {}, product_b = {};
   float sum = 0, product = 0;
-  const auto add = [&](int64_t i, Lanes& sums, Lanes& products) __attribute__((always_inline)) {
+  const auto add = [&](int64_t i, Lanes & sums, Lanes & products) __attribute__((always_inline)) {
     const Lanes gradient = lanes_at(dy + i), away = lanes_at(x + i) - mean, g = gradient * lanes_at(scale + i);
     sums += g;
     products += g * away;
@@ -157,8 +157,7 @@ void elementwise_grad(const RowShape& shape, const RowNormGrad& args, float* par
           add_block<true>(dy + i, x + i, scale + i, count, mean, sums);
         }
       }
-      if (args.dx)
-        combine_elements(dy, x, scale, size, combination_of(shape, args, row, sums), args.dx + row * size);
+      if (args.dx) combine_elements(dy, x, scale, size, combination_of(shape, args, row, sums), args.dx + row * size);
     }
   }
   const auto add_up = [&](const float* first, float* to) {

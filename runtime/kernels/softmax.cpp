@@ -230,9 +230,8 @@ template <class T>
 void softmax_grad(const SoftmaxShape& shape, const T* dy, const T* y, T* dx) {
   if constexpr (std::is_same_v<T, float>) {
     if (is_rows(shape)) {
-      return each_rows(shape, [&](int64_t at, int64_t rows) {
-        softmax_grad_rows(rows, shape.axis, dy + at, y + at, dx + at);
-      });
+      return each_rows(
+          shape, [&](int64_t at, int64_t rows) { softmax_grad_rows(rows, shape.axis, dy + at, y + at, dx + at); });
     }
   }
   each_tile(shape, [&](int64_t at, int64_t width) { softmax_grad_tile(shape, width, dy + at, y + at, dx + at); });
@@ -242,9 +241,8 @@ template <class T>
 void log_softmax_grad(const SoftmaxShape& shape, const T* dy, const T* y, T* dx) {
   if constexpr (std::is_same_v<T, float>) {
     if (is_rows(shape)) {
-      return each_rows(shape, [&](int64_t at, int64_t rows) {
-        log_softmax_grad_rows(rows, shape.axis, dy + at, y + at, dx + at);
-      });
+      return each_rows(
+          shape, [&](int64_t at, int64_t rows) { log_softmax_grad_rows(rows, shape.axis, dy + at, y + at, dx + at); });
     }
   }
   each_tile(shape, [&](int64_t at, int64_t width) { log_softmax_grad_tile(shape, width, dy + at, y + at, dx + at); });

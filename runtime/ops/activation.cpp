@@ -183,7 +183,9 @@ extern const OpDef kRelu = {
     .name = "Relu",
     .doc = "y = max(x, 0)",
     .infer = same_numeric_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("ReluGrad", {c.grad(), c.out(0)})}; },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("ReluGrad", {c.grad(), c.out(0)})};
+    },
     .kernels = {{.name = "relu", .run = run_numeric<Rectified>}},
     .layouts = LayoutRule::same,
     .in_place = true,
@@ -321,7 +323,9 @@ extern const OpDef kHardSwish = {
     .name = "HardSwish",
     .doc = "y = x max(0, min(1, x / 6 + 1/2))",
     .infer = same_float_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("HardSwishGrad", {c.grad(), c.in(0)})}; },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("HardSwishGrad", {c.grad(), c.in(0)})};
+    },
     .kernels = {{.name = "hard_swish", .run = run_float<HardSwishOf>}},
     .layouts = LayoutRule::same,
     .in_place = true,

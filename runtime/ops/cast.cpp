@@ -46,8 +46,10 @@ extern const OpDef kCast = {
     .name = "Cast",
     .doc =
         "x as elements of the type `to` (a number of onnx.TensorProto.DataType). Floats are cut off towards zero, and "
-        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits. bf16 is the upper half of an f32. Floats of "
-        "8 and 4 bits round to nearest even, and saturate where `saturate` says so. The gradient of a float that is stored only is f32",
+        "saturate at the integers' range; NaN becomes 0. Integers keep their low bits. bf16 is the upper half of an "
+        "f32. Floats of "
+        "8 and 4 bits round to nearest even, and saturate where `saturate` says so. The gradient of a float that is "
+        "stored only is f32",
     .defaults = {{"saturate", int64_t{1}}},
     .required = {"to"},
     .infer = [](const InferContext& context) -> std::vector<Type> {
@@ -68,7 +70,8 @@ extern const OpDef kCastLike = {
     .max_inputs = 2,
     .defaults = {{"saturate", int64_t{1}}},
     .expand = [](ExpandContext& c) -> std::vector<ValueId> {
-      return {c.build("Cast", {c.in(0)}, {{"to", onnx_number_of(c.type(c.in(1)).dtype)}, {"saturate", c.attrs().integer("saturate")}})};
+      return {c.build("Cast", {c.in(0)},
+                      {{"to", onnx_number_of(c.type(c.in(1)).dtype)}, {"saturate", c.attrs().integer("saturate")}})};
     },
 };
 

@@ -88,7 +88,9 @@ extern const OpDef kDet = {
     .name = "Det",
     .doc = "y = the determinants of x[...,n,n]",
     .infer = [](const InferContext& context) -> std::vector<Type> { return {determinants_of(context, 0)}; },
-    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("DetGrad", {c.grad(), c.in(0)})}; },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("DetGrad", {c.grad(), c.in(0)})};
+    },
     .kernels = {{.name = "det", .prepare = prepare_matrix<0>, .run = run_det}},
 };
 

@@ -233,9 +233,8 @@ void run_pow(const KernelArgs& args) {
   bool is_easy = false;
   visit_base(args.in_type(0).dtype, [&](auto zero) {
     using T = decltype(zero);
-    is_easy = visit_easy_power<T>(common_exponent(args), [&](auto f) {
-      map(f, args.input<T>(0), args.output<T>(), args.out_type().elements());
-    });
+    is_easy = visit_easy_power<T>(
+        common_exponent(args), [&](auto f) { map(f, args.input<T>(0), args.output<T>(), args.out_type().elements()); });
   });
   if (is_easy) return;
   visit_base(args.in_type(0).dtype, [&](auto base) {

@@ -102,7 +102,9 @@ extern const OpDef kLog = {
     .name = "Log",
     .doc = "y = the natural logarithm of x",
     .infer = same_float_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("Div", {c.grad(), c.in(0)})}; },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("Div", {c.grad(), c.in(0)})};
+    },
     .kernels = {{.name = "log", .run = run_float<decltype([](auto x) { return vector_log(x); })>}},
     .layouts = LayoutRule::same,
     .in_place = true,
@@ -121,8 +123,7 @@ extern const OpDef kErf = {
     .in_place = true,
 };
 
-// ---- Rounding and logic
-// -----------------------------------------------------------------------------------------------
+// ---- Rounding and logic ---------------------------------------------------------------------------------------------
 
 extern const OpDef kFloor = {
     .name = "Floor",

@@ -109,11 +109,12 @@ extern const OpDef kGather = gather_op<kSlices>(
     "Gather", "The slices of x along `axis` at the indices (i32 or i64 of any shape; negative ones count from the end)",
     {{"axis", int64_t{0}}}, "gather");
 
-extern const OpDef kGatherElements = gather_op<kElements>("GatherElements",
-                                                   "For every index (i32 or i64; negative ones count from the end) the "
-                                                   "element of x at the index's own place, with the "
-                                                   "index for the coordinate along `axis`",
-                                                   {{"axis", int64_t{0}}}, "gather_elements");
+extern const OpDef kGatherElements =
+    gather_op<kElements>("GatherElements",
+                         "For every index (i32 or i64; negative ones count from the end) the "
+                         "element of x at the index's own place, with the "
+                         "index for the coordinate along `axis`",
+                         {{"axis", int64_t{0}}}, "gather_elements");
 
 extern const OpDef kGatherND = gather_op<kTuples>(
     "GatherND",

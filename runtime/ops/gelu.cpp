@@ -155,7 +155,9 @@ extern const OpDef kMish = {
     .name = "Mish",
     .doc = "y = x tanh(ln(1 + e^x))",
     .infer = same_float_type,
-    .gradient = [](GradContext& c) -> std::vector<ValueId> { return {c.build("MishGrad", {c.grad(), c.in(0)})}; },
+    .gradient = [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("MishGrad", {c.grad(), c.in(0)})};
+    },
     .kernels = {{.name = "mish", .run = run_float<Mish>}},
     .layouts = LayoutRule::same,
     .in_place = true,

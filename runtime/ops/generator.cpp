@@ -148,7 +148,11 @@ extern const OpDef kHannWindow = {
     .doc = "Hann's window of the size given: 1/2 - 1/2 cos(2 pi i / n), n the size, or one less unless periodic",
     .defaults = window_attrs(),
     .infer = infer_window,
-    .kernels = {{.name = "hann_window", .run = [](const KernelArgs& args) { CosineWindow{0.5, 0.5, 0}.run(args); }}},
+    .kernels = {{.name = "hann_window",
+                 .run =
+                     [](const KernelArgs& args) {
+                       CosineWindow{0.5, 0.5, 0}.run(args);
+                     }}},
 };
 
 extern const OpDef kHammingWindow = {
@@ -157,7 +161,10 @@ extern const OpDef kHammingWindow = {
     .defaults = window_attrs(),
     .infer = infer_window,
     .kernels = {{.name = "hamming_window",
-                 .run = [](const KernelArgs& args) { CosineWindow{25.0 / 46, 21.0 / 46, 0}.run(args); }}},
+                 .run =
+                     [](const KernelArgs& args) {
+                       CosineWindow{25.0 / 46, 21.0 / 46, 0}.run(args);
+                     }}},
 };
 
 extern const OpDef kBlackmanWindow = {
@@ -167,7 +174,10 @@ extern const OpDef kBlackmanWindow = {
     .defaults = window_attrs(),
     .infer = infer_window,
     .kernels = {{.name = "blackman_window",
-                 .run = [](const KernelArgs& args) { CosineWindow{0.42, 0.5, 0.08}.run(args); }}},
+                 .run =
+                     [](const KernelArgs& args) {
+                       CosineWindow{0.42, 0.5, 0.08}.run(args);
+                     }}},
 };
 
 extern const OpDef kMelWeightMatrix = {

@@ -4,6 +4,7 @@
 #include "runtime/ops/op.h"
 
 // Every op that marvin knows; op(Name) stands for the OpDef kName in one of the family files beside this one.
+// clang-format off
 #define MARVIN_OPS(op) \
   /* conv.cpp */ \
   op(Conv) op(ConvInputGrad) op(ConvWeightGrad) \
@@ -118,6 +119,7 @@
   op(RandomNormal) op(RandomNormalLike) op(RandomUniform) op(RandomUniformLike) op(Bernoulli) op(Multinomial) \
   /* generator.cpp */ \
   op(EyeLike) op(HannWindow) op(HammingWindow) op(BlackmanWindow) op(MelWeightMatrix)
+// clang-format on
 
 namespace marvin {
 

@@ -63,7 +63,9 @@ extern const OpDef kLRNGrad = {
       return {context.type(1)};
     },
     .kernels = {{.name = "lrn_grad_f32",
-                 .prepare = [](const KernelQuery& query) -> Prepared { return {nullptr, query.in[1]->bytes()}; },
+                 .prepare = [](const KernelQuery& query) -> Prepared {
+                   return {nullptr, query.in[1]->bytes()};
+                 },
                  .run =
                      [](const KernelArgs& args) {
                        local_response_grad(norm_of(args.in_type(1), args.attrs()), args.input<float>(0),

@@ -137,7 +137,8 @@ extern const OpDef kBatchNormalization = {
     .infer = infer_batch_norm,
     .lower = lower_batch_norm,
     .gradient = batch_norm_gradient,
-    .kernels = {{.name = "batch_norm_f32", .admits = is_row_major, .prepare = prepare_batch_norm, .run = run_batch_norm}},
+    .kernels =
+        {{.name = "batch_norm_f32", .admits = is_row_major, .prepare = prepare_batch_norm, .run = run_batch_norm}},
     .layouts = LayoutRule::own,
     .in_place = true,
 };

@@ -66,8 +66,7 @@ class GradContext : public Builder {
   std::vector<bool> wanted_;
 };
 
-// ---- Ops that are compositions of others
-// -------------------------------------------------------------------------------
+// ---- Ops that are compositions of others ----------------------------------------------------------------------------
 
 // What an op that is written out as others reads, and the pen it writes with. Attributes are complete.
 class ExpandContext : public Builder {

@@ -134,8 +134,10 @@ void run_adagrad(const KernelArgs& args) {
 
 // Operands w, g, lr, square, then the mean where centered, then the velocity where there is momentum.
 std::vector<Type> infer_rmsprop(const InferContext& context) {
-  const size_t states = 1 + (context.attrs.integer("centered") != 0 ? 1 : 0) + (context.attrs.real("momentum") != 0 ? 1 : 0);
-  if (context.operands.size() != 3 + states) throw Error("takes ", 3 + states, " operands, not ", context.operands.size());
+  const size_t states =
+      1 + (context.attrs.integer("centered") != 0 ? 1 : 0) + (context.attrs.real("momentum") != 0 ? 1 : 0);
+  if (context.operands.size() != 3 + states)
+    throw Error("takes ", 3 + states, " operands, not ", context.operands.size());
   require_like_parameter(context, 1);
   require_scalar(context, 2, "lr");
   for (size_t i = 0; i < states; ++i) require_like_parameter(context, 3 + i);
@@ -202,7 +204,8 @@ extern const OpDef kAdam = {
 extern const OpDef kAdagrad = {
     .name = "Adagrad",
     .doc =
-        "torch.optim.Adagrad from (w, g, lr, step, s): d = g + weight_decay * w, s.next = s + d^2, w.next = w - lr / (1 "
+        "torch.optim.Adagrad from (w, g, lr, step, s): d = g + weight_decay * w, s.next = s + d^2, w.next = w - lr / "
+        "(1 "
         "+ (step - 1) * lr_decay) * d / (sqrt(s.next) + epsilon). step counts from 1; s starts at zero",
     .min_inputs = 5,
     .max_inputs = 5,
@@ -217,16 +220,14 @@ extern const OpDef kRMSprop = {
     .name = "RMSprop",
     .doc =
         "torch.optim.RMSprop from (w, g, lr, s, m where centered, b where there is momentum), states that start at "
-        "zero: d = g + weight_decay * w, s.next = alpha * s + (1 - alpha) * d^2, m.next = alpha * m + (1 - alpha) * d, u = "
+        "zero: d = g + weight_decay * w, s.next = alpha * s + (1 - alpha) * d^2, m.next = alpha * m + (1 - alpha) * d, "
+        "u = "
         "d / (sqrt(s.next - m.next^2) + epsilon), b.next = momentum * b + u, w.next = w - lr * b.next, or w - lr * u",
     .min_inputs = 4,
     .max_inputs = 6,
     .max_outputs = 4,
-    .defaults = {{"alpha", 0.99f},
-                 {"epsilon", 1e-8f},
-                 {"momentum", 0.0f},
-                 {"weight_decay", 0.0f},
-                 {"centered", int64_t{0}}},
+    .defaults =
+        {{"alpha", 0.99f}, {"epsilon", 1e-8f}, {"momentum", 0.0f}, {"weight_decay", 0.0f}, {"centered", int64_t{0}}},
     .infer = infer_rmsprop,
     .kernels = {{.name = "rmsprop_f32", .prepare = prepare_rmsprop, .run = run_rmsprop}},
     .in_place = true,

@@ -20,7 +20,8 @@ void require_f32_image(const Type& type) {
 Pool pool_over(const Shape& in, const Attrs& attrs) {
   const std::vector<Window> windows = windows_over(std::span(in).subspan(2), attrs.integers("kernel_shape"), attrs);
   Pool pool{.planes = in[0] * in[1]};
-  if (elements(attrs.integers("kernel_shape")) > std::numeric_limits<int32_t>::max()) throw Error("the window is too large");
+  if (elements(attrs.integers("kernel_shape")) > std::numeric_limits<int32_t>::max())
+    throw Error("the window is too large");
   for (size_t i = 0; i < windows.size(); ++i) {
     const Window& window = windows[i];
     if (window.pad_end < 0) throw Error("pads must be at least 0, not ", window.pad_end);

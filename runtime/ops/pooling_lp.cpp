@@ -8,9 +8,9 @@ void require_p(const Attrs& attrs) {
   if (attrs.integer("p") < 1) throw Error("p must be at least 1, not ", attrs.integer("p"));
 }
 
-const Attrs kDefaults = {{"auto_pad", std::string("NOTSET")},        {"ceil_mode", int64_t{0}},
-                         {"dilations", std::vector<int64_t>{}},      {"p", int64_t{2}},
-                         {"pads", std::vector<int64_t>{}},           {"strides", std::vector<int64_t>{}}};
+const Attrs kDefaults = {{"auto_pad", std::string("NOTSET")},   {"ceil_mode", int64_t{0}},
+                         {"dilations", std::vector<int64_t>{}}, {"p", int64_t{2}},
+                         {"pads", std::vector<int64_t>{}},      {"strides", std::vector<int64_t>{}}};
 
 }  // namespace
 

@@ -190,7 +190,8 @@ extern const OpDef kMaxPoolGrad = {
 extern const OpDef kMaxUnpool = {
     .name = "MaxUnpool",
     .doc =
-        "Zeros with x[n,c,...] at the indices that MaxPool gave; operands x, indices (i64), output_shape, which may have "
+        "Zeros with x[n,c,...] at the indices that MaxPool gave; operands x, indices (i64), output_shape, which may "
+        "have "
         "more elements behind every axis",
     .min_inputs = 2,
     .max_inputs = 3,

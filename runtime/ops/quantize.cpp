@@ -1,8 +1,9 @@
 // Ops that insert_quantization adds: to fixed point, and observations of what is (or could be) quantized.
+#include "runtime/kernels/quantize.h"
+
 #include <algorithm>
 
 #include "runtime/kernels/parallel.h"
-#include "runtime/kernels/quantize.h"
 #include "runtime/kernels/random.h"
 #include "runtime/ops/op.h"
 
@@ -36,9 +37,12 @@ void run_quantize(const KernelArgs& args) {
   const QuantizeShape shape = shape_of(args.query);
   const float* x = args.input<float>(0);
   switch (args.out_type().dtype) {
-    case DType::i8: return quantize(shape, rule, x, args.output<int8_t>(), args.scratch, args.first);
-    case DType::i16: return quantize(shape, rule, x, args.output<int16_t>(), args.scratch, args.first);
-    default: return quantize(shape, rule, x, args.output<int32_t>(), args.scratch, args.first);
+    case DType::i8:
+      return quantize(shape, rule, x, args.output<int8_t>(), args.scratch, args.first);
+    case DType::i16:
+      return quantize(shape, rule, x, args.output<int16_t>(), args.scratch, args.first);
+    default:
+      return quantize(shape, rule, x, args.output<int32_t>(), args.scratch, args.first);
   }
 }
 
@@ -47,11 +51,13 @@ void finish_quantize(const KernelArgs& args) {
     quantize_stats(shape_of(args.query), power_of_two(-args.out_format.fl), args.scratch, stats);
 }
 
-// Draws of images follow the channels-last position, which is that in memory where the words are channels-last and stay so.
+// Draws of images follow the channels-last position, which is that in memory where the words are channels-last and stay
+// so.
 std::optional<Tiling> quantize_tiling(const KernelQuery& query) {
   const Type& x = *query.in[0];
   const bool stays = !is_image(query) || x.layout == Layout::channels_last;
-  if (!stays && (query.attrs.integer("channels_last") != 0 || query.attrs.integer("stochastic") != 0)) return std::nullopt;
+  if (!stays && (query.attrs.integer("channels_last") != 0 || query.attrs.integer("stochastic") != 0))
+    return std::nullopt;
   return Tiling{.elements = x.elements(), .in = 1, .out = 1, .grain = kQuantizeBlock};
 }
 
@@ -89,11 +95,16 @@ void require_float32(const InferContext& context) {
 
 extern const OpDef kQuantize = {
     .name = "Quantize",
-    .doc = "q = clamp(round(x * 2^fl), word) in the format of the node's slot, held in `storage` (i8, i16 or i32), rounded "
-           "to nearest even or stochastically; stats is QuantizeStats of x. The random draws of an `image` are those of "
-           "its channels-last positions, whichever the layouts are; of others, those of row-major ones",
+    .doc =
+        "q = clamp(round(x * 2^fl), word) in the format of the node's slot, held in `storage` (i8, i16 or i32), "
+        "rounded "
+        "to nearest even or stochastically; stats is QuantizeStats of x. The random draws of an `image` are those of "
+        "its channels-last positions, whichever the layouts are; of others, those of row-major ones",
     .max_outputs = 2,
-    .defaults = {{"storage", std::string("i8")}, {"channels_last", int64_t{0}}, {"stochastic", int64_t{0}}, {"image", int64_t{1}}},
+    .defaults = {{"storage", std::string("i8")},
+                 {"channels_last", int64_t{0}},
+                 {"stochastic", int64_t{0}},
+                 {"image", int64_t{1}}},
     .infer = [](const InferContext& context) -> std::vector<Type> {
       require_float32(context);
       const DType storage = dtype_named(context.attrs.string("storage"));
@@ -103,7 +114,8 @@ extern const OpDef kQuantize = {
       const bool last = context.attrs.integer("channels_last") != 0;
       if (last && context.type(0).rank() < 3) throw Error("channels_last takes at least three dimensions");
       if (last && context.attrs.integer("image") == 0) throw Error("channels_last is for images");
-      if (!last && context.type(0).layout == Layout::channels_last) throw Error("keeps the layout of ", text_of(context.type(0)));
+      if (!last && context.type(0).layout == Layout::channels_last)
+        throw Error("keeps the layout of ", text_of(context.type(0)));
       return {Type{storage, context.shape(0), last ? Layout::channels_last : Layout::row_major}, stats_type()};
     },
     .kernels = {{.name = "quantize_f32",

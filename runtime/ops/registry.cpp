@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "runtime/ops/list.h"
-#include "runtime/ops/types.h"
 #include "runtime/ir/text.h"
 #include "runtime/ir/verify.h"
+#include "runtime/ops/list.h"
+#include "runtime/ops/types.h"
 
 namespace marvin {
 
@@ -100,7 +100,8 @@ void infer_layouts(const OpDef& op, std::span<const InferContext::Operand> opera
   for (const InferContext::Operand& operand : operands) {
     if (!operand.type || (op.layouts == LayoutRule::same && operand.type->elements() == 1)) continue;
     const bool fits = op.layouts == LayoutRule::same && operand.type->shape == types[0].shape;
-    if (!fits || !is_last(*operand.type)) throw Error("cannot take ", text_of(*operand.type), " beside channels_last operands");
+    if (!fits || !is_last(*operand.type))
+      throw Error("cannot take ", text_of(*operand.type), " beside channels_last operands");
   }
   for (Type& type : types)
     if (type.shape == types[0].shape) type.layout = Layout::channels_last;
@@ -115,8 +116,7 @@ std::vector<Type> infer_from(const OpDef& op, std::span<const InferContext::Oper
   check_counts(op, present, output_count);
   for (const InferContext::Operand& operand : operands)
     if (operand.type) check_rank(*operand.type);
-  std::vector<Type> types =
-      op.infer(InferContext{.operands = operands, .attrs = attrs, .output_count = output_count});
+  std::vector<Type> types = op.infer(InferContext{.operands = operands, .attrs = attrs, .output_count = output_count});
   if (types.size() < output_count) throw std::logic_error(cat(op.name, " infers too few outputs"));
   for (const Type& type : types) {
     elements(type.shape);
@@ -140,8 +140,7 @@ std::vector<Type> infer_types(const Graph& graph, const OpDef& op, std::span<con
 }
 
 NodeId append(Graph& graph, Node node, const std::vector<std::string>& output_names) {
-  const std::vector<Type> types =
-      infer_types(graph, op_named(node.op), node.inputs, node.attrs, output_names.size());
+  const std::vector<Type> types = infer_types(graph, op_named(node.op), node.inputs, node.attrs, output_names.size());
   return graph.add_node(std::move(node), output_names, types);
 }
 
@@ -183,8 +182,10 @@ std::optional<Tiling> elementwise_tiling(const KernelQuery& query) {
   Tiling tiling{.elements = result.elements()};
   for (size_t i = 0; i < query.in.size(); ++i) {
     if (!query.in[i]) continue;
-    if (query.in[i]->shape == result.shape) tiling.in |= 1u << i;
-    else if (query.in[i]->elements() != 1) return std::nullopt;
+    if (query.in[i]->shape == result.shape)
+      tiling.in |= 1u << i;
+    else if (query.in[i]->elements() != 1)
+      return std::nullopt;
   }
   for (size_t i = 0; i < query.out.size(); ++i)
     if (query.out[i]) tiling.out |= 1u << i;
@@ -308,7 +309,8 @@ void verify_types(const Graph& graph) {
       const std::vector<Type> types = infer_types(graph, op_named(node.op), node.inputs, attrs, node.outputs.size());
       for (size_t i = 0; i < node.outputs.size(); ++i) {
         if (!node.outputs[i].valid() || types[i] == graph.type_of(node.outputs[i])) continue;
-        throw Error("output ", i, " is ", text_of(graph.type_of(node.outputs[i])), " but should be ", text_of(types[i]));
+        throw Error("output ", i, " is ", text_of(graph.type_of(node.outputs[i])), " but should be ",
+                    text_of(types[i]));
       }
     } catch (const Error& error) {
       throw std::logic_error(cat("verify: ", node.op, " '", node.name, "': ", error.what()));

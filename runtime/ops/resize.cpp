@@ -338,7 +338,8 @@ extern const OpDef kInterpolate = {
 extern const OpDef kResize = {
     .name = "Resize",
     .doc =
-        "x resized to sizes, or by scales, by its nearest elements or by linear or cubic interpolation; operands x, roi "
+        "x resized to sizes, or by scales, by its nearest elements or by linear or cubic interpolation; operands x, "
+        "roi "
         "(for tf_crop_and_resize), scales, sizes",
     .max_inputs = 4,
     .defaults = {{"antialias", int64_t{0}},

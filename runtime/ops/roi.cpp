@@ -43,10 +43,10 @@ const Attrs kAlignDefaults = {{"coordinate_transformation_mode", std::string("ha
                               {"spatial_scale", 1.0f}};
 
 RoiAlignShape align_shape(const Type& x, const Type& rois, const Attrs& attrs) {
-  return {shape_of(x, rois, 4, attrs.integer("output_height"), attrs.integer("output_width"),
-                   attrs.real("spatial_scale")),
-          attrs.integer("sampling_ratio"), attrs.string("coordinate_transformation_mode") == "half_pixel",
-          attrs.string("mode") == "max"};
+  return {
+      shape_of(x, rois, 4, attrs.integer("output_height"), attrs.integer("output_width"), attrs.real("spatial_scale")),
+      attrs.integer("sampling_ratio"), attrs.string("coordinate_transformation_mode") == "half_pixel",
+      attrs.string("mode") == "max"};
 }
 
 RoiAlignShape checked_align_shape(const InferContext& context, size_t x) {

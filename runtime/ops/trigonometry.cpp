@@ -54,8 +54,9 @@ extern const OpDef kAcos = function<decltype([](auto x) { return std::acos(x); }
     [](GradContext& c) -> std::vector<ValueId> { return {c.build("Neg", {over_root(c, -1, 1)})}; });
 
 extern const OpDef kAtan = function<decltype([](auto x) { return std::atan(x); })>(
-    "Atan", "y = the angle in [-pi/2, pi/2] whose tangent is x", "atan",
-    [](GradContext& c) -> std::vector<ValueId> { return {c.build("Div", {c.grad(), square_plus(c, c.in(0), 1, 1)})}; });
+    "Atan", "y = the angle in [-pi/2, pi/2] whose tangent is x", "atan", [](GradContext& c) -> std::vector<ValueId> {
+      return {c.build("Div", {c.grad(), square_plus(c, c.in(0), 1, 1)})};
+    });
 
 extern const OpDef kSinh = function<decltype([](auto x) { return std::sinh(x); })>(
     "Sinh", "y = (e^x - e^-x) / 2", "sinh",

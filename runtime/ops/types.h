@@ -62,15 +62,19 @@ void visit_integer(DType dtype, Body&& body) {
   });
 }
 
-// Calls `body(T{})` with the unsigned type as wide as `dtype`: for moving elements and for functions of bits, among them
-// sums and products of integers in two's complement, which do not depend on the sign.
+// Calls `body(T{})` with the unsigned type as wide as `dtype`: for moving elements and for functions of bits, among
+// them sums and products of integers in two's complement, which do not depend on the sign.
 template <class Body>
 void visit_unsigned(DType dtype, Body&& body) {
   switch (bytes_of(dtype)) {
-    case 1: return body(uint8_t{});
-    case 2: return body(uint16_t{});
-    case 4: return body(uint32_t{});
-    default: return body(uint64_t{});
+    case 1:
+      return body(uint8_t{});
+    case 2:
+      return body(uint16_t{});
+    case 4:
+      return body(uint32_t{});
+    default:
+      return body(uint64_t{});
   }
 }
 

@@ -63,7 +63,8 @@ std::vector<Window> windows_over(std::span<const int64_t> in, std::span<const in
   const bool ceil_mode = attrs.has("ceil_mode") && attrs.integer("ceil_mode") != 0;
   std::vector<Window> windows;
   for (size_t i = 0; i < count; ++i) {
-    if (kernel[i] < 1 || kernel[i] > kMost) throw Error("a kernel must have 1 to ", kMost, " elements, not ", kernel[i]);
+    if (kernel[i] < 1 || kernel[i] > kMost)
+      throw Error("a kernel must have 1 to ", kMost, " elements, not ", kernel[i]);
     if (pads[i] < 0) throw Error("pads before the input must be at least 0, not ", pads[i]);
     Window window{.in = in[i], .kernel = kernel[i], .stride = strides[i], .dilation = dilations[i]};
     const int64_t span = (window.kernel - 1) * window.dilation + 1;

@@ -26,20 +26,23 @@ struct FixedPoint {
 // Formats by slot name.
 using Formats = std::map<std::string, FixedPoint, std::less<>>;
 
-// The container of a word: i8, i16, i32, or f32 for words that are not quantized. Kernels and memory depend on it alone.
+// The container of a word: i8, i16, i32, or f32 for words that are not quantized. Kernels and memory depend on it
+// alone.
 constexpr DType storage_of(FixedPoint format) {
   if (format.is_float()) return DType::f32;
   return format.wl <= 8 ? DType::i8 : format.wl <= 16 ? DType::i16 : DType::i32;
 }
 
 // The widest word that a container is used for: 8, 16 or 24.
-constexpr int max_wl(DType storage) { return storage == DType::i8 ? 8 : storage == DType::i16 ? 16 : FixedPoint::kMaxWl; }
+constexpr int max_wl(DType storage) {
+  return storage == DType::i8 ? 8 : storage == DType::i16 ? 16 : FixedPoint::kMaxWl;
+}
 
 // 2^exponent, exact for every exponent that a float32 can hold.
 float power_of_two(int exponent);
 
-// The fractional length at which words of wl bits just hold magnitudes up to `range`: wl - 1 - ceil(log2(range)). A range
-// of zero, or none, gives wl - 1: values in [-1, 1).
+// The fractional length at which words of wl bits just hold magnitudes up to `range`: wl - 1 - ceil(log2(range)). A
+// range of zero, or none, gives wl - 1: values in [-1, 1).
 int8_t fitted_fl(int wl, float range);
 
 // "<8,5>" or "float32".

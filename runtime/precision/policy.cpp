@@ -30,7 +30,8 @@ std::optional<std::string_view> settings_of(std::string_view spec, std::string_v
   spec.remove_prefix(name.size());
   if (spec.empty()) return spec;
   if (spec[0] != ':' && spec[0] != ',') return std::nullopt;
-  if (spec.size() == 1) throw Error("nothing follows the ", spec == ":" ? "colon" : "comma", "; give ", name, " alone, or settings");
+  if (spec.size() == 1)
+    throw Error("nothing follows the ", spec == ":" ? "colon" : "comma", "; give ", name, " alone, or settings");
   return spec.substr(1);
 }
 

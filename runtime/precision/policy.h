@@ -19,12 +19,12 @@ namespace marvin {
 // What was observed of one slot in the step that has just run.
 struct SlotWindow {
   const Slot* slot = nullptr;
-  FixedPoint format;              // that the policy chose last
-  std::span<const float> stats;   // QuantizeStats
-  std::span<const float> sample;  // of the real values, of a weight before the step's update
-  int64_t row_elements = 0;       // of a weight: how many elements share its first index
+  FixedPoint format;                 // that the policy chose last
+  std::span<const float> stats;      // QuantizeStats
+  std::span<const float> sample;     // of the real values, of a weight before the step's update
+  int64_t row_elements = 0;          // of a weight: how many elements share its first index
   std::span<const size_t> partners;  // the slots that products multiply it with
-  bool to_optimizer = false;      // a parameter's gradient as the optimizer takes it; other gradients flow back
+  bool to_optimizer = false;         // a parameter's gradient as the optimizer takes it; other gradients flow back
   // Of a weight: the gradients since the slot's window began, as GradientRule says.
   int64_t gradients = 0;
   double gradient_sum_norm = 0;      // 2-norm of their sum
@@ -41,8 +41,8 @@ struct Progress {
 
 // Why a switch was made.
 struct Evidence {
-  std::string_view reason;  // "range", "saturation", "divergence", "magnitude error", "gradient diversity", "partner" or
-                            // "replay"
+  std::string_view reason;  // "range", "saturation", "divergence", "magnitude error", "gradient diversity", "partner"
+                            // or "replay"
   int needed_wl = 0;        // the shortest word that passes the policy's tests
   float range = 0;
   double divergence = 0;  // nats, of the chosen word; the magnitude error for gradients

@@ -30,7 +30,8 @@ FixedPoint with_bits(FixedPoint kept, int bits, int buff);
 // slot decides again. Diverse gradients shorten it.
 int64_t adapt_lookback(double diversity, int64_t lookback, int64_t shortest, int64_t longest, double gamma);
 
-// One bin more when the look-back is just the longest, one fewer when it is just the shortest, within [lowest, highest].
+// One bin more when the look-back is just the longest, one fewer when it is just the shortest, within [lowest,
+// highest].
 int adapt_resolution(int64_t lookback, int64_t shortest, int64_t longest, int resolution, int lowest, int highest);
 
 // min while the loss is below its mean over the look-back, otherwise one rung up: min, mean, max.

@@ -15,9 +15,9 @@ struct RangeRule {
   float tolerated;  // share of saturated elements below which a coarser point can wait
 };
 
-// Weights and activations change slowly, and clipping them changes what the network computes. The largest gradients change
-// from batch to batch: most steps would not need the point that the largest of many steps asks for, and most values of a
-// gradient are so small that this costs each of them a part of a bit. Clipping one of 50,000 costs less.
+// Weights and activations change slowly, and clipping them changes what the network computes. The largest gradients
+// change from batch to batch: most steps would not need the point that the largest of many steps asks for, and most
+// values of a gradient are so small that this costs each of them a part of a bit. Clipping one of 50,000 costs less.
 const RangeRule& range_rule(Role role);
 
 // Updates the slot's range from the window and moves the point within the word: to a coarser one at once when values

@@ -22,15 +22,16 @@ struct InputBinding {
 std::vector<InputBinding> bind_inputs(const Graph& graph, const LossInputs& loss, const std::vector<ValueId>& fed,
                                       const Dataset& data);
 
-// The shape of a batch of the labels that a loss of attach_loss compares the model's scores with; none where the data has
-// no integer labels.
+// The shape of a batch of the labels that a loss of attach_loss compares the model's scores with; none where the data
+// has no integer labels.
 std::optional<Shape> label_shape(const Graph& model, const Dataset& data, int64_t batch_size);
 
 // Throws Error where labels are not in [0, loss.label_limit).
 void check_labels(const Graph& graph, const LossInputs& loss, const std::vector<InputBinding>& bindings,
                   const Dataset& data);
 
-// The executor's input memory as destinations of a batch reader; `bindings` must outlive them. Throws Error where an array does not fit.
+// The executor's input memory as destinations of a batch reader; `bindings` must outlive them. Throws Error where an
+// array does not fit.
 std::vector<Destination> destinations(Executor& executor, const std::vector<InputBinding>& bindings,
                                       const BatchReader& reader);
 

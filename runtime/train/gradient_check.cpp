@@ -168,8 +168,8 @@ class Checker {
     const std::span<float> elements = elements_of(source);
     GradientCheck result{
         .name = source.name, .reached = gradient.has_value(), .straight_through = source.straight_through};
-    result.type = source.is_input ? forward_->input_type(forward_->input_index(source.name))
-                                  : parameters_.at(source.name).type();
+    result.type =
+        source.is_input ? forward_->input_type(forward_->input_index(source.name)) : parameters_.at(source.name).type();
     if (!gradient || elements.empty()) return result;
     double squares = 0, size = 0;
     for (const float g : gradient->as<float>()) squares += static_cast<double>(g) * static_cast<double>(g);
@@ -177,7 +177,8 @@ class Checker {
     result.norm = std::sqrt(squares);
     const double scale = std::max(std::sqrt(size / static_cast<double>(elements.size())), 1e-2);
     for (int direction = 0; direction < kDirections; ++direction)
-      result.error = std::max(result.error, direction_error(source, *gradient, elements, direction, scale, result.norm));
+      result.error =
+          std::max(result.error, direction_error(source, *gradient, elements, direction, scale, result.norm));
     return result;
   }
 

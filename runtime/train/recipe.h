@@ -17,11 +17,11 @@ struct Recipe {
   LossOptions loss;  // without a name: default_loss
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
-  float l1 = 0;              // weight of the sum of absolute values, on every parameter
-  float clip_grad_norm = 0;  // the largest 2-norm of all gradients together; 0: no clipping
-  int64_t accumulate = 1;    // batches to an optimizer step
+  float l1 = 0;               // weight of the sum of absolute values, on every parameter
+  float clip_grad_norm = 0;   // the largest 2-norm of all gradients together; 0: no clipping
+  int64_t accumulate = 1;     // batches to an optimizer step
   std::string init = "keep";  // how weights begin: one of initializer_names()
-  std::string freeze;        // a regular expression: parameters that are not trained; empty: none
+  std::string freeze;         // a regular expression: parameters that are not trained; empty: none
   int64_t epochs = 1;
   std::optional<int64_t> steps;  // instead of epochs
   int64_t batch_size = 128;

@@ -53,8 +53,7 @@ double learning_rate(const ScheduleOptions& options, int64_t step, int64_t total
   const int64_t total = std::max<int64_t>(1, total_steps - options.warmup_steps);
   if (options.name == "one-cycle") return one_cycle(options.lr, index, total);
   if (options.name == "cosine") return anneal(options.lr, 0, static_cast<double>(index) / static_cast<double>(total));
-  if (options.name == "linear")
-    return options.lr * static_cast<double>(total - index) / static_cast<double>(total);
+  if (options.name == "linear") return options.lr * static_cast<double>(total - index) / static_cast<double>(total);
   if (options.name == "step") {
     const int64_t epoch = (step - 1) / steps_per_epoch;
     const auto passed = std::ranges::count_if(options.step_epochs, [&](int64_t at) { return epoch >= at; });

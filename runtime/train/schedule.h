@@ -28,8 +28,9 @@ void check_values(const ScheduleOptions& options);
 // linear falls to 0 in a straight line. plateau stays: Plateau says by how much it has fallen.
 double learning_rate(const ScheduleOptions& options, int64_t step, int64_t total_steps, int64_t steps_per_epoch);
 
-// The factor of the plateau schedule, as PyTorch's ReduceLROnPlateau has it with its defaults: an evaluation improves when
-// its loss is below (1 - 1e-4) times the best; after more than `patience` that do not, the factor is multiplied by gamma.
+// The factor of the plateau schedule, as PyTorch's ReduceLROnPlateau has it with its defaults: an evaluation improves
+// when its loss is below (1 - 1e-4) times the best; after more than `patience` that do not, the factor is multiplied by
+// gamma.
 class Plateau {
  public:
   explicit Plateau(const ScheduleOptions& options) : options_(options) {}

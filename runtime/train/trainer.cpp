@@ -274,8 +274,8 @@ class Trainer::Impl {
   }
 
   [[noreturn]] void stop(const StepReport& report, const std::string& layer) const {
-    const std::string what = std::isfinite(report.loss) ? "training came to values that are not finite"
-                                                        : cat("the loss is ", report.loss);
+    const std::string what =
+        std::isfinite(report.loss) ? "training came to values that are not finite" : cat("the loss is ", report.loss);
     throw Error(what, " at step ", report.step, " (epoch ", report.epoch, ")",
                 layer.empty() ? "" : cat("; the first of them are in ", layer),
                 loss_.name == "bce"

@@ -52,9 +52,11 @@ struct Files {
 // operands have 24 bits together.
 ModelBuilder classifier(int64_t opset) {
   ModelBuilder model(opset);
-  model.input("x", {"n", 4}).initializer("w", Tensor::of<float>({4, 4}, {0.3f, -0.7f, 0.2f, 0.9f, -0.4f, 0.5f, 0.8f, -0.1f,
-                                                                         0.6f, 0.1f, -0.9f, 0.4f, -0.2f, 0.7f, 0.3f, -0.5f}));
-  model.initializer("v", Tensor::of<float>({4, 3}, {0.5f, -0.3f, 0.2f, 0.1f, 0.7f, -0.6f, -0.8f, 0.4f, 0.9f, 0.3f, -0.2f, 0.6f}));
+  model.input("x", {"n", 4})
+      .initializer("w", Tensor::of<float>({4, 4}, {0.3f, -0.7f, 0.2f, 0.9f, -0.4f, 0.5f, 0.8f, -0.1f, 0.6f, 0.1f, -0.9f,
+                                                   0.4f, -0.2f, 0.7f, 0.3f, -0.5f}));
+  model.initializer(
+      "v", Tensor::of<float>({4, 3}, {0.5f, -0.3f, 0.2f, 0.1f, 0.7f, -0.6f, -0.8f, 0.4f, 0.9f, 0.3f, -0.2f, 0.6f}));
   model.initializer("b", Tensor::of<float>({4}, {0.1f, -0.03f, 0.07f, 0.02f}));
   model.node("Gemm", {"x", "w", "b"}, {"h"}, {}, "first").node("Relu", {"h"}, {"r"});
   model.node("MatMul", {"r", "v"}, {"y"}, {}, "last").output("y");
@@ -90,12 +92,21 @@ TEST_CASE("what a model computes in fixed point, every form of file computes to 
     int64_t opset;
     int8_t activations, weights;
   };
-  for (const auto& [opset, activations, weights] :
-       {Case{17, 4, 4}, {17, 6, 6}, {12, 8, 8}, {17, 12, 12}, {21, 12, 12}, {17, 16, 4}, {21, 4, 16}, {17, 20, 4}, {21, 4, 20}}) {
+  for (const auto& [opset, activations, weights] : {Case{17, 4, 4},
+                                                    {17, 6, 6},
+                                                    {12, 8, 8},
+                                                    {17, 12, 12},
+                                                    {21, 12, 12},
+                                                    {17, 16, 4},
+                                                    {21, 4, 16},
+                                                    {17, 20, 4},
+                                                    {21, 4, 20}}) {
     CAPTURE(opset, int{activations}, int{weights});
     const OnnxModel model = classifier(opset).load();
-    const Formats formats = {{"x", {activations, fitted_fl(activations, 1)}}, {"r", {activations, fitted_fl(activations, 1)}},
-                             {"w", {weights, fitted_fl(weights, 1)}},         {"v", {weights, fitted_fl(weights, 0.5f)}}};
+    const Formats formats = {{"x", {activations, fitted_fl(activations, 1)}},
+                             {"r", {activations, fitted_fl(activations, 1)}},
+                             {"w", {weights, fitted_fl(weights, 1)}},
+                             {"v", {weights, fitted_fl(weights, 0.5f)}}};
     const NamedArray x = {"x", samples()};
     const Tensor expected = output_in(formats, model, x);
     CHECK_FALSE(run_model(model, {x}, "")[0].values == expected);
@@ -120,7 +131,8 @@ TEST_CASE("export --verify evaluates each form of fixed point as eval does the r
   const json evaluated = run_marvin({"eval", run + "/trained.onnx", "--data", data, "--json"}).json();
   for (const std::string format : {"qdq", "qcdq", "intquant"}) {
     const std::string file = directory / (format + ".onnx");
-    const Outcome outcome = run_marvin({"export", run, "--format", format, "--output", file, "--verify", data, "--json"});
+    const Outcome outcome =
+        run_marvin({"export", run, "--format", format, "--output", file, "--verify", data, "--json"});
     CAPTURE(format, outcome.err);
     REQUIRE(outcome.code == 0);
     const json verified = outcome.json().at("verify");

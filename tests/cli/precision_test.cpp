@@ -64,8 +64,8 @@ TEST_CASE("a file gives formats by slot and layer") {
     CHECK(slot.at("wl") == wl);
     if (name == "fc2.weight") CHECK(slot.at("fl") == 12);
   }
-  const Outcome overwriting = run_marvin(workshop.train(
-      workshop.out, {"--overwrite", "--steps", "1", "--precision", workshop.out + "/precision.jsonl"}));
+  const Outcome overwriting = run_marvin(
+      workshop.train(workshop.out, {"--overwrite", "--steps", "1", "--precision", workshop.out + "/precision.jsonl"}));
   CHECK(overwriting.code == 1);
   CHECK(overwriting.says("--overwrite would remove"));
 }

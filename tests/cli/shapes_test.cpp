@@ -82,7 +82,8 @@ TEST_CASE("a model of 16-bit floats trains on float32 data") {
   model.node("Gemm", {"x", "w"}, {"y"}, {attribute("transB", int64_t{1})});
   ModelBuilder::describe(*model.graph().add_output(), "y", {"n", 3}, DType::f16);
   const std::string path = written(model, directory / "half.onnx"), data = data_for({6}, directory / "x.npz");
-  require_success({"train", path, "--data", data, "--out", directory / "run", "--batch-size", "8", "--steps", "3", "--quiet"});
+  require_success(
+      {"train", path, "--data", data, "--out", directory / "run", "--batch-size", "8", "--steps", "3", "--quiet"});
   require_success({"eval", directory / "run/trained.onnx", "--data", data, "--quiet"});
 }
 
@@ -103,7 +104,8 @@ TEST_CASE("a model whose batch is fixed trains and is evaluated with another") {
   model.node("Reshape", {"x", "flat"}, {"r"}).node("Gemm", {"r", "w"}, {"y"}, {attribute("transB", int64_t{1})});
   ModelBuilder::describe(*model.graph().add_output(), "y", {1, 3}, DType::f32);
   const std::string path = written(model, directory / "fixed.onnx"), data = data_for({2, 3}, directory / "x.npz");
-  require_success({"train", path, "--data", data, "--out", directory / "run", "--batch-size", "6", "--steps", "3", "--quiet"});
+  require_success(
+      {"train", path, "--data", data, "--out", directory / "run", "--batch-size", "6", "--steps", "3", "--quiet"});
   require_success({"eval", directory / "run/trained.onnx", "--data", data, "--quiet"});
   const Outcome shown = run_marvin({"inspect", path});
   CHECK(shown.out.find("%y: f32[1,3]") != std::string::npos);

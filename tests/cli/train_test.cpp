@@ -140,7 +140,8 @@ TEST_CASE("the axis of the classes goes into recipe and model, and eval follows 
   CHECK(eval.json().at("loss") == summary.at("summary").at("loss"));
   const std::string flat = write_linear(directory / "flat.onnx", {3});
   const Outcome other = run_marvin({"train", flat, "--data", data, "--out", run, "--overwrite", "--quiet"});
-  CHECK(other.says("labels [16,3] do not fit scores [16,3] of 3 classes, which take labels [16]; where these are one-hot"));
+  CHECK(other.says(
+      "labels [16,3] do not fit scores [16,3] of 3 classes, which take labels [16]; where these are one-hot"));
 }
 
 TEST_CASE("scores that a model has flattened are evaluated at all of their positions") {

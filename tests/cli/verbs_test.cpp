@@ -85,7 +85,8 @@ TEST_CASE("run writes what numpy has no type for as it is read, and a labels arr
   CHECK(run_identity(DType::bf16, bf16).y == bf16);
   CHECK(run_identity(DType::bf16, Tensor::of<float>({3}, {1, -2, NAN})).y == bf16);
   const Tensor bytes = Tensor::of<uint8_t>({3}, {0, 1, 15});
-  for (const DType dtype : {DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz, DType::f4e2m1, DType::u4})
+  for (const DType dtype :
+       {DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz, DType::f4e2m1, DType::u4})
     CHECK(run_identity(dtype, bytes, 23).y == bytes);
   const Tensor i4 = Tensor::of<int8_t>({3}, {-8, 0, 7});
   CHECK(run_identity(DType::i4, i4, 23).y == i4);
@@ -98,8 +99,7 @@ TEST_CASE("run takes 16-bit and float32 arrays for 16-bit and float32 inputs") {
   for (size_t i = 0; i < 3; ++i) f16.as<Float16>()[i] = Float16(numbers[i]);
   CHECK(run_identity(DType::f16, f16).y == f16);
   CHECK(run_identity(DType::f16, Tensor::of<float>({3}, numbers)).y == f16);
-  CHECK(run_identity(DType::f32, f16).y ==
-        Tensor::of<float>({3}, {0.5f, -2, static_cast<float>(Float16(1.0f / 3))}));
+  CHECK(run_identity(DType::f32, f16).y == Tensor::of<float>({3}, {0.5f, -2, static_cast<float>(Float16(1.0f / 3))}));
 }
 
 TEST_CASE("a number that does not fit in four bits is an error that names array and number") {

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// ---- Cases whose expected values come from another library's random stream -----------------------------------------------
+// ---- Cases whose expected values come from another library's random stream ------------------------------------------
 
 struct Stream {
   const Tensor& input;  // operand 0
@@ -55,7 +55,8 @@ std::string check_bernoulli(const Stream& stream) {
 // Elements are dropped as often as the ratio says, the others scaled, and the mask says which.
 std::string check_dropout(const Stream& stream) {
   const std::vector<double> x = numbers(stream.input), y = numbers(stream.outputs.at(0).values);
-  const std::vector<double> mask = stream.outputs.size() > 1 ? numbers(stream.outputs[1].values) : std::vector<double>();
+  const std::vector<double> mask =
+      stream.outputs.size() > 1 ? numbers(stream.outputs[1].values) : std::vector<double>();
   double kept = 0;
   for (size_t i = 0; i < x.size(); ++i) {
     const bool is_kept = mask.empty() ? y[i] != 0 : mask[i] != 0;
@@ -83,7 +84,7 @@ const std::map<std::string, RandomCase> kRandomCases = {
     {"test_training_dropout_mask", {check_dropout, 0.75}},
 };
 
-// ---- A case whose data were made with an attribute that its model leaves out ---------------------------------------------
+// ---- A case whose data were made with an attribute that its model leaves out ----------------------------------------
 
 // test_adam_multiple expects epsilon = 0.01, while the op's default is 1e-6.
 std::string completed(const fs::path& path, const TemporaryDirectory& directory) {
@@ -100,7 +101,7 @@ std::string completed(const fs::path& path, const TemporaryDirectory& directory)
   return copy;
 }
 
-// ---- The suite -------------------------------------------------------------------------------------------------------
+// ---- The suite ------------------------------------------------------------------------------------------------------
 
 struct Tally {
   int passed = 0;

@@ -257,7 +257,8 @@ TEST_CASE("Arrays are fed as they are") {
   CHECK(reader.read(1, 0, destinations) == 2);
   CHECK(x == Tensor::of<double>({2, 2}, {1, 2, 3, 4}));
   CHECK(labels == Tensor::of<int32_t>({2}, {7, -100}));
-  CHECK_THAT(error_of([&] { reader.read(1, 1, destinations); }), Contains("1099511627776, in sample 2, does not fit in i32"));
+  CHECK_THAT(error_of([&] { reader.read(1, 1, destinations); }),
+             Contains("1099511627776, in sample 2, does not fit in i32"));
   CHECK_THAT(error_of([&] { reader.check({"ids", Type{DType::i32, {2}}, nullptr}); }), Contains("gives i64[2]"));
   CHECK_THAT(error_of([&] { BatchReader(dataset, {.flip = true}, {}); }), Contains("arrays are fed as they are"));
 }

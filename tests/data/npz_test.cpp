@@ -208,8 +208,7 @@ TEST_CASE("A .npz that cannot be written leaves nothing behind and what was ther
   const TemporaryDirectory directory;
   const std::vector<NamedArray> array{{"x", Tensor::scalar<float>(1)}};
   const std::vector<NamedArray> twice{{"x", Tensor::scalar<float>(2)}, {"x", Tensor::scalar<float>(3)}};
-  CHECK_THAT(error_of([&] { write_npz(directory / "absent/x.npz", array); }),
-             Contains("absent/x.npz': No such file"));
+  CHECK_THAT(error_of([&] { write_npz(directory / "absent/x.npz", array); }), Contains("absent/x.npz': No such file"));
   write_npz(directory / "x.npz", array);
   CHECK_THAT(error_of([&] { write_npz(directory / "x.npz", twice); }), Contains("array 'x' cannot be added"));
   CHECK(read_npz(directory / "x.npz")[0].values == array[0].values);

@@ -31,11 +31,11 @@ TEST_CASE("buffers that are alive together lie beside each other, others share")
   const Row rows[] = {
       {{}, {}},
       {{{0, 1, 100}}, {0}},
-      {{{0, 1, 100}, {2, 3, 100}}, {0, 0}},                            // one after the other: the same place
-      {{{0, 1, 100}, {1, 2, 100}}, {0, 128}},                          // both alive at step 1
-      {{{0, 3, 64}, {0, 1, 128}, {2, 3, 128}}, {128, 0, 0}},           // the largest first
+      {{{0, 1, 100}, {2, 3, 100}}, {0, 0}},                                     // one after the other: the same place
+      {{{0, 1, 100}, {1, 2, 100}}, {0, 128}},                                   // both alive at step 1
+      {{{0, 3, 64}, {0, 1, 128}, {2, 3, 128}}, {128, 0, 0}},                    // the largest first
       {{{0, 4, 200}, {0, 1, 64}, {1, 4, 64}, {2, 3, 64}}, {0, 256, 320, 256}},  // into the gap that opened
-      {{{0, 0, 0}, {0, 0, 64}}, {0, 0}},                               // nothing takes no room
+      {{{0, 0, 0}, {0, 0, 64}}, {0, 0}},                                        // nothing takes no room
   };
   for (const Row& row : rows) CHECK(assign_offsets(row.intervals) == row.offsets);
 }

@@ -18,8 +18,20 @@ namespace fs = std::filesystem;
 using Random = std::mt19937_64;
 
 int64_t extreme(Random& random) {
-  constexpr int64_t kNumbers[] = {-1, 0, 1, 2, 3, 255, 65536, int64_t{1} << 31, int64_t{1} << 40, int64_t{1} << 62,
-                                  std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min(), -2, -7};
+  constexpr int64_t kNumbers[] = {-1,
+                                  0,
+                                  1,
+                                  2,
+                                  3,
+                                  255,
+                                  65536,
+                                  int64_t{1} << 31,
+                                  int64_t{1} << 40,
+                                  int64_t{1} << 62,
+                                  std::numeric_limits<int64_t>::max(),
+                                  std::numeric_limits<int64_t>::min(),
+                                  -2,
+                                  -7};
   return kNumbers[random() % std::size(kNumbers)];
 }
 
@@ -56,7 +68,8 @@ void change_wiring(onnx::GraphProto& graph, onnx::NodeProto& node, Random& rando
       node.set_op_type(other->op_type());
       break;
     default:
-      if (node.input_size() > 0) node.set_input(static_cast<int>(random() % static_cast<size_t>(node.input_size())), "");
+      if (node.input_size() > 0)
+        node.set_input(static_cast<int>(random() % static_cast<size_t>(node.input_size())), "");
   }
 }
 

@@ -306,7 +306,8 @@ TEST_CASE("a Scan of opset 8 runs once per element of the batch") {
   CHECK(values.at("end") == Tensor::of<float>({2, 2}, {4, 16, 32, 44}));
   CHECK(values.at("all") == Tensor::of<float>({2, 2, 2}, {3, 14, 4, 16, 27, 38, 32, 44}));
 
-  model.graph().mutable_input(1)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(0);
+  model.graph().mutable_input(1)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(
+      0);
   CHECK_THAT(error_of([&] { model.import(); }), Contains("its operands have different batches"));
 }
 

@@ -54,8 +54,7 @@ constexpr QuantizerForm kForms[] = {QuantizerForm::qdq, QuantizerForm::qcdq, Qua
 // ---- Where quantizers go, and qdq -----------------------------------------------------------------------------------
 
 TEST_CASE("8-bit operands become QuantizeLinear and DequantizeLinear, weights int8") {
-  const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", {8, 5}}, {"w", {8, 4}}}, {{"marvin.note", "hi"}});
+  const onnx::ModelProto out = quantized(perceptron(), {{"x", {8, 5}}, {"w", {8, 4}}}, {{"marvin.note", "hi"}});
   CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "QuantizeLinear", "DequantizeLinear", "Gemm"});
   const onnx::NodeProto& gemm = maker(out, "y");
   CHECK(gemm.input(0) == "x_dequantized");
@@ -116,8 +115,7 @@ TEST_CASE("qdq clips words narrower than their container before they are quantiz
 }
 
 TEST_CASE("wider operands are rounded by arithmetic, wider weights are int32") {
-  const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", {12, 8}}, {"w", {20, 10}}});
+  const onnx::ModelProto out = quantized(perceptron(), {{"x", {12, 8}}, {"w", {20, 10}}});
   CHECK(ops(out) == std::vector<std::string>{"DequantizeLinear", "Mul", "Round", "Clip", "Mul", "Gemm"});
   CHECK(value_of(out, "x_min") == Tensor::scalar(-2048.0f));
   CHECK(value_of(out, "x_max") == Tensor::scalar(2047.0f));
@@ -141,8 +139,7 @@ TEST_CASE("one pair serves all products, other readers keep the real value") {
 }
 
 TEST_CASE("float32 slots and gradients change nothing but metadata") {
-  const onnx::ModelProto out =
-      quantized(perceptron(), {{"x", {32, 0}}, {"d.y", {8, 9}}});
+  const onnx::ModelProto out = quantized(perceptron(), {{"x", {32, 0}}, {"d.y", {8, 9}}});
   CHECK(ops(out) == std::vector<std::string>{"Gemm"});
   CHECK(metadata(out, "marvin.format.x") == "32,0");
   CHECK(metadata(out, "marvin.format.d.y") == "8,9");
@@ -168,7 +165,9 @@ TEST_CASE("models whose opset cannot say the arithmetic are refused") {
                quantized(perceptron(10), {{"x", {12, 5}}});
              }),
              Contains("Round, which came with opset 11"));
-  CHECK_THAT(error_of([] { quantized(QuantizerForm::qcdq, perceptron(9), {{"x", {6, 5}}}); }),
+  CHECK_THAT(error_of([] {
+               quantized(QuantizerForm::qcdq, perceptron(9), {{"x", {6, 5}}});
+             }),
              Contains("opset 10") && Contains("or write it with IntQuant"));
   CHECK_THAT(error_of([] { quantized(QuantizerForm::qcdq, perceptron(10), {{"x", {20, 5}}}); }), Contains("Round"));
   for (const QuantizerForm form : kForms)
@@ -177,7 +176,8 @@ TEST_CASE("models whose opset cannot say the arithmetic are refused") {
 
 TEST_CASE("a model in fixed point can be imported again") {
   const TemporaryDirectory directory;
-  export_fixed_point(training_model().load(), QuantizerForm::qdq, {}, Formats{{"x", {12, 5}}}, {}, directory / "out.onnx");
+  export_fixed_point(training_model().load(), QuantizerForm::qdq, {}, Formats{{"x", {12, 5}}}, {},
+                     directory / "out.onnx");
   const Graph graph = OnnxModel::load(directory / "out.onnx").import({.batch = 4});
   CHECK(graph.find("x_dequantized").valid());
 }
@@ -246,8 +246,8 @@ TEST_CASE("intquant imports its domain once, and only where it writes nodes of i
 
 TEST_CASE("every form rounds every word to the same numbers, and is read back to them") {
   const float inf = INFINITY;
-  const Tensor x = Tensor::of<float>({16, 1}, {0, 0.5f, -0.5f, 1.5f, 2.5f, -3.5f, 0.1f, -0.07f, 7.75f, -8.25f, 31.9f, 1e3f,
-                                               -3e4f, 1e30f, inf, -inf});
+  const Tensor x = Tensor::of<float>(
+      {16, 1}, {0, 0.5f, -0.5f, 1.5f, 2.5f, -3.5f, 0.1f, -0.07f, 7.75f, -8.25f, 31.9f, 1e3f, -3e4f, 1e30f, inf, -inf});
   for (const int64_t opset : {17, 21})
     for (const int fl : {-3, 1, 6}) {
       ModelBuilder model(opset);

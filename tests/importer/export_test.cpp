@@ -1,5 +1,4 @@
 #include "importer/export.h"
-#include "importer/model_patch.h"
 
 #include <google/protobuf/unknown_field_set.h>
 #include <google/protobuf/util/message_differencer.h>
@@ -8,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "importer/model_patch.h"
 #include "runtime/ir/file.h"
 #include "runtime/ops/op.h"
 #include "tests/importer/exported_model.h"

@@ -361,8 +361,7 @@ TEST_CASE("a BatchNormalization that is used twice moves its statistics twice") 
 TEST_CASE("statistics that have no equivalent are refused where they are read") {
   ModelBuilder model = normalised(9, {"y", "m", "v", "saved_mean", "saved_var"});
   model.output("saved_mean");
-  CHECK_THAT(import_error(model),
-             Contains("'saved_mean' is not supported"));
+  CHECK_THAT(import_error(model), Contains("'saved_mean' is not supported"));
 }
 
 TEST_CASE("Dropout drops in training form alone") {

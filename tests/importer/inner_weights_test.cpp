@@ -54,7 +54,8 @@ TEST_CASE("weights of branches are trained, each by itself, and go back to where
   ModelBuilder model;
   model.input("x", {1, 2}).constant("zero", Tensor::scalar(0.0f));
   model.node("ReduceSum", {"x"}, {"s"}, {attribute("keepdims", int64_t{0})}).node("Greater", {"s", "zero"}, {"c"});
-  model.node("If", {"c"}, {"y"}, {attribute("then_branch", branch().graph()), attribute("else_branch", branch().graph())});
+  model.node("If", {"c"}, {"y"},
+             {attribute("then_branch", branch().graph()), attribute("else_branch", branch().graph())});
   model.output("y");
   CHECK(parameters_of(model.import()) == Names{"y/else_branch/w", "y/then_branch/w"});
   const TensorMap weights = weights_of(exported(model, "y/then_branch/w"));

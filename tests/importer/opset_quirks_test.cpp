@@ -12,7 +12,11 @@ namespace {
 // A node in a graph that has one input, x.
 struct Bench {
   explicit Bench(const std::string& op, Attrs attrs = {}, Type type = {DType::f32, {2, 3, 4}}) {
-    node = {.op = op, .name = "n", .inputs = {graph.add_input("x", std::move(type))}, .outputs = {"y"}, .attrs = std::move(attrs)};
+    node = {.op = op,
+            .name = "n",
+            .inputs = {graph.add_input("x", std::move(type))},
+            .outputs = {"y"},
+            .attrs = std::move(attrs)};
   }
   Bench& apply(int64_t opset) {
     Builder builder(graph, Phase::forward, "y", "n");
@@ -168,6 +172,8 @@ TEST_CASE("ConstantOfShape is an Expand of its value") {
 }
 
 TEST_CASE("an attribute of the wrong type is an error") {
-  CHECK_THAT(error_of([] { Bench("Squeeze", {{"axes", int64_t{1}}}).apply(12); }),
+  CHECK_THAT(error_of([] {
+               Bench("Squeeze", {{"axes", int64_t{1}}}).apply(12);
+             }),
              Contains("'axes' has the wrong type"));
 }

@@ -13,7 +13,8 @@ namespace {
 ModelBuilder classifier() {
   ModelBuilder model(13);
   model.input("x", {"n", 4});
-  model.initializer("fc.weight", Tensor(Type{DType::f32, {10, 4}})).initializer("fc.bias", Tensor(Type{DType::f32, {10}}));
+  model.initializer("fc.weight", Tensor(Type{DType::f32, {10, 4}}))
+      .initializer("fc.bias", Tensor(Type{DType::f32, {10}}));
   model.node("Gemm", {"x", "fc.weight", "fc.bias"}, {"scores"}, {attribute("transB", int64_t{1})}, "fc");
   model.node("Softmax", {"scores"}, {"y"}).output("y");
   return model;

@@ -1,5 +1,4 @@
 #include "runtime/kernels/normalization.h"
-#include "runtime/kernels/normalization_last.h"
 
 #include <omp.h>
 
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "runtime/kernels/layouts.h"
+#include "runtime/kernels/normalization_last.h"
 
 namespace marvin {
 namespace {
@@ -92,7 +92,9 @@ TEST_CASE("batch_norm_grad agrees with the formula in float64, for planes of eve
   }
 }
 
-TEST_CASE("channels-last batch normalization and its gradient agree with the row-major ones, on any number of threads and in tiles") {
+TEST_CASE(
+    "channels-last batch normalization and its gradient agree with the row-major ones, on any number of threads and in "
+    "tiles") {
   for (const ChannelShape& shape : kShapes) {
     const size_t count = static_cast<size_t>(shape.elements()), channels = static_cast<size_t>(shape.channels);
     std::vector<float> x(count), dy(count), x_last(count), dy_last(count), back(count);
@@ -109,11 +111,12 @@ TEST_CASE("channels-last batch normalization and its gradient agree with the row
     std::vector<std::byte> scratch(static_cast<size_t>(batch_norm_scratch_bytes(pixels, shape.channels)) + 64);
     const auto row_major = [&] {
       Results r{std::vector<float>(count), zeros, zeros, zeros, zeros, std::vector<float>(count), zeros, zeros};
-      const BatchNorm norm{x.data(), scale.data(), bias.data(), zeros.data(), zeros.data(), r.y.data(), r.mean.data(),
-                           r.variance.data(), r.saved.data(), r.inv_std.data(), 1e-5, 0};
+      const BatchNorm norm{x.data(),      scale.data(),      bias.data(),    zeros.data(),     zeros.data(), r.y.data(),
+                           r.mean.data(), r.variance.data(), r.saved.data(), r.inv_std.data(), 1e-5,         0};
       batch_norm_training(shape, norm);
-      batch_norm_grad(shape, false, {dy.data(), x.data(), scale.data(), r.saved.data(), r.inv_std.data(), r.dx.data(),
-                                     r.dscale.data(), r.dbias.data()});
+      batch_norm_grad(shape, false,
+                      {dy.data(), x.data(), scale.data(), r.saved.data(), r.inv_std.data(), r.dx.data(),
+                       r.dscale.data(), r.dbias.data()});
       return r;
     };
     // In tiles of so many rows.
@@ -137,10 +140,10 @@ TEST_CASE("channels-last batch normalization and its gradient agree with the row
       each_tile([&](int64_t row, int64_t at, int64_t n) {
         batch_norm_grad_sums(dy_last.data() + at, x_last.data() + at, r.saved.data(), n, c, scratch.data(), row);
       });
-      batch_norm_gradients(pixels, c, false,
-                           {scale.data(), r.inv_std.data(), r.dscale.data(), r.dbias.data(), factor.data(),
-                            offset.data(), slope.data()},
-                           scratch.data());
+      batch_norm_gradients(
+          pixels, c, false,
+          {scale.data(), r.inv_std.data(), r.dscale.data(), r.dbias.data(), factor.data(), offset.data(), slope.data()},
+          scratch.data());
       each_tile([&](int64_t, int64_t at, int64_t n) {
         batch_norm_grad_rows(dy_last.data() + at, x_last.data() + at, n, c,
                              {r.saved.data(), factor.data(), offset.data(), slope.data()}, r.dx.data() + at);

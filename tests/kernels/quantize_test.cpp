@@ -1,3 +1,5 @@
+#include "runtime/kernels/quantize.h"
+
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -9,7 +11,6 @@
 
 #include "runtime/ir/error.h"
 #include "runtime/kernels/instruction_sets.h"
-#include "runtime/kernels/quantize.h"
 #include "runtime/kernels/quantize_row.h"
 #include "runtime/kernels/random.h"
 

@@ -1,7 +1,7 @@
 // The rules of docs/architecture.md, read from its tables: which folder may include what, how long a file may be, and
 // the list of passes.
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <map>

@@ -93,7 +93,8 @@ TEST_CASE("binary ops broadcast, wrap and truncate as ONNX says") {
       {"Pow takes the base's type", "constant %a: i32[2] = {4, 9} constant %b: f32[] = {0.5} %y = Pow(%a, %b)",
        "i32[2]", "{2, 3}"},
       {"Pow with the exponents that are multiplied out",
-       "constant %a: f32[7] = {5, 3, -2, 16, 16, 4, 2} constant %b: f32[7] = {1, 2, 3, 0.5, -0.5, -1, 4} %y = Pow(%a, %b)",
+       "constant %a: f32[7] = {5, 3, -2, 16, 16, 4, 2} constant %b: f32[7] = {1, 2, 3, 0.5, -0.5, -1, 4} %y = Pow(%a, "
+       "%b)",
        "f32[7]", "{5.0, 9.0, -8.0, 4.0, 0.25, 0.25, 16.0}"},
       {"Pow of scalars by 2", "constant %a: f32[2,1] = {3, -4} constant %b: f32[1] = {2} %y = Pow(%a, %b)", "f32[2,1]",
        "{9.0, 16.0}"},

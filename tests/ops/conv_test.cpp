@@ -343,8 +343,8 @@ TEST_CASE("fixed-point sums beyond 64 bits are exact") {
 TEST_CASE("weight gradients whose sums exceed 32 bits are exact") {
   const Case c{"132,496 pixels", {1, 1, 364, 364}, {1, 1, 1, 1}, {}};  // of -128 by -128, a little above 2^31
   const Case batch{"132,496 pixels of 4 images", {4, 2, 182, 182}, {3, 2, 3, 3}, with(1, 1)};
-  for (const auto& [x, dy] : {std::pair(DType::i8, DType::i8), std::pair(DType::i8, DType::i16),
-                              std::pair(DType::i16, DType::i16)}) {
+  for (const auto& [x, dy] :
+       {std::pair(DType::i8, DType::i8), std::pair(DType::i8, DType::i16), std::pair(DType::i16, DType::i16)}) {
     for (const Case* each : {&c, &batch}) {
       check_exact(*each, x, dy, Fill::lowest);
       check_exact(*each, x, dy, Fill::random);
@@ -412,10 +412,8 @@ TEST_CASE("float convolutions of few pixels or 3x3 taps are our own where they a
 TEST_CASE("convolutions of absurd strides, pads and dilations run, by kernels that they are small for") {
   const int64_t huge = int64_t{1} << 30;
   const Case strided{"strided", {1, 1, 1, 1}, {1, 1, 3, 3}, with(huge, huge)};
-  const Case deep{"deep",
-                  {1, 1, 1, 1, 1},
-                  {1, 1, 2, 2, 2},
-                  {{"strides", Numbers(3, huge)}, {"pads", Numbers(6, huge)}}};
+  const Case deep{
+      "deep", {1, 1, 1, 1, 1}, {1, 1, 2, 2, 2}, {{"strides", Numbers(3, huge)}, {"pads", Numbers(6, huge)}}};
   const Case dilated{"dilated", {1, 2, 9}, {2, 2, 2}, {{"dilations", Numbers{1 << 26}}, {"pads", Numbers{0, 1 << 26}}}};
   const Case padded{
       "padded", {2, 4, 1, 1}, {8, 4, 1, 3}, {{"strides", Numbers{1, 1 << 26}}, {"pads", Numbers{0, 0, 0, 1 << 28}}}};

@@ -228,7 +228,7 @@ TEST_CASE("a product of 8-bit words has kernels in float32, in float64 and, wher
                    {{8, 0}, {8, 0}});
   CHECK(mixed.check_equal() ==
         (vnni_is_available() ? std::vector<std::string>{"gemm_s16_vnni", "gemm_exact_f64_openblas", "gemm_reference"}
-                            : std::vector<std::string>{"gemm_exact_f64_openblas", "gemm_reference"}));
+                             : std::vector<std::string>{"gemm_exact_f64_openblas", "gemm_reference"}));
 }
 
 TEST_CASE("a fixed-point product is the exact sum times two to the minus both fractional lengths") {

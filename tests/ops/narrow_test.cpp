@@ -80,9 +80,7 @@ TEST_CASE("small floats round to the nearest number, halves to even") {
 }
 
 TEST_CASE("what is too large for a small float saturates or not as ONNX's tables say") {
-  const auto table = [](auto zero, float x, bool saturate) {
-    return static_cast<float>(decltype(zero)(x, saturate));
-  };
+  const auto table = [](auto zero, float x, bool saturate) { return static_cast<float>(decltype(zero)(x, saturate)); };
   CHECK(table(Float8E4M3FN{}, 1e6f, true) == 448);
   CHECK(table(Float8E4M3FN{}, -kInfinity, true) == -448);
   CHECK(std::isnan(table(Float8E4M3FN{}, 1e6f, false)));

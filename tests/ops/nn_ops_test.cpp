@@ -295,7 +295,10 @@ Floats three_steps(std::string_view op, const Attrs& attrs, float lr, size_t sta
 void check_steps(std::string_view op, const Attrs& attrs, float lr, const Floats& want) {
   const auto sets = [&](std::string_view name) { return attrs.has(name) ? size_t{1} : size_t{0}; };
   const size_t momentum = sets("momentum");
-  const size_t states = op == "Adam" ? 2 : op == "Adagrad" ? 1 : op == "RMSprop" ? 1 + momentum + sets("centered") : momentum;
+  const size_t states = op == "Adam"      ? 2
+                        : op == "Adagrad" ? 1
+                        : op == "RMSprop" ? 1 + momentum + sets("centered")
+                                          : momentum;
   const Floats got = three_steps(op, attrs, lr, states, op == "Adam" || op == "Adagrad");
   check_close(floats({4}, got), want, 1.5e-7);
 }

@@ -17,8 +17,7 @@ Tensor ramp(Shape shape) {
 // The value %y of the graph, whose inputs are ramps unless given.
 Tensor y_of(std::string_view text, Values values = {}) {
   const Graph graph = from_text(text);
-  for (const ValueId input : graph.inputs)
-    values.try_emplace(graph[input].name, ramp(graph.type_of(input).shape));
+  for (const ValueId input : graph.inputs) values.try_emplace(graph[input].name, ramp(graph.type_of(input).shape));
   return interpret(graph, std::move(values)).at("y");
 }
 
@@ -32,8 +31,8 @@ TEST_CASE("GroupNormalization and RMSNormalization agree with their references")
                3.529651f, 2.924336f, 2.31902f},
               1e-5);
   check_close(y_of("graph g { input %x: f32[2,6] input %s: f32[6] %y = RMSNormalization(%x, %s) output %y }"),
-              {1.856514f, 0.2970422f, 0.2970422f, 1.856514f, 0.07426054f, 0.6683449f, -1.496253f, 0, 0.5985013f, 1.12219f,
-               -0.07481267f, 1.12219f},
+              {1.856514f, 0.2970422f, 0.2970422f, 1.856514f, 0.07426054f, 0.6683449f, -1.496253f, 0, 0.5985013f,
+               1.12219f, -0.07481267f, 1.12219f},
               1e-5);
 }
 
@@ -50,12 +49,13 @@ TEST_CASE("LayerNormalization multiplies by scales of any shape that broadcasts"
 }
 
 TEST_CASE("grouped and volumetric convolutions and their transposes agree with PyTorch") {
-  check_close(y_of("graph g { input %x: f32[1,4,3] input %w: f32[4,1,3] input %b: f32[2] "
-                   "%y = ConvTranspose(%x, %w, %b) {strides=[2], pads=[1,1], output_padding=[1], group=2, dilations=[2]}"
-                   " output %y }",
-                   {{"b", floats({2}, {0.5f, -1})}}),
-              {0.5f, -0.125f, 0.5f, 0.1875f, 0.5f, -0.375f, 0.5f, 1.3125f, -1, -1.375f, -1, -4.8125f, -1, -0.375f, -1,
-               1.5625f});
+  check_close(
+      y_of("graph g { input %x: f32[1,4,3] input %w: f32[4,1,3] input %b: f32[2] "
+           "%y = ConvTranspose(%x, %w, %b) {strides=[2], pads=[1,1], output_padding=[1], group=2, dilations=[2]}"
+           " output %y }",
+           {{"b", floats({2}, {0.5f, -1})}}),
+      {0.5f, -0.125f, 0.5f, 0.1875f, 0.5f, -0.375f, 0.5f, 1.3125f, -1, -1.375f, -1, -4.8125f, -1, -0.375f, -1,
+       1.5625f});
   check_close(y_of("graph g { input %x: f32[1,2,2,2,2] input %w: f32[2,1,2,1,2] "
                    "%y = ConvTranspose(%x, %w) {strides=[1,2,2], pads=[0,0,1,0,0,1]} output %y }"),
               {0.125f, -0.4375f, 0, 0, -0.0625f, -1.875f, -1.8125f, 1.3125f, 0, 0, -1.0625f, -1.8125f, 0.3125f, -0.125f,
@@ -68,12 +68,14 @@ TEST_CASE("grouped and volumetric convolutions and their transposes agree with P
 }
 
 TEST_CASE("windows that would begin behind the input are left out") {
-  const Tensor one = y_of("graph g { input %x: f32[1,1,6,6] %y = AveragePool(%x) {kernel_shape=[2,2], strides=[3,3], "
-                          "pads=[1,1,1,1], ceil_mode=1, count_include_pad=1} output %y }");
+  const Tensor one = y_of(
+      "graph g { input %x: f32[1,1,6,6] %y = AveragePool(%x) {kernel_shape=[2,2], strides=[3,3], "
+      "pads=[1,1,1,1], ceil_mode=1, count_include_pad=1} output %y }");
   CHECK(one.type().shape == Shape{1, 1, 3, 3});
   check_close(one, {-0.3125f, 0.1875f, -0.1875f, 0.125f, 0.5f, 0.375f, -0.25f, -0.375f, -0.125f});
-  const Tensor two = y_of("graph g { input %x: f32[1,1,6,6] %y = AveragePool(%x) {kernel_shape=[2,2], strides=[3,3], "
-                          "pads=[1,1,1,1], ceil_mode=1} output %y }");
+  const Tensor two = y_of(
+      "graph g { input %x: f32[1,1,6,6] %y = AveragePool(%x) {kernel_shape=[2,2], strides=[3,3], "
+      "pads=[1,1,1,1], ceil_mode=1} output %y }");
   check_close(two, {-1.25f, 0.375f, -0.75f, 0.25f, 0.5f, 0.75f, -1, -0.75f, -0.5f});
   const Tensor three =
       y_of("graph g { input %x: f32[1,1,2] %y = MaxPool(%x) {kernel_shape=[1], strides=[2], ceil_mode=1} output %y }");
@@ -107,8 +109,10 @@ TEST_CASE("GridSample of volumes and AffineGrid agree with PyTorch") {
 
 TEST_CASE("Resize with an antialiasing filter agrees with PyTorch's where nothing outside counts") {
   const auto resized = [](std::string_view attrs) {
-    return y_of(cat("graph g { input %x: f32[1,9] constant %sizes: i64[1] = {4} %y = Resize(%x, _, _, %sizes) "
-                    "{axes=[1], antialias=1, exclude_outside=1, ", attrs, "} output %y }"));
+    return y_of(
+        cat("graph g { input %x: f32[1,9] constant %sizes: i64[1] = {4} %y = Resize(%x, _, _, %sizes) "
+            "{axes=[1], antialias=1, exclude_outside=1, ",
+            attrs, "} output %y }"));
   };
   check_close(resized("mode=\"linear\""), {-0.35f, 0.4573171f, 0.04268292f, -0.1714286f});
   check_close(resized("mode=\"cubic\", cubic_coeff_a=-0.5"), {-0.3959355f, 0.4770413f, 0.1105612f, -0.2048065f});

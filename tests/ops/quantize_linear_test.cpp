@@ -103,9 +103,9 @@ TEST_CASE("QONNX's Quant clamps to its bits, narrow or not, signed or not") {
 
 TEST_CASE("IntQuant takes a bit width of 1 to 32, a float or an integer") {
   const auto quantized = [](const std::string& bits) {
-    const std::string text =
-        cat("graph g { input %x: f32[4] constant %scale: f32[] = {1} constant %zero: f32[] = {0} constant %bits: ", bits,
-            " %y = IntQuant(%x, %scale, %zero, %bits) output %y }");
+    const std::string text = cat(
+        "graph g { input %x: f32[4] constant %scale: f32[] = {1} constant %zero: f32[] = {0} constant %bits: ", bits,
+        " %y = IntQuant(%x, %scale, %zero, %bits) output %y }");
     return interpret(from_text(text), {{"x", floats({4}, {-3e9f, -40, 40, 3e9f})}}).at("y");
   };
   check_close(quantized("f32[] = {6}"), {-32, -32, 31, 31}, 0);

@@ -46,11 +46,11 @@ std::span<const Sample> fourier_samples();
 inline std::vector<Sample> all_samples() {
   std::vector<Sample> all;
   for (const std::span<const Sample> family :
-       {quantize_samples(), shape_samples(), index_samples(), gather_samples(), rearrange_samples(), reduce_samples(),
-        elementwise_samples(), activation_samples(), generator_samples(), matmul_samples(), conv_samples(),
-        pooling_samples(), normalization_samples(), dropout_samples(), softmax_samples(), loss_samples(),
-        optimizer_samples(), resize_samples(), region_samples(), recurrent_samples(), einsum_samples(), attention_samples(),
-        fourier_samples()}) {
+       {quantize_samples(), shape_samples(),       index_samples(),         gather_samples(),    rearrange_samples(),
+        reduce_samples(),   elementwise_samples(), activation_samples(),    generator_samples(), matmul_samples(),
+        conv_samples(),     pooling_samples(),     normalization_samples(), dropout_samples(),   softmax_samples(),
+        loss_samples(),     optimizer_samples(),   resize_samples(),        region_samples(),    recurrent_samples(),
+        einsum_samples(),   attention_samples(),   fourier_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

@@ -41,8 +41,9 @@ std::span<const Sample> conv_samples() {
        .graph = "graph g { input %x: f32[1,4,5,4,6] parameter %w: f32[2,2,2,1,3] "
                 "%y = Conv(%x, %w) {group=2, dilations=[3,1,2], pads=[0,0,2,1,0,2]} output %y }"},
       {.name = "Conv, volume, quantized",
-       .graph = "graph g { input %x: i8[2,3,4,5,6]:channels_last input %w: i8[4,3,2,3,3]:channels_last input %b: f32[4] "
-                "%y = Conv(%x, %w, %b) {pads=[1,1,1,1,1,1], strides=[2,1,2]} output %y }",
+       .graph =
+           "graph g { input %x: i8[2,3,4,5,6]:channels_last input %w: i8[4,3,2,3,3]:channels_last input %b: f32[4] "
+           "%y = Conv(%x, %w, %b) {pads=[1,1,1,1,1,1], strides=[2,1,2]} output %y }",
        .differentiable = false},
       {.name = "Conv, quantized",
        .graph = "graph g { input %x: i8[2,3,5,6]:channels_last input %w: i8[4,3,3,3]:channels_last input %b: f32[4] "

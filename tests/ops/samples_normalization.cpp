@@ -50,8 +50,7 @@ std::span<const Sample> normalization_samples() {
          output %dx output %ds output %db })",
        .low = 0.1f,
        .differentiable = false},
-      {.name = "ChannelSum",
-       .graph = R"(graph g {
+      {.name = "ChannelSum", .graph = R"(graph g {
          input %x: f32[3,5,4,2] input %m: f32[4,3] input %long: f32[2,3,600]
          %y = ChannelSum(%x) %z = ChannelSum(%m) %s = ChannelSum(%long)
          output %y output %z output %s })"},

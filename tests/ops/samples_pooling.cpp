@@ -123,7 +123,8 @@ std::span<const Sample> pooling_samples() {
          %dx = LpPoolGrad(%dy, %x, %y) {kernel_shape=[2,2], strides=[2,2]}
          output %dx })",
        .differentiable = false},
-      {.name = "GlobalLpPool", .graph = "graph g { input %x: f32[2,3,2,2,2,2] %y = GlobalLpPool(%x) {p=3} output %y }",
+      {.name = "GlobalLpPool",
+       .graph = "graph g { input %x: f32[2,3,2,2,2,2] %y = GlobalLpPool(%x) {p=3} output %y }",
        .tolerance = 5e-3},
       {.name = "GlobalMaxPool and GlobalAveragePool of four axes",
        .graph = R"(graph g {

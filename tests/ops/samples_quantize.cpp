@@ -24,8 +24,12 @@ std::span<const Sample> quantize_samples() {
          input %x: f32[2,7,5,9] %y = Reorder(%x) {channels_last=1} %z = Relu(%y) %back = Reorder(%z)
          output %back })",
        .differentiable = false},
-      {.name = "Observe", .graph = "graph g { input %x: f32[2,3000] %s = Observe(%x) output %s }", .differentiable = false},
-      {.name = "Sample", .graph = "graph g { input %x: f32[2,300] %s = Sample(%x) {limit=130} output %s }", .differentiable = false},
+      {.name = "Observe",
+       .graph = "graph g { input %x: f32[2,3000] %s = Observe(%x) output %s }",
+       .differentiable = false},
+      {.name = "Sample",
+       .graph = "graph g { input %x: f32[2,300] %s = Sample(%x) {limit=130} output %s }",
+       .differentiable = false},
       {.name = "QuantizeLinear of a tensor",
        .graph = R"(graph g {
          input %x: f32[3,70]

@@ -4,8 +4,7 @@ namespace marvin {
 
 std::span<const Sample> reduce_samples() {
   static const std::vector<Sample> samples = {
-      {.name = "ReduceSum of rows",
-       .graph = R"(graph g {
+      {.name = "ReduceSum of rows", .graph = R"(graph g {
          input %x: f32[5,9,17] constant %axes: i64[2] = {0, 1} %y = ReduceSum(%x, %axes) output %y })"},
       {.name = "ReduceSum over n, h and w", .graph = R"(graph g {
          input %x: f32[3,4,5,6]

@@ -4,8 +4,7 @@ namespace marvin {
 
 std::span<const Sample> resize_samples() {
   static const std::vector<Sample> samples = {
-      {.name = "Interpolate, rows and columns",
-       .graph = R"(graph g {
+      {.name = "Interpolate, rows and columns", .graph = R"(graph g {
          input %x: f32[2,3,9]
          constant %index: i64[2,3] = {0, 1, 2, 2, 2, 0}
          constant %weight: f32[2,3] = {0.25, 0.5, 0.25, 1, -0.5, 0.125}

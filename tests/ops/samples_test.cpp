@@ -31,12 +31,16 @@ void add_weighted_loss(Graph& graph) {
     for (float& weight : weights.as<float>()) weight = static_cast<float>((random() >> 8) * 0x1p-24 + 0.5);
     const ValueId constant = graph.add_constant(graph.unused_name("test.weights"), weights);
     const ValueId product =
-        graph[append(graph, {.op = "Mul", .inputs = {output, constant}}, {graph.unused_name("test.product")})].outputs[0];
-    const ValueId sum = graph[append(graph, {.op = "ReduceSum", .inputs = {product}, .attrs = {{"keepdims", int64_t{0}}}},
-                                     {graph.unused_name("test.sum")})].outputs[0];
-    total = !total.valid() ? sum
-                           : graph[append(graph, {.op = "Add", .inputs = {total, sum}}, {graph.unused_name("test.total")})]
-                                 .outputs[0];
+        graph[append(graph, {.op = "Mul", .inputs = {output, constant}}, {graph.unused_name("test.product")})]
+            .outputs[0];
+    const ValueId sum =
+        graph[append(graph, {.op = "ReduceSum", .inputs = {product}, .attrs = {{"keepdims", int64_t{0}}}},
+                     {graph.unused_name("test.sum")})]
+            .outputs[0];
+    total =
+        !total.valid()
+            ? sum
+            : graph[append(graph, {.op = "Add", .inputs = {total, sum}}, {graph.unused_name("test.total")})].outputs[0];
   }
   graph.loss = total;
 }
@@ -119,9 +123,17 @@ class KernelRun {
   }
 
  private:
-  KernelArgs args(std::span<const void* const> in, std::span<void* const> out, const KernelQuery& query, int64_t first) {
-    return {.in = in, .out = out, .query = query, .in_formats = formats_, .out_format = {8, 5}, .random = {},
-            .state = prepared_.state.get(), .first = first, .scratch = scratch_.data()};
+  KernelArgs args(std::span<const void* const> in, std::span<void* const> out, const KernelQuery& query,
+                  int64_t first) {
+    return {.in = in,
+            .out = out,
+            .query = query,
+            .in_formats = formats_,
+            .out_format = {8, 5},
+            .random = {},
+            .state = prepared_.state.get(),
+            .first = first,
+            .scratch = scratch_.data()};
   }
 
   template <class Pointer>
@@ -166,7 +178,8 @@ TEST_CASE("every op has a doc, a sample, and kernels, a view or an expansion") {
     const Graph graph = from_text(sample.graph);
     for (const NodeId node : live_nodes(graph)) sampled.insert(graph[node].op);
     for (const OpDef* op : all_ops())
-      if (op->expand && sample.graph.find(cat("= ", op->name, "(")) != std::string_view::npos) sampled.insert(std::string(op->name));
+      if (op->expand && sample.graph.find(cat("= ", op->name, "(")) != std::string_view::npos)
+        sampled.insert(std::string(op->name));
   }
   for (const OpDef* op : all_ops()) {
     INFO(op->name);

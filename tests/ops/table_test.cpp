@@ -22,8 +22,8 @@ bool calls(const Sample& sample, const OpDef& op) {
   return sample.graph.find(cat("= ", op.name, "(")) != std::string_view::npos;
 }
 
-// A gradient counts where a sample compares it with differences. What is quantized are products of float32, those that a
-// composition is made of among them.
+// A gradient counts where a sample compares it with differences. What is quantized are products of float32, those that
+// a composition is made of among them.
 Support support() {
   Support result;
   for (const OpDef* op : all_ops())

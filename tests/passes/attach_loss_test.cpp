@@ -73,7 +73,8 @@ TEST_CASE("losses of classes are PyTorch's") {
 }
 
 TEST_CASE("classes lie on axis 1, on the last axis, or where they are said to, and the labels' shape tells which") {
-  const Tensor scores = floats({1, 2, 3}, {0.5f, -1, 2, 1.5f, 0.25f, -0.75f}), rows = floats({2, 3}, {0.5f, -1, 2, 1.5f, 0.25f, -0.75f});
+  const Tensor scores = floats({1, 2, 3}, {0.5f, -1, 2, 1.5f, 0.25f, -0.75f}),
+               rows = floats({2, 3}, {0.5f, -1, 2, 1.5f, 0.25f, -0.75f});
   const Tensor last = Tensor::of<int64_t>({1, 2}, {2, 0}), first = Tensor::of<int64_t>({1, 3}, {1, 0, 1});
   const LossAndGradient flat = computed({.name = "cross-entropy"}, rows, Tensor::of<int64_t>({2}, {2, 0}));
   for (const LossOptions& options : {LossOptions{.name = "cross-entropy", .labels = Shape{1, 2}},
@@ -108,9 +109,11 @@ TEST_CASE("labels that do not fit, or fit in two ways, are errors that say what 
   CHECK_THAT(refusal("8,4,5", {.name = "nll"}, {8, 6}),
              Catch::Contains("take labels [8,5] with the classes on axis 1, and [8,4] with the classes on the last"));
   CHECK_THAT(refusal("8,4,5", {.name = "nll", .class_axis = 1}, {8, 4}), Catch::Contains("which take labels [8,5]"));
-  CHECK_THAT(refusal("8,5", {.name = "nll"}, {8, 5}), Catch::Contains("[8]; where these are one-hot, save their argmax"));
+  CHECK_THAT(refusal("8,5", {.name = "nll"}, {8, 5}),
+             Catch::Contains("[8]; where these are one-hot, save their argmax"));
   for (const int64_t axis : {0, 3, -3})
-    CHECK_THAT(refusal("8,4,5", {.name = "nll", .class_axis = axis}, {8, 4}), Catch::Contains("it is from 1 to 2, or -1"));
+    CHECK_THAT(refusal("8,4,5", {.name = "nll", .class_axis = axis}, {8, 4}),
+               Catch::Contains("it is from 1 to 2, or -1"));
   CHECK_THAT(refusal("8,5", {.name = "mse", .class_axis = 1}, {8, 5}), Catch::Contains("cross-entropy and nll"));
 }
 

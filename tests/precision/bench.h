@@ -63,16 +63,17 @@ class Bench {
       }
       stats_[i][QuantizeStats::saturated] = saturated / static_cast<float>(samples_[i].size());
       const bool weight = slots_[i].role == Role::weight;
-      result.push_back({.slot = &slots_[i],
-                        .format = format,
-                        .stats = stats_[i],
-                        .sample = samples_[i],
-                        .row_elements = static_cast<int64_t>(samples_[i].size()) / 4,
-                        .partners = i < partners.size() ? std::span<const size_t>(partners[i]) : std::span<const size_t>(),
-                        .to_optimizer = to_optimizer_[i],
-                        .gradients = weight ? gradients : 0,
-                        .gradient_sum_norm = weight ? gradient_sum_norm : 0,
-                        .gradient_square_norms = weight ? gradient_square_norms : 0});
+      result.push_back(
+          {.slot = &slots_[i],
+           .format = format,
+           .stats = stats_[i],
+           .sample = samples_[i],
+           .row_elements = static_cast<int64_t>(samples_[i].size()) / 4,
+           .partners = i < partners.size() ? std::span<const size_t>(partners[i]) : std::span<const size_t>(),
+           .to_optimizer = to_optimizer_[i],
+           .gradients = weight ? gradients : 0,
+           .gradient_sum_norm = weight ? gradient_sum_norm : 0,
+           .gradient_square_norms = weight ? gradient_square_norms : 0});
     }
     return result;
   }

@@ -68,9 +68,7 @@ TEST_CASE("a finer resolution asks for more bits") {
 }
 
 TEST_CASE("the smallest word is found by bisection, or one more than the longest when none passes") {
-  const auto at_least = [](int threshold) {
-    return smallest_word(4, 16, [=](int wl) { return wl >= threshold; });
-  };
+  const auto at_least = [](int threshold) { return smallest_word(4, 16, [=](int wl) { return wl >= threshold; }); };
   CHECK(at_least(0) == 4);
   CHECK(at_least(5) == 5);
   CHECK(at_least(8) == 8);
@@ -90,7 +88,7 @@ TEST_CASE("magnitude error is the relative shift of the mean magnitude") {
 TEST_CASE("the fitted point just holds the range") {
   CHECK(fitted_fl(8, 1.0f) == 7);
   CHECK(fitted_fl(8, 1.01f) == 6);
-  CHECK(fitted_fl(8, 0.3f) == 8);   // the point may lie outside of the word
+  CHECK(fitted_fl(8, 0.3f) == 8);  // the point may lie outside of the word
   CHECK(fitted_fl(8, 300.0f) == -2);
   CHECK(fitted_fl(16, 1.0f) == 15);
   CHECK(fitted_fl(8, 0.0f) == 7);

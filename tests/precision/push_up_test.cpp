@@ -18,9 +18,9 @@ TEST_CASE("push-up adds the bits that diversity and strategy ask for") {
     int bits, min, mean, max;
   };
   // s of the released rules for 4 and 8 fractional bits in use.
-  const Row rows[] = {{1, 4, 1, 1, 1},   {2, 4, 1, 1, 1},    {std::exp(1.0), 4, 1, 1, 1}, {3, 4, 0, 52, 103},
-                      {4, 4, 1, 4, 7},   {5, 4, 3, 6, 8},    {7, 4, 2, 14, 25},           {10, 4, 1, 15, 28},
-                      {4, 8, 0, 4, 7},   {5, 8, 3, 4, 4},    {7, 8, 2, 12, 21},           {10, 8, 1, 13, 24}};
+  const Row rows[] = {{1, 4, 1, 1, 1}, {2, 4, 1, 1, 1}, {std::exp(1.0), 4, 1, 1, 1}, {3, 4, 0, 52, 103},
+                      {4, 4, 1, 4, 7}, {5, 4, 3, 6, 8}, {7, 4, 2, 14, 25},           {10, 4, 1, 15, 28},
+                      {4, 8, 0, 4, 7}, {5, 8, 3, 4, 4}, {7, 8, 2, 12, 21},           {10, 8, 1, 13, 24}};
   for (const Row& row : rows) {
     INFO("diversity " << row.diversity << ", " << row.bits << " bits");
     CHECK(push_up(row.diversity, row.bits, Strategy::min) == row.min);
@@ -36,8 +36,8 @@ TEST_CASE("diverse gradients shorten the look-back") {
     double diversity;
     int64_t lookback, slow, fast;  // with gamma 0.33 and 0.9
   };
-  const Row rows[] = {{1, 25, 50, 93}, {2, 100, 84, 55}, {3, 60, 52, 37}, {5, 40, 36, 27}, {10, 25, 25, 25},
-                      {kInfinity, 80, 62, 31}};
+  const Row rows[] = {{1, 25, 50, 93}, {2, 100, 84, 55}, {3, 60, 52, 37},
+                      {5, 40, 36, 27}, {10, 25, 25, 25}, {kInfinity, 80, 62, 31}};
   for (const Row& row : rows) {
     INFO("diversity " << row.diversity << ", look-back " << row.lookback);
     CHECK(adapt_lookback(row.diversity, row.lookback, 25, 100, 0.33) == row.slow);

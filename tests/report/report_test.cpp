@@ -108,7 +108,8 @@ TEST_CASE("what is hidden in names is shown where they are printed") {
   CHECK(printable("caf\u00e9 \u4e2d \U0001f600") == "caf\u00e9 \u4e2d \U0001f600");
   CHECK(printable("a\u202eb\u2066c\u2028") == "a\\u202eb\\u2066c\\u2028");
   CHECK(printable("\u0085") == "\\x85");
-  CHECK(printable("\xff\xc0\xaf\xe4\xb8") == "\\xff\\xc0\\xaf\\xe4\\xb8");  // no UTF-8, too long for its code, cut short
+  CHECK(printable("\xff\xc0\xaf\xe4\xb8") ==
+        "\\xff\\xc0\\xaf\\xe4\\xb8");  // no UTF-8, too long for its code, cut short
   CHECK(printable(std::string_view("a\0b", 3)) == "a\\x00b");
 }
 

@@ -94,7 +94,8 @@ TEST_CASE("keep changes nothing, and other schemes are refused with a suggestion
   Graph graph = layer();
   initialize(graph, "keep", 3);
   CHECK(graph[graph.find("weight")].data == nullptr);
-  CHECK_THROWS_WITH(initialize(graph, "hee", 3), Catch::Contains("unknown initialization 'hee'") && Catch::Contains("he"));
+  CHECK_THROWS_WITH(initialize(graph, "hee", 3),
+                    Catch::Contains("unknown initialization 'hee'") && Catch::Contains("he"));
 }
 
 }  // namespace

@@ -122,13 +122,12 @@ Run run_recorded(const Recipe& recipe, const std::string& path) {
   };
   for (const SlotFormatNow& now : trainer.formats()) record(0, now.slot, {}, now.format);
   Run run;
-  run.switches = trainer
-                     .run({.step = [&](const StepReport& report) { run.losses.push_back(report.loss); },
-                           .switched =
-                               [&](const StepReport& report, const Slot& slot, const FormatChange& change) {
-                                 record(report.step, slot, change.from, change.to);
-                               }})
-                     .switches;
+  run.switches =
+      trainer
+          .run({.step = [&](const StepReport& report) { run.losses.push_back(report.loss); },
+                .switched = [&](const StepReport& report, const Slot& slot,
+                                const FormatChange& change) { record(report.step, slot, change.from, change.to); }})
+          .switches;
   run.parameters = trainer.parameters().tensors();
   if (!path.empty()) write_file(path, lines);
   return run;

@@ -37,8 +37,7 @@ TEST_CASE("one-cycle follows PyTorch's OneCycleLR") {
 TEST_CASE("linear falls to zero in a straight line, after the warm-up") {
   const ScheduleOptions options{.name = "linear", .lr = 1, .warmup_steps = 2};
   const double expected[] = {0.5, 1, 1, 0.75, 0.5, 0.25};
-  for (int64_t step = 1; step <= 6; ++step)
-    CHECK(learning_rate(options, step, 6, 3) == Approx(expected[step - 1]));
+  for (int64_t step = 1; step <= 6; ++step) CHECK(learning_rate(options, step, 6, 3) == Approx(expected[step - 1]));
 }
 
 TEST_CASE("plateau follows PyTorch's ReduceLROnPlateau") {

@@ -31,8 +31,8 @@ Dataset first_images(int64_t count) {
 std::vector<double> losses_of(const nlohmann::json& trace, const std::string& precision) {
   const OnnxModel model = OnnxModel::load((kRoot / std::string(trace["model"])).string());
   const ImportModel import = [&](int64_t batch, bool inference) {
-    return model.import({.batch = batch,
-                         .form = inference ? ImportOptions::Form::inference : ImportOptions::Form::as_found});
+    return model.import(
+        {.batch = batch, .form = inference ? ImportOptions::Form::inference : ImportOptions::Form::as_found});
   };
   const int64_t batch = trace["batch_size"], steps = trace["steps"];
   const Dataset data = first_images(batch * steps);
@@ -49,7 +49,8 @@ std::vector<double> losses_of(const nlohmann::json& trace, const std::string& pr
   recipe.preprocess = Preprocess{.scale = true, .mean = trace["mean"], .deviation = trace["std"]};
   Trainer trainer(import, data, data, recipe);
   std::vector<double> losses;
-  trainer.run({.step = [&](const StepReport& report) { losses.push_back(report.loss); }, .evaluated = {}, .switched = {}});
+  trainer.run(
+      {.step = [&](const StepReport& report) { losses.push_back(report.loss); }, .evaluated = {}, .switched = {}});
   return losses;
 }
 

@@ -2,9 +2,10 @@
 //
 // The answer to "how few bits lose nothing, and how many must stay" is a needed word length. The slot runs in the
 // narrowest container that holds it (8 or 16 bits, float32 beyond that) and uses the container's spare bits for a finer
-// point, which costs nothing; so it does with the wider container of all that it is multiplied with, in which its products
-// are computed anyway: what is multiplied with numbers of very different magnitude cannot be known too well. It moves up at once and down only after as many look-backs in a row as `hold` says; a slot
-// that has to come back up soon after it went down doubles its hold.
+// point, which costs nothing; so it does with the wider container of all that it is multiplied with, in which its
+// products are computed anyway: what is multiplied with numbers of very different magnitude cannot be known too well.
+// It moves up at once and down only after as many look-backs in a row as `hold` says; a slot that has to come back up
+// soon after it went down doubles its hold.
 #include <algorithm>
 #include <cmath>
 
@@ -160,8 +161,7 @@ class AdaptivePolicy : public SwitchPolicy {
   }
 
   static std::optional<FormatChange> decide_word(const SlotWindow& window, FixedPoint now, double diversity,
-                                                 int64_t step, const AdaptiveState& state,
-                                                 AdaptiveState::Slot& slot) {
+                                                 int64_t step, const AdaptiveState& state, AdaptiveState::Slot& slot) {
     slot.resolution = adapt_resolution(slot.lookback, kSettings.shortest_lookback, kSettings.longest_lookback,
                                        slot.resolution, kSettings.lowest_resolution, kSettings.highest_resolution);
     const Fit fit = fit_of(window, slot);
