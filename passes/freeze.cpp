@@ -35,14 +35,9 @@ std::vector<ValueId> parameters_matching(const Graph& graph, const std::string& 
     names.push_back(value.name);
     if (RE2::PartialMatch(value.name, regex)) matching.push_back(ValueId{i});
   }
-  if (matching.empty()) {
-    constexpr size_t kMostShown = 8;
-    if (names.size() > kMostShown) {
-      const size_t more = names.size() - kMostShown;
-      names.resize(kMostShown), names.push_back(cat(more, " more"));
-    }
-    throw Error("no parameter's name matches '", pattern, "'; they are ", join(names));
-  }
+  constexpr size_t kMostShown = 8;
+  if (matching.empty())
+    throw Error("no parameter's name matches '", pattern, "'; they are ", join_some(names, kMostShown));
   return matching;
 }
 

@@ -21,13 +21,8 @@ std::set<std::string> matching(const std::string& pattern, const std::set<std::s
   for (const std::string& name : names)
     if (RE2::FullMatch(name, regex)) matched.insert(name);
   if (!matched.empty()) return matched;
-  std::vector<std::string> shown(names.begin(), names.end());
-  const std::string hint = suggestion(pattern, shown);
-  if (shown.size() > kMostShown) {
-    const size_t more = shown.size() - kMostShown;
-    shown.resize(kMostShown), shown.push_back(cat(more, " more"));
-  }
-  throw Error("matches no ", kind, "; they are ", join(shown), ".", hint);
+  const std::vector<std::string> known(names.begin(), names.end());
+  throw Error("matches no ", kind, "; they are ", join_some(known, kMostShown), ".", suggestion(pattern, known));
 }
 
 // Gives every name its format: exact rules first, then the others in order.

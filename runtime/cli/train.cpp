@@ -129,17 +129,6 @@ void write_model(const OnnxModel& model, const Trainer& trainer, const TrainOpti
                  path);
 }
 
-// "a, b, c, d and 16 more"
-std::string some_of(std::vector<std::string> names) {
-  constexpr size_t kMost = 4;
-  if (names.size() > kMost + 1) {
-    const std::string rest = cat(names.size() - kMost, " more");
-    names.resize(kMost);
-    names.push_back(rest);
-  }
-  return join(names);
-}
-
 void print_begin(const TrainOptions& options, const OnnxModel& model, const RunData& data, const Trainer& trainer) {
   if (!options.common.prints_text()) return;
   print_line(cat("training on ", describe(data.splits.train), "; loss ", trainer.loss().name,
@@ -150,7 +139,7 @@ void print_begin(const TrainOptions& options, const OnnxModel& model, const RunD
     print_line(
         cat("no gradient reaches ", join(trainer.untrained()), ": these stay as they are (marvin check says why)"));
   if (const std::vector<std::string> integers = integer_weights(model); !integers.empty())
-    print_line(cat("DequantizeLinear reads the integers ", some_of(integers),
+    print_line(cat("DequantizeLinear reads the integers ", join_some(integers, 4),
                    ": these stay as they are, and what else there is trains; train the model in float32 to train all"));
   if (data.evaluates_on_training_data() && options.recipe.validation_split == 0) {
     print_line("evaluating on the training data: there are no test data; --eval-data or --val-split set some aside");

@@ -45,4 +45,11 @@ std::string join(std::span<const std::string> words, std::string_view last) {
   return text;
 }
 
+std::string join_some(std::span<const std::string> words, size_t most) {
+  if (words.size() <= most + 1) return join(words);
+  std::vector<std::string> some(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(most));
+  some.push_back(cat(words.size() - most, " more"));
+  return join(some);
+}
+
 }  // namespace marvin

@@ -54,4 +54,7 @@ std::string suggestion(std::string_view wrong, std::span<const std::string> know
 // "a, b and c".
 std::string join(std::span<const std::string> words, std::string_view last = " and ");
 
+// "a, b and 16 more" where there are more words than `most` and one.
+std::string join_some(std::span<const std::string> words, size_t most);
+
 }  // namespace marvin
