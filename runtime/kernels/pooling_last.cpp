@@ -1,44 +1,112 @@
 #include "runtime/kernels/pooling_last.h"
 
+#include <array>
+#include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "runtime/kernels/pooling_windows.h"
 
 namespace marvin {
 namespace {
 
-constexpr int64_t kChunk = 64;  // channels that are compared at a time
+// ---- Lanes of channels ----------------------------------------------------------------------------------------------
 
-// The best of the rows so far, and which tap each element is of; as integers, since loops over mixed widths vectorise
-// badly.
-struct Best {
-  float value[kChunk];
-  int32_t tap[kChunk];
+template <int N>
+struct Lanes {
+  using Floats [[gnu::vector_size(4 * N)]] = float;
+  using Ints [[gnu::vector_size(4 * N)]] = int32_t;
+  using Bytes [[gnu::vector_size(N)]] = uint8_t;
 };
 
-MARVIN_CLONES void take_larger(const float* row, int64_t count, int32_t tap, Best& best) {
-  for (int64_t c = 0; c < count; ++c) {
-    const float v = row[c];
-    const bool take = (v > best.value[c]) | (v != v);
-    best.value[c] = take ? v : best.value[c];
-    best.tap[c] = take ? tap : best.tap[c];
+#define MARVIN_INLINE [[gnu::always_inline]] inline
+
+// The taps of a window that exist, and what they read: positions in the image, times channels.
+struct Taps {
+  int64_t count = 0;
+  std::array<uint8_t, kNoTap<uint8_t>> tap;
+  std::array<int64_t, kNoTap<uint8_t>> offset;
+};
+
+// So many windows with the same taps, each `step` elements of the image behind the one before.
+struct Run {
+  const Taps& taps;
+  int64_t count, step, channels;
+};
+
+// Channels [first, first + N) of a run's windows.
+template <int N>
+MARVIN_INLINE void max_lanes(const Run& run, int64_t first, const float* x, float* y, uint8_t* taps) {
+  using Floats = typename Lanes<N>::Floats;
+  using Ints = typename Lanes<N>::Ints;
+  const Ints none = Ints{} + int32_t{run.taps.count > 0 ? run.taps.tap[0] : kNoTap<uint8_t>};
+  for (int64_t k = 0; k < run.count; ++k) {
+    Floats best = Floats{} - std::numeric_limits<float>::infinity();
+    Ints best_tap = none;
+    for (int64_t i = 0; i < run.taps.count; ++i) {
+      Floats v;
+      std::memcpy(&v, x + run.taps.offset[static_cast<size_t>(i)] + k * run.step + first, sizeof v);
+      const Ints take = (v > best) | (v != v);
+      best = take ? v : best;
+      best_tap = take ? Ints{} + int32_t{run.taps.tap[static_cast<size_t>(i)]} : best_tap;
+    }
+    std::memcpy(y + k * run.channels + first, &best, sizeof best);
+    if (!taps) continue;
+    const auto bytes = __builtin_convertvector(best_tap, typename Lanes<N>::Bytes);
+    std::memcpy(taps + k * run.channels + first, &bytes, sizeof bytes);
   }
 }
 
-MARVIN_CLONES void store_best(const Best& best, int64_t count, float* y, uint8_t* taps) {
-  for (int64_t c = 0; c < count; ++c) y[c] = best.value[c];
-  if (!taps) return;
-  for (int64_t c = 0; c < count; ++c) taps[c] = static_cast<uint8_t>(best.tap[c]);
+// The reverse, of all but the first `done` of these channels: adds dy where the taps that were taken read.
+template <int N>
+MARVIN_INLINE void spread_lanes(const Run& run, int64_t first, int64_t done, const float* dy, const uint8_t* taps,
+                                float* dx) {
+  using Ints = typename Lanes<N>::Ints;
+  Ints without;
+  for (int i = 0; i < N; ++i) without[i] = i < done ? -1 : 0;
+  for (int64_t k = 0; k < run.count; ++k) {
+    Ints from;
+    typename Lanes<N>::Bytes bytes;
+    std::memcpy(&from, dy + k * run.channels + first, sizeof from);
+    std::memcpy(&bytes, taps + k * run.channels + first, sizeof bytes);
+    const Ints taken = __builtin_convertvector(bytes, Ints) | without;
+    for (int64_t i = 0; i < run.taps.count; ++i) {
+      float* to = dx + run.taps.offset[static_cast<size_t>(i)] + k * run.step + first;
+      typename Lanes<N>::Floats sum;
+      std::memcpy(&sum, to, sizeof sum);
+      sum +=
+          reinterpret_cast<typename Lanes<N>::Floats>(from & (taken == int32_t{run.taps.tap[static_cast<size_t>(i)]}));
+      std::memcpy(to, &sum, sizeof sum);
+    }
+  }
 }
 
-MARVIN_CLONES void add_taken(const float* dy, const int32_t* taps, int64_t count, int32_t tap, float* dx) {
-#pragma GCC ivdep
-  for (int64_t c = 0; c < count; ++c) dx[c] += taps[c] == tap ? dy[c] : 0.0f;
+// Calls body(std::integral_constant<int, N>{}, first, done) for lanes of 8, 4 or 1 that together are all channels. The
+// last ones begin with `done` of those before.
+template <class Body>
+MARVIN_INLINE void each_lanes(int64_t channels, Body&& body) {
+  const auto lanes_of = [&](auto lanes) [[gnu::always_inline]] {
+    for (int64_t c = 0; c < channels; c += lanes()) {
+      const int64_t first = std::min(c, channels - lanes());
+      body(lanes, first, c - first);
+    }
+  };
+  if (channels >= 8) return lanes_of(std::integral_constant<int, 8>{});
+  if (channels >= 4) return lanes_of(std::integral_constant<int, 4>{});
+  lanes_of(std::integral_constant<int, 1>{});
 }
 
-MARVIN_CLONES void widen(const uint8_t* from, int64_t count, int32_t* to) {
-  for (int64_t c = 0; c < count; ++c) to[c] = from[c];
+MARVIN_CLONES void max_run(const Run& run, const float* x, float* y, uint8_t* taps) {
+  each_lanes(run.channels, [&](auto lanes, int64_t first, int64_t)
+                               [[gnu::always_inline]] { max_lanes<lanes()>(run, first, x, y, taps); });
 }
+
+MARVIN_CLONES void spread_run(const Run& run, const float* dy, const uint8_t* taps, float* dx) {
+  each_lanes(run.channels, [&](auto lanes, int64_t first, int64_t done)
+                               [[gnu::always_inline]] { spread_lanes<lanes()>(run, first, done, dy, taps, dx); });
+}
+
+// ---- Windows --------------------------------------------------------------------------------------------------------
 
 // The taps of a window that exist, and what they read.
 struct Window {
@@ -74,67 +142,20 @@ Range whole_windows(const PoolAxis& width) {
 
 int64_t rows_of(const Pool& pool) { return pool.axes[0].out * pool.axes[1].out; }
 
-// Windows that follow each other in a row of an image are taken at once where their channels fill no chunk: calls
-// body(index of the first, how many) for all windows of the row.
+// Calls body(index of the first, run) for all windows of a row: those that have all taps along it at once.
 template <class Body>
 void each_run(const Pool& pool, int64_t channels, int64_t row, Body&& body) {
-  const int64_t width = pool.axes[2].out, most = std::max<int64_t>(1, kChunk / channels);
+  const int64_t width = pool.axes[2].out, step = pool.axes[2].stride * channels;
   const Range whole = whole_windows(pool.axes[2]);
-  for (int64_t w = 0; w < width;) {
-    const int64_t count = w >= whole.begin && w < whole.end ? std::min(most, whole.end - w) : 1;
-    body(row * width + w, count);
-    w += count;
-  }
-}
-
-// What a tap of `count` windows reads, one after the other: x itself where it is so in x.
-const float* gathered(const float* x, int64_t count, int64_t channels, int64_t pitch, float* buffer) {
-  if (count == 1 || pitch == channels) return x;
-  for (int64_t k = 0; k < count; ++k)
-    for (int64_t c = 0; c < channels; ++c) buffer[k * channels + c] = x[k * pitch + c];
-  return buffer;
-}
-
-// x: of the image; y and taps: of the first of the windows. `count` is above 1 where that many fit into a chunk.
-void pool_windows(const Window& window, int64_t count, int64_t channels, const float* x, float* y, uint8_t* taps) {
-  const int64_t pitch = window.pool.axes[2].stride * channels;
-  float buffer[kChunk];
-  for (int64_t first = 0; first < channels; first += kChunk) {
-    const int64_t elements = std::min(kChunk, count * channels - first);
-    Best best;
-    bool any = false;
-    window.each([&](uint8_t tap, int64_t position) {
-      if (!any) {
-        std::fill_n(best.value, elements, -std::numeric_limits<float>::infinity());
-        std::fill_n(best.tap, elements, int32_t{tap});
-        any = true;
-      }
-      take_larger(gathered(x + position * channels + first, count, channels, pitch, buffer), elements, tap, best);
+  Taps taps;
+  for (int64_t w = 0, count; w < width; w += count) {
+    count = w == whole.begin && whole.end > w ? whole.end - w : 1;
+    taps.count = 0;
+    Window(pool, row * width + w).each([&](uint8_t tap, int64_t position) {
+      taps.tap[static_cast<size_t>(taps.count)] = tap;
+      taps.offset[static_cast<size_t>(taps.count++)] = position * channels;
     });
-    if (!any) {
-      std::fill_n(best.value, elements, -std::numeric_limits<float>::infinity());
-      std::fill_n(best.tap, elements, int32_t{kNoTap<uint8_t>});
-    }
-    store_best(best, elements, y + first, taps ? taps + first : nullptr);
-  }
-}
-
-// The reverse: adds dy at the taps that were taken to dx of the image.
-void spread_windows(const Window& window, int64_t count, int64_t channels, const float* dy, const uint8_t* taps,
-                    float* dx) {
-  const int64_t pitch = window.pool.axes[2].stride * channels;
-  for (int64_t first = 0; first < channels; first += kChunk) {
-    const int64_t elements = std::min(kChunk, count * channels - first);
-    int32_t taken[kChunk];
-    widen(taps + first, elements, taken);
-    window.each([&](uint8_t tap, int64_t position) {
-      float* to = dx + position * channels + first;
-      if (count == 1 || pitch == channels) return add_taken(dy + first, taken, elements, tap, to);
-      float part[kChunk] = {};
-      add_taken(dy, taken, elements, tap, part);
-      for (int64_t k = 0; k < count; ++k)
-        for (int64_t c = 0; c < channels; ++c) to[k * pitch + c] += part[k * channels + c];
-    });
+    body(row * width + w, Run{taps, count, step, channels});
   }
 }
 
@@ -146,9 +167,9 @@ void max_pool_last(const Pool& pool, int64_t channels, const float* x, float* y,
   for (int64_t i = 0; i < images * rows_of(pool); ++i) {
     const int64_t image = i / rows_of(pool);
     const float* from = x + image * pool.in_elements() * channels;
-    each_run(pool, channels, i % rows_of(pool), [&](int64_t index, int64_t count) {
+    each_run(pool, channels, i % rows_of(pool), [&](int64_t index, const Run& run) {
       const int64_t at = (image * windows + index) * channels;
-      pool_windows(Window(pool, index), count, channels, from, y + at, taps ? taps + at : nullptr);
+      max_run(run, from, y + at, taps ? taps + at : nullptr);
     });
   }
 }
@@ -180,9 +201,9 @@ void max_pool_last_grad(const Pool& pool, int64_t channels, const float* dy, con
     float* to = dx + image * pool.in_elements() * channels;
     std::fill_n(to, pool.in_elements() * channels, 0.0f);
     for (int64_t row = 0; row < rows_of(pool); ++row) {
-      each_run(pool, channels, row, [&](int64_t index, int64_t count) {
+      each_run(pool, channels, row, [&](int64_t index, const Run& run) {
         const int64_t at = (image * windows + index) * channels;
-        spread_windows(Window(pool, index), count, channels, dy + at, taps + at, to);
+        spread_run(run, dy + at, taps + at, to);
       });
     }
   }

@@ -34,7 +34,7 @@ PoolAxis axis(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t d
 }  // namespace
 
 TEST_CASE("channels-last max pooling, its taps, positions and gradient are the row-major ones") {
-  for (const int64_t channels : {1, 7, 64, 70}) {
+  for (const int64_t channels : {1, 3, 6, 7, 13, 64, 70}) {
     for (const Pool& shape : {Pool{.axes = {axis(1, 1, 1, 0), axis(8, 2, 2, 0), axis(6, 2, 2, 0)}},
                               Pool{.axes = {axis(1, 1, 1, 0), axis(7, 3, 2, 1), axis(9, 3, 2, 1)}},
                               Pool{.axes = {axis(3, 2, 1, 0), axis(5, 2, 1, 0, 2), axis(6, 3, 3, 1)}},
