@@ -139,6 +139,11 @@ struct Bytes {
     return _mm512_dpbusd_epi32(sum, lanes, row);
   }
 };
+struct UnsignedRows {
+  MARVIN_VNNI static __m512i add(__m512i sum, __m512i lanes, __m512i row) {
+    return _mm512_dpbusd_epi32(sum, row, lanes);
+  }
+};
 struct Shorts {
   MARVIN_VNNI static __m512i add(__m512i sum, __m512i lanes, __m512i row) {
     return _mm512_dpwssd_epi32(sum, lanes, row);
@@ -156,6 +161,8 @@ struct AsSums {
       for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + (r * kVectors + v) * kDotLanes, sums[r][v]);
   }
 };
+// Excesses are of rows, or of lanes.
+template <bool kOfLanes>
 struct AsResult {
   const DotResult& result;
   template <int kRows, int kVectors>
@@ -165,12 +172,14 @@ struct AsResult {
     const __mmask16 last = in_last >= kDotLanes ? 0xffff : static_cast<__mmask16>((1 << in_last) - 1);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const __m512i excess = _mm512_slli_epi32(_mm512_set1_epi32(result.row_sums[r]), 7);
+      const __m512i of_row = _mm512_set1_epi32(kOfLanes ? 0 : result.excess[r]);
       float* y = result.y + r * result.pitch;
 #pragma GCC unroll 3
       for (int v = 0; v < kVectors; ++v) {
         const __mmask16 mask = v + 1 < kVectors ? 0xffff : last;
-        __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sums[r][v], excess)), scale);
+        const __m512i excess = kOfLanes ? _mm512_maskz_loadu_epi32(mask, result.excess + v * kDotLanes) : of_row;
+        const __m512i sum = _mm512_sub_epi32(sums[r][v], _mm512_slli_epi32(excess, 7));
+        __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
         if (result.bias) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, result.bias + v * kDotLanes));
         mask == 0xffff ? _mm512_storeu_ps(y + v * kDotLanes, value)
                        : _mm512_mask_storeu_ps(y + v * kDotLanes, mask, value);
@@ -275,7 +284,10 @@ void dot_bytes(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums)
   with_vectors<Bytes>(tile, runs, AsSums{sums});
 }
 void dot_bytes(const DotTile& tile, const DotRun& run, const DotResult& result) {
-  with_vectors<Bytes>(tile, {&run, 1}, AsResult{result});
+  with_vectors<Bytes>(tile, {&run, 1}, AsResult<false>{result});
+}
+void dot_unsigned_bytes(const DotTile& tile, std::span<const DotRun> runs, const DotResult& result) {
+  with_vectors<UnsignedRows>(tile, runs, AsResult<true>{result});
 }
 void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums) {
   with_vectors<Shorts>(tile, runs, AsSums{sums});
@@ -344,6 +356,7 @@ void dot_bytes(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void dot_words(const DotTile&, std::span<const DotRun>, int32_t*) {}
 void add_dot_words(const DotTile&, std::span<const DotRun>, int64_t, int32_t, int64_t*) {}
 void dot_bytes(const DotTile&, const DotRun&, const DotResult&) {}
+void dot_unsigned_bytes(const DotTile&, std::span<const DotRun>, const DotResult&) {}
 void add_sums(const int32_t*, int64_t, int32_t, int64_t*) {}
 void round_totals(const int64_t*, int64_t, float, float*) {}
 void round_totals(const int32_t*, int64_t, float, float*) {}

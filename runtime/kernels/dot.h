@@ -82,17 +82,20 @@ void dot_words(const DotTile& tile, std::span<const DotRun> runs, int32_t* sums)
 void add_dot_words(const DotTile& tile, std::span<const DotRun> runs, int64_t most_groups, int32_t factor,
                    int64_t* totals);
 
-// y[r * pitch + lane] = float32(dot_bytes's sum - 128 * row_sums[r]) * scale + bias[lane] for the lanes [0, columns),
-// all of the tile's but some of its last vector's. bias may be null.
+// What a tile's sums are finished to: y[r * pitch + lane] = float32(sum - 128 * excess) * scale + bias[lane] for the
+// lanes [0, columns), all of the tile's but some of its last vector's. bias may be null.
 struct DotResult {
-  const int32_t* row_sums = nullptr;
+  const int32_t* excess = nullptr;
   float scale = 1;
   const float* bias = nullptr;
   int64_t columns = 0;
   float* y = nullptr;
   int64_t pitch = 0;
 };
+// Of rows and of lanes that are 128 too large: excess[r] is the sum of the row's bytes.
 void dot_bytes(const DotTile& tile, const DotRun& run, const DotResult& result);
+// Of rows that are 128 too large, unsigned bytes, and of signed lanes: excess[lane] is the sum of the lane's bytes.
+void dot_unsigned_bytes(const DotTile& tile, std::span<const DotRun> runs, const DotResult& result);
 
 // totals[i] += factor * sums[i]; the count is a multiple of 16, here and below.
 void add_sums(const int32_t* sums, int64_t count, int32_t factor, int64_t* totals);

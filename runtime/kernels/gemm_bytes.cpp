@@ -74,7 +74,7 @@ void GemmBytes::multiply(const Call& call, int64_t panel, std::byte* own) const 
       for (int64_t v = 0; v < tile.vector_count; ++v)
         tile.lanes[v] = call.strips + strip * strip_bytes_ + v * kDotLanes * kDotGroupBytes;
       dot_bytes(tile, DotRun{.groups = groups_},
-                {.row_sums = row_sums + row,
+                {.excess = row_sums + row,
                  .scale = call.scale,
                  .bias = call.bias ? call.bias + column : nullptr,
                  .columns = columns,

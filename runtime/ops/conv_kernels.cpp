@@ -7,6 +7,7 @@
 #include "runtime/kernels/conv_f32.h"
 #include "runtime/kernels/conv_f32_rows.h"
 #include "runtime/kernels/conv_f32_winograd.h"
+#include "runtime/kernels/conv_rows_bytes.h"
 #include "runtime/kernels/conv_small_f32.h"
 #include "runtime/kernels/conv_small_words.h"
 #include "runtime/kernels/conv_weight_grad_words.h"
@@ -125,6 +126,27 @@ Kernel f32_rows(std::string_view name) {
           .run = run_f32<kPass, Conv>};
 }
 
+template <class Conv>
+void run_s8(const KernelArgs& args) {
+  state_of<Conv>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args), args.input<float>(2),
+                           args.output<float>(), args.scratch);
+}
+
+// Of bytes with few channels, whose results are channels-last.
+template <ConvPass kPass>
+Kernel s8_rows(std::string_view name) {
+  return {
+      .name = name,
+      .admits =
+          [](const KernelQuery& query) {
+            return has_bytes(query) && is_last(*query.out[0]) &&
+                   ConvRowsBytes::admits(taps_of<kPass>(query, WeightOrder::o_k_i));
+          },
+      .prepare =
+          [](const KernelQuery& query) { return prepared(ConvRowsBytes(taps_of<kPass>(query, WeightOrder::o_k_i))); },
+      .run = run_s8<ConvRowsBytes>};
+}
+
 template <ConvPass kPass>
 Kernel s8_onednn(std::string_view name) {
   return {.name = name,
@@ -137,11 +159,7 @@ Kernel s8_onednn(std::string_view name) {
               [](const KernelQuery& query) {
                 return prepared(ConvS8Onednn(taps_of<kPass>(query, WeightOrder::o_k_i), is_last(*query.out[0])));
               },
-          .run =
-              [](const KernelArgs& args) {
-                state_of<ConvS8Onednn>(args).run(args.input<int8_t>(0), args.input<int8_t>(1), scale_of(args),
-                                                 args.input<float>(2), args.output<float>(), args.scratch);
-              }};
+          .run = run_s8<ConvS8Onednn>};
 }
 
 bool has_short_words(const KernelQuery& query) {
@@ -343,6 +361,7 @@ std::vector<Kernel> conv_kernels() {
           f32_onednn<ConvPass::forward>("conv_f32_onednn"),
           in_any_layout<f32_openblas<ConvPass::forward>>("conv_f32_openblas"),
           small_vnni<ConvPass::forward>("conv_small_vnni"),
+          s8_rows<ConvPass::forward>("conv_s8_rows"),
           s8_onednn<ConvPass::forward>("conv_s8_onednn"),
           s16_vnni<ConvPass::forward>("conv_s16_vnni"),
           in_any_layout<exact_openblas<ConvPass::forward, FloatContainer::f32>>("conv_exact_f32_openblas"),
@@ -357,6 +376,7 @@ std::vector<Kernel> conv_input_grad_kernels() {
       f32_onednn<ConvPass::input_grad>("conv_input_grad_f32_onednn"),
       in_any_layout<f32_openblas<ConvPass::input_grad>>("conv_input_grad_f32_openblas"),
       small_vnni<ConvPass::input_grad>("conv_input_grad_small_vnni"),
+      s8_rows<ConvPass::input_grad>("conv_input_grad_s8_rows"),
       s8_onednn<ConvPass::input_grad>("conv_input_grad_s8_onednn"),
       s16_vnni<ConvPass::input_grad>("conv_input_grad_s16_vnni"),
       in_any_layout<exact_openblas<ConvPass::input_grad, FloatContainer::f32>>("conv_input_grad_exact_f32_openblas"),

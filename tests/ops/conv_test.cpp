@@ -60,6 +60,16 @@ const std::vector<Case>& cases() {
       {"depthwise, strided, multiplied", {1, 17, 8, 8}, {34, 1, 3, 3}, with(2, 1, 1, 17)},
       {"sums of 1600", {1, 64, 6, 6}, {17, 64, 5, 5}, with(1, 2)},
       {"sums of 2304", {1, 256, 3, 3}, {3, 256, 3, 3}, with(1, 1)},
+      {"1 to 6 channels, 5x5", {3, 1, 12, 12}, {6, 1, 5, 5}, with(1, 2)},
+      {"6 to 16 channels, 5x5", {2, 6, 10, 9}, {16, 6, 5, 5}, {}},
+      {"1 to 1 channel, 32 in a row", {2, 1, 5, 32}, {1, 1, 3, 3}, with(1, 1)},
+      {"3 to 5 channels, strided, 3 neighbours", {2, 3, 13, 12}, {5, 3, 4, 3}, with(2, 1)},
+      {"2 to 3 channels, rows far apart, asymmetric pads",
+       {2, 2, 14, 11},
+       {3, 2, 3, 4},
+       {{"pads", Numbers{3, 0, -1, 4}}, {"strides", Numbers{2, 1}}, {"dilations", Numbers{3, 1}}}},
+      {"8 to 100 channels", {2, 8, 5, 7}, {100, 8, 3, 2}, with(1, 1)},
+      {"100 to 7 channels", {2, 100, 5, 8}, {7, 100, 2, 2}, with(1, 1)},
       {"many small images", {24, 5, 4, 4}, {70, 5, 3, 3}, with(1, 1)},
       {"many small images, strided, dilated", {12, 20, 5, 4}, {64, 20, 3, 2}, with(2, 1, 2)},
       {"many 4x4 images, strided, dilated", {12, 20, 4, 4}, {64, 20, 3, 2}, with(2, 1, 2)},
@@ -302,19 +312,34 @@ TEST_CASE("every fixed-point convolution kernel gives the reference's bits") {
   }
 }
 
+// How many of a convolution's two results that are images, channels-last, such a kernel of bytes may give.
+int admitted_for_images(const Case& c, std::string_view forward, std::string_view input_grad) {
+  int count = 0;
+  for (Product product : products(c)) {
+    if (product.attrs.has("channels_last")) product.attrs.set("channels_last", int64_t{1});
+    const Run run(product, DType::i8, DType::i8, Fill::random);
+    for (const Kernel& kernel : run.op.kernels)
+      count += (kernel.name == forward || kernel.name == input_grad) && run.admits(kernel);
+  }
+  return count;
+}
+
+TEST_CASE("convolutions of bytes go by rows where channels on one side are few") {
+  if (!vnni_is_available()) return;
+  const auto go_by_rows = [](const Case& c) {
+    return admitted_for_images(c, "conv_s8_rows", "conv_input_grad_s8_rows");
+  };
+  CHECK(go_by_rows({"to 8", {1, 64, 8, 8}, {8, 64, 3, 3}, with(1, 1)}) == 2);
+  CHECK(go_by_rows({"from 8", {1, 8, 8, 8}, {64, 8, 3, 3}, with(1, 1)}) == 2);
+  CHECK(go_by_rows({"9", {1, 9, 8, 8}, {9, 9, 3, 3}, with(1, 1)}) == 0);
+  CHECK(go_by_rows({"strided", {1, 3, 8, 8}, {64, 3, 3, 3}, with(2, 1)}) == 1);
+  CHECK(go_by_rows({"of groups", {1, 8, 8, 8}, {8, 1, 3, 3}, with(1, 1, 1, 8)}) == 0);
+}
+
 TEST_CASE("convolutions go by pairs of positions where images are tiny, or small and of many channels") {
   if (!vnni_is_available()) return;
   const auto go_by_pairs = [](const Case& c) {
-    int count = 0;
-    for (Product product : products(c)) {
-      if (product.attrs.has("channels_last")) product.attrs.set("channels_last", int64_t{1});
-      const Run run(product, DType::i8, DType::i8, Fill::random);
-      for (const Kernel& kernel : run.op.kernels) {
-        const bool by_pairs = kernel.name == "conv_small_vnni" || kernel.name == "conv_input_grad_small_vnni";
-        count += by_pairs && run.admits(kernel);
-      }
-    }
-    return count == 2;
+    return admitted_for_images(c, "conv_small_vnni", "conv_input_grad_small_vnni") == 2;
   };
   CHECK(go_by_pairs({"4x4", {8, 64, 4, 4}, {64, 64, 3, 3}, with(1, 1)}));
   CHECK_FALSE(go_by_pairs({"8x8", {8, 64, 8, 8}, {64, 64, 3, 3}, with(1, 1)}));
