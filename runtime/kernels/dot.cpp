@@ -1,6 +1,7 @@
 #include "runtime/kernels/dot.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "runtime/kernels/avx512.h"
 
@@ -205,8 +206,9 @@ MARVIN_VNNI void multiply_tile(const DotTile& tile, std::span<const DotRun> runs
       for (int v = 0; v < kVectors; ++v) loaded[v] = _mm512_loadu_si512(lanes[v] + i * tile.lane_step);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const __m512i each =
-            _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(row + r * tile.row_pitch + i * tile.row_step));
+        int32_t group;  // which may begin at any byte
+        std::memcpy(&group, row + r * tile.row_pitch + i * tile.row_step, sizeof group);
+        const __m512i each = _mm512_set1_epi32(group);
 #pragma GCC unroll 3
         for (int v = 0; v < kVectors; ++v) sums[r][v] = Dot::add(sums[r][v], loaded[v], each);
       }
