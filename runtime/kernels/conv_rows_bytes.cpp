@@ -14,11 +14,48 @@ namespace {
 
 constexpr int64_t kMostRows = 64;        // of taps
 constexpr int64_t kMostBytes = 1 << 20;  // of an image with its pads, of which every thread has one
-constexpr int64_t kFewChannels = 8;      // half a vector
-constexpr int64_t kMostChannels = 256;   // beside a few
+constexpr int64_t kFewChannels = 8;      // of more, too little is saved to make up for the copies of images
+constexpr int64_t kLatency = 4;          // sums that a core adds to at once: a tile of fewer waits
 
 // The source positions that an axis reads, existing or not, from its offset on.
 int64_t reach(const TapAxis& axis) { return (axis.count - 1) * axis.step + (axis.taps - 1) * axis.spacing + 1; }
+
+// The groups of bytes that so many neighbours read of a row.
+int64_t run_groups(const TapConv& c, int64_t neighbours) {
+  const TapAxis& width = c.axes[2];
+  return ceil_div((width.taps + (neighbours - 1) * width.step) * c.in, kDotGroupBytes);
+}
+
+// The rows of a tile, each of so many neighbours, when so many outputs of a row are left.
+int64_t tile_rows(int64_t vectors, int64_t left, int64_t neighbours) {
+  return dot_rows(vectors, std::max<int64_t>(1, left / neighbours));
+}
+
+// Vectors of products that a row of outputs takes, or would take in the time that short tiles wait.
+int64_t cost_by_rows(const TapConv& c, int64_t neighbours) {
+  int64_t sums = 0;
+  for (int64_t left = ceil_div(neighbours * c.out, kDotLanes), vectors; left > 0; left -= vectors) {
+    vectors = std::min(left, kDotVectors);
+    for (int64_t first = 0, rows; first < c.axes[2].count; first += rows * neighbours) {
+      rows = tile_rows(vectors, c.axes[2].count - first, neighbours);
+      sums += std::max(kLatency, rows * vectors);
+    }
+  }
+  return sums * c.axes[1].taps * run_groups(c, neighbours);
+}
+
+// The same pixel by pixel, where both kinds of channels are filled up with zeros.
+int64_t cost_by_pixels(const TapConv& c) {
+  return c.axes[2].count * c.taps() * ceil_div(c.in, kDotGroupBytes) * ceil_div(c.out, kDotLanes);
+}
+
+// The number of neighbours that costs least, among those that one vector holds.
+int64_t best_neighbours(const TapConv& c) {
+  int64_t best = 1;
+  for (int64_t n = 2; n * c.out <= kDotLanes && n <= c.axes[2].count; ++n)
+    if (cost_by_rows(c, n) < cost_by_rows(c, best)) best = n;
+  return best;
+}
 
 // 128 + the bytes.
 MARVIN_CLONES void copy_unsigned(const int8_t* from, int64_t count, uint8_t* to) {
@@ -32,27 +69,20 @@ bool ConvRowsBytes::admits(const std::vector<TapConv>& convs) {
   const TapConv& c = convs[0];
   const auto& [depth, height, width] = c.axes;
   const bool is_flat = depth.source == 1 && depth.count == 1 && depth.taps == 1 && depth.offset == 0;
-  if (!is_flat || !c.dense() || c.groups != 1 || c.taps() == 0 || !width.consecutive() || height.taps > kMostRows)
+  if (!is_flat || !c.dense() || c.groups != 1 || c.pixels() == 0 || c.depth() == 0 || !width.consecutive() ||
+      height.taps > kMostRows || std::min(c.in, c.out) > kFewChannels)
     return false;
-  if (std::min(c.in, c.out) > kFewChannels || std::max(c.in, c.out) > kMostChannels) return false;
   return reach(height) <= kMostBytes && reach(width) <= kMostBytes / reach(height) / c.in &&
-         int32_is_exact(c.depth(), 8, 8);
+         int32_is_exact(c.depth(), 8, 8) && cost_by_rows(c, best_neighbours(c)) < cost_by_pixels(c);
 }
 
-ConvRowsBytes::ConvRowsBytes(const std::vector<TapConv>& convs) : conv_(convs[0]), threads_(omp_get_max_threads()) {
-  const auto& [depth, height, width] = conv_.axes;
-  row_bytes_ = reach(width) * conv_.in;
-  rows_ = reach(height);
-  neighbours_ = 1;
-  for (int64_t n = 2; n * conv_.out <= kDotLanes && n <= width.count; ++n)
-    if (width.count % n == 0 && run_groups(n) * neighbours_ <= run_groups(neighbours_) * n) neighbours_ = n;
-  groups_ = run_groups(neighbours_);
-}
-
-int64_t ConvRowsBytes::run_groups(int64_t neighbours) const {
-  const TapAxis& width = conv_.axes[2];
-  return ceil_div((width.taps + (neighbours - 1) * width.step) * conv_.in, kDotGroupBytes);
-}
+ConvRowsBytes::ConvRowsBytes(const std::vector<TapConv>& convs)
+    : conv_(convs[0]),
+      row_bytes_(reach(conv_.axes[2]) * conv_.in),
+      rows_(reach(conv_.axes[1])),
+      neighbours_(best_neighbours(conv_)),
+      groups_(run_groups(conv_, neighbours_)),
+      threads_(omp_get_max_threads()) {}
 
 int64_t ConvRowsBytes::packed_bytes() const {
   return ceil_div(lanes(), kDotLanes) * kDotVectorBytes * conv_.axes[1].taps * groups_;
@@ -90,9 +120,8 @@ void ConvRowsBytes::pack(const int8_t* weights, const float* bias, int8_t* order
   }
 }
 
-void ConvRowsBytes::pad(const int8_t* source, int64_t image, std::byte* padded) const {
+void ConvRowsBytes::copy(const int8_t* source, int64_t image, std::byte* padded) const {
   const TapAxis &height = conv_.axes[1], &width = conv_.axes[2];
-  std::memset(padded, 0x80, static_cast<size_t>(image_bytes()));
   const int64_t first = std::max<int64_t>(0, width.offset);  // source column
   const int64_t columns = std::min(width.source, width.offset + reach(width)) - first;
   if (columns <= 0) return;
@@ -122,12 +151,13 @@ void ConvRowsBytes::multiply(const std::byte* padded, int64_t image, const Share
                      .bias = shared.bias ? shared.bias + block : nullptr,
                      .columns = columns,
                      .pitch = lanes()};
-    const int64_t across = width.count / neighbours_;
     for (int64_t row = 0; row < height.count; ++row) {
-      for (int64_t first = 0; first < across; first += tile.row_count) {
-        tile.row_count = dot_rows(tile.vector_count, across - first);
-        tile.rows = padded + row * height.step * row_bytes_ + first * tile.row_pitch;
-        result.y = shared.out + ((image * height.count + row) * across + first) * lanes() + block;
+      for (int64_t first = 0; first < width.count; first += tile.row_count * neighbours_) {
+        tile.row_count = tile_rows(tile.vector_count, width.count - first, neighbours_);
+        // The last ones are summed again with as many before them as are missing.
+        const int64_t column = std::min(first, width.count - neighbours_);
+        tile.rows = padded + row * height.step * row_bytes_ + column * width.step * conv_.in;
+        result.y = shared.out + ((image * height.count + row) * width.count + column) * conv_.out + block;
         dot_unsigned_bytes(tile, std::span(runs, static_cast<size_t>(height.taps)), result);
       }
     }
@@ -144,11 +174,15 @@ void ConvRowsBytes::run(const int8_t* source, const int8_t* weights, float scale
   float* biases = carver.take<float>(lanes());
   shared.bias = bias ? biases : nullptr;
   pack(weights, bias, ordered, shared);
-#pragma omp parallel for schedule(static) num_threads(std::min(threads_, omp_get_max_threads()))
-  for (int64_t image = 0; image < conv_.n; ++image) {
+#pragma omp parallel num_threads(std::min(threads_, omp_get_max_threads()))
+  {
     std::byte* padded = carver.rest() + omp_get_thread_num() * image_bytes();
-    pad(source, image, padded);
-    multiply(padded, image, shared);
+    std::memset(padded, 0x80, static_cast<size_t>(image_bytes()));
+#pragma omp for schedule(static)
+    for (int64_t image = 0; image < conv_.n; ++image) {
+      copy(source, image, padded);
+      multiply(padded, image, shared);
+    }
   }
 }
 

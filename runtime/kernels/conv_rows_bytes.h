@@ -1,7 +1,7 @@
-// Convolutions of bytes with few channels on one side, forward and for input gradients: in a channels-last image with
-// its pads, what an output reads of a row lies side by side, and so does what its neighbours read. As many neighbours
-// as fill a vector with their channels are summed at once, over all that they read together, with zeros among the
-// weights where one of them does not.
+// Convolutions of bytes by rows, forward and for input gradients: in a channels-last image with its pads, what an
+// output reads of a row lies side by side, and so does what its neighbours read. Where channels are few, several
+// neighbours are summed at once, as lanes of one vector, over all that they read together, with zeros among the weights
+// where one of them does not.
 #pragma once
 
 #include <vector>
@@ -14,8 +14,8 @@ namespace marvin {
 // out[n][position][channel] = float32(exact sum) * scale + bias.
 class ConvRowsBytes {
  public:
-  // Whether the machine can and the extents suit it: one convolution over two axes, neither grouped nor dilated along
-  // its rows, of so few channels that vectors of them would be half empty.
+  // Whether the machine can and it gains: one convolution over two axes, neither grouped nor dilated along its rows,
+  // that takes clearly fewer vectors by rows than pixel by pixel, which fills vectors up with zero channels.
   static bool admits(const std::vector<TapConv>& convs);
 
   // convs: forward_taps(shape, o_k_i), or input_grad_taps of the same. Plans for the
@@ -36,11 +36,10 @@ class ConvRowsBytes {
     float* out;
   };
   int64_t lanes() const { return neighbours_ * conv_.out; }
-  int64_t run_groups(int64_t neighbours) const;  // of a row that so many neighbours read
   int64_t packed_bytes() const;
   int64_t image_bytes() const;  // with its pads
   void pack(const int8_t* weights, const float* bias, int8_t* ordered, const Shared& shared) const;
-  void pad(const int8_t* source, int64_t image, std::byte* padded) const;
+  void copy(const int8_t* source, int64_t image, std::byte* padded) const;
   void multiply(const std::byte* padded, int64_t image, const Shared& shared) const;
 
   TapConv conv_;

@@ -12,15 +12,6 @@ namespace {
 
 // ---- Lanes of channels ----------------------------------------------------------------------------------------------
 
-template <int N>
-struct Lanes {
-  using Floats [[gnu::vector_size(4 * N)]] = float;
-  using Ints [[gnu::vector_size(4 * N)]] = int32_t;
-  using Bytes [[gnu::vector_size(N)]] = uint8_t;
-};
-
-#define MARVIN_INLINE [[gnu::always_inline]] inline
-
 // The taps of a window that exist, and what they read: positions in the image, times channels.
 struct Taps {
   int64_t count = 0;

@@ -9,24 +9,6 @@ namespace {
 
 // ---- Vectors of eight or four neighbouring windows ------------------------------------------------------------------
 
-// Written out, since a loop over float32 values and uint8 taps would be vectorised by 64, which few rows have.
-template <int N>
-struct Lanes;
-template <>
-struct Lanes<8> {
-  using Floats [[gnu::vector_size(32)]] = float;
-  using Ints [[gnu::vector_size(32)]] = int32_t;
-  using Bytes [[gnu::vector_size(8)]] = uint8_t;
-};
-template <>
-struct Lanes<4> {
-  using Floats [[gnu::vector_size(16)]] = float;
-  using Ints [[gnu::vector_size(16)]] = int32_t;
-  using Bytes [[gnu::vector_size(4)]] = uint8_t;
-};
-
-#define MARVIN_INLINE [[gnu::always_inline]] inline
-
 // v[i] = from[i * stride].
 template <int N>
 MARVIN_INLINE void load(const float* from, int64_t stride, typename Lanes<N>::Floats& v) {

@@ -1,4 +1,4 @@
-// Which inputs the windows of a Pool cover. For the pooling kernels alone.
+// Which inputs the windows of a Pool cover, and vectors to compare them in. For the pooling kernels alone.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,16 @@
 #include "runtime/kernels/pooling.h"
 
 namespace marvin {
+
+// Written out, since a loop over float32 values and uint8 taps would be vectorised by 64, which few rows have.
+template <int N>
+struct Lanes {
+  using Floats [[gnu::vector_size(4 * N)]] = float;
+  using Ints [[gnu::vector_size(4 * N)]] = int32_t;
+  using Bytes [[gnu::vector_size(N)]] = uint8_t;
+};
+
+#define MARVIN_INLINE [[gnu::always_inline]] inline
 
 struct Range {
   int64_t begin, end;

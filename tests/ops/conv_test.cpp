@@ -61,6 +61,9 @@ const std::vector<Case>& cases() {
       {"sums of 1600", {1, 64, 6, 6}, {17, 64, 5, 5}, with(1, 2)},
       {"sums of 2304", {1, 256, 3, 3}, {3, 256, 3, 3}, with(1, 1)},
       {"1 to 6 channels, 5x5", {3, 1, 12, 12}, {6, 1, 5, 5}, with(1, 2)},
+      {"1 to 6 channels, 13 in a row", {2, 1, 5, 13}, {6, 1, 5, 5}, with(1, 2)},
+      {"7 to 1 channel, 31 in a row, strided", {2, 7, 4, 61}, {1, 7, 3, 3}, with(2, 1)},
+      {"1 to 60 channels, 7x7", {2, 1, 9, 10}, {60, 1, 7, 7}, with(1, 3)},
       {"6 to 16 channels, 5x5", {2, 6, 10, 9}, {16, 6, 5, 5}, {}},
       {"1 to 1 channel, 32 in a row", {2, 1, 5, 32}, {1, 1, 3, 3}, with(1, 1)},
       {"3 to 5 channels, strided, 3 neighbours", {2, 3, 13, 12}, {5, 3, 4, 3}, with(2, 1)},
@@ -324,16 +327,26 @@ int admitted_for_images(const Case& c, std::string_view forward, std::string_vie
   return count;
 }
 
-TEST_CASE("convolutions of bytes go by rows where channels on one side are few") {
+TEST_CASE("convolutions of bytes go by rows where that takes fewer vectors of products") {
   if (!vnni_is_available()) return;
-  const auto go_by_rows = [](const Case& c) {
-    return admitted_for_images(c, "conv_s8_rows", "conv_input_grad_s8_rows");
-  };
-  CHECK(go_by_rows({"to 8", {1, 64, 8, 8}, {8, 64, 3, 3}, with(1, 1)}) == 2);
-  CHECK(go_by_rows({"from 8", {1, 8, 8, 8}, {64, 8, 3, 3}, with(1, 1)}) == 2);
-  CHECK(go_by_rows({"9", {1, 9, 8, 8}, {9, 9, 3, 3}, with(1, 1)}) == 0);
-  CHECK(go_by_rows({"strided", {1, 3, 8, 8}, {64, 3, 3, 3}, with(2, 1)}) == 1);
-  CHECK(go_by_rows({"of groups", {1, 8, 8, 8}, {8, 1, 3, 3}, with(1, 1, 1, 8)}) == 0);
+  const auto forward = [](const Case& c) { return admitted_for_images(c, "conv_s8_rows", "") == 1; };
+  const auto input_grad = [](const Case& c) { return admitted_for_images(c, "", "conv_input_grad_s8_rows") == 1; };
+  // Neighbouring outputs fill vectors, also where none of their numbers divides a row's.
+  const Case to_8{"to 8", {1, 64, 8, 32}, {8, 64, 3, 3}, with(1, 1)};
+  const Case prime{"to 8, 31 in a row", {1, 64, 8, 31}, {8, 64, 3, 3}, with(1, 1)};
+  CHECK(forward(to_8));
+  CHECK(forward(prime));
+  CHECK_FALSE(input_grad(to_8));
+  // Rows of a single channel fill groups.
+  CHECK(forward({"from 1", {1, 1, 8, 32}, {64, 1, 5, 5}, with(1, 2)}));
+  const Case from_8{"from 8", {1, 8, 8, 32}, {64, 8, 3, 3}, with(1, 1)};
+  CHECK_FALSE(forward(from_8));
+  CHECK(input_grad(from_8));
+  // Tiles of a row or two would wait for their own sums.
+  CHECK_FALSE(forward({"to 8, 4 in a row", {1, 64, 4, 4}, {8, 64, 3, 3}, with(1, 1)}));
+  CHECK_FALSE(forward({"to 8, 1x1", {1, 64, 8, 32}, {8, 64, 1, 1}, {}}));
+  CHECK_FALSE(forward({"9", {1, 9, 8, 32}, {9, 9, 3, 3}, with(1, 1)}));
+  CHECK_FALSE(forward({"of groups", {1, 8, 8, 32}, {8, 1, 3, 3}, with(1, 1, 1, 8)}));
 }
 
 TEST_CASE("convolutions go by pairs of positions where images are tiny, or small and of many channels") {
