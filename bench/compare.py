@@ -3,7 +3,7 @@
 
 Contestants are PyTorch in float32 and under bfloat16 autocast, and marvin in float32, fixed:8 and adaptive.  Each turn is a
 process of its own: three steps of SGD with momentum 0.9 on cross-entropy that do not count, then --steps of which the median
-does; normally distributed inputs (random tokens), random labels.  Turns go round, --rounds times; what is printed is the
+does, or more where PyTorch needs less than a second for them; normally distributed inputs (random tokens), random labels.  Turns go round, --rounds times; what is printed is the
 median over rounds, the smallest and the largest, and the peak memory of the process (median too).  PyTorch runs at its best:
 before the rounds each network tries the settings below one after the other and keeps what is faster.  OPENBLAS_CORETYPE and
 OPENBLAS_L2_SIZE are unset for PyTorch, and nothing is changed for marvin.
@@ -17,6 +17,7 @@ Needs torch, onnx and numpy (Debian: /usr/bin/python3 with python3-torch python3
 import argparse
 import contextlib
 import json
+import math
 import os
 import pathlib
 import resource
@@ -39,6 +40,7 @@ CONTESTANTS = {"PyTorch float32": [], "PyTorch bf16": ["--bf16"],
                "marvin float32": "float32", "marvin fixed:8": "fixed:8", "marvin adaptive": "adaptive"}
 RATIOS = (("PyTorch float32", "marvin adaptive"), ("PyTorch bf16", "marvin adaptive"),
           ("PyTorch float32", "marvin float32"), ("marvin float32", "marvin adaptive"))
+LEAST_MS = 1000  # of a turn's timed steps, at PyTorch's pace
 GIBIBYTE = str(1 << 30)
 
 # What PyTorch may gain from: name, whether it applies, more arguments, more environment.
@@ -130,11 +132,11 @@ def run(command, environment):
     return json.loads(done.stdout)
 
 
-def torch_turn(name, args, options, settings):
+def torch_turn(name, args, steps, options, settings):
     environment = {key: value for key, value in os.environ.items()
                    if key not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
     environment["OMP_NUM_THREADS"] = str(args.threads)
-    command = [sys.executable, str(ROOT / "bench" / "compare_torch.py"), name, "--steps", str(args.steps),
+    command = [sys.executable, str(ROOT / "bench" / "compare_torch.py"), name, "--steps", str(steps),
                "--threads", str(args.threads), *options]
     for _, _, arguments, variables in settings:
         command += arguments
@@ -142,24 +144,24 @@ def torch_turn(name, args, options, settings):
     return run(command, environment)
 
 
-def marvin_turn(model, batch, args, precision):
-    result = run([args.marvin, "bench", str(model), "--batch-size", str(batch), "--steps", str(args.steps),
+def marvin_turn(model, batch, args, steps, precision):
+    result = run([args.marvin, "bench", str(model), "--batch-size", str(batch), "--steps", str(steps),
                   "--threads", str(args.threads), "--precision", precision, "--json"], os.environ)
     return {"ms": result["step_ms"]["median"], "bytes": result["peak_bytes"], "share_le8": result["share_le8"],
             "resized_after": result["resized_after"]}
 
 
 def best_settings(name, args, options):
-    """The settings with which PyTorch's fastest step is fastest, tried one after the other."""
+    """The settings with which PyTorch's fastest step is fastest, tried one after the other, and what that takes, in ms."""
     chosen = []
-    best = torch_turn(name, args, options, chosen)["fastest_ms"]
+    best = torch_turn(name, args, args.steps, options, chosen)["fastest_ms"]
     for setting in SETTINGS:
         if not setting[1](NETWORKS[name]):
             continue
-        ms = torch_turn(name, args, options, [*chosen, setting])["fastest_ms"]
+        ms = torch_turn(name, args, args.steps, options, [*chosen, setting])["fastest_ms"]
         if ms < best:
             best, chosen = ms, [*chosen, setting]
-    return chosen
+    return chosen, best
 
 
 def measure(name, args):
@@ -168,18 +170,20 @@ def measure(name, args):
     with contextlib.nullcontext(args.keep) if args.keep else tempfile.TemporaryDirectory() as directory:
         model = pathlib.Path(directory) / f"{name}.onnx"
         make.export(network.entry, network.module(), network.data()[0], model)
-        settings = {contestant: best_settings(name, args, options)
-                    for contestant, options in CONTESTANTS.items() if contestant.startswith("PyTorch")}
+        best = {contestant: best_settings(name, args, options)
+                for contestant, options in CONTESTANTS.items() if contestant.startswith("PyTorch")}
+        settings = {contestant: chosen for contestant, (chosen, _) in best.items()}
+        steps = max(args.steps, math.ceil(LEAST_MS / min(ms for _, ms in best.values())))
         turns = {contestant: [] for contestant in CONTESTANTS}
         names = list(CONTESTANTS)
         for index in range(args.rounds):
             for contestant in names[index % len(names):] + names[:index % len(names)]:
                 options = CONTESTANTS[contestant]
-                turns[contestant].append(torch_turn(name, args, options, settings[contestant])
+                turns[contestant].append(torch_turn(name, args, steps, options, settings[contestant])
                                          if contestant in settings
-                                         else marvin_turn(model, network.batch, args, options))
+                                         else marvin_turn(model, network.batch, args, steps, options))
             print(f"{name}: round {index + 1} of {args.rounds}", file=sys.stderr, flush=True)
-    return {contestant: {"settings": [setting[0] for setting in settings.get(contestant, [])], "turns": rounds}
+    return {contestant: {"settings": [setting[0] for setting in settings.get(contestant, [])], "steps": steps, "turns": rounds}
             for contestant, rounds in turns.items()}
 
 
@@ -244,7 +248,7 @@ def about(args, results, versions, others, complaints):
     lines = [f"machine: {here['cpu']}, {args.threads} threads on {here['cpus']} processors",
              *kernels, f"PyTorch's process has {first['idle_bytes'] / 1e6:.0f} MB before there is a network",
              "; ".join(versions),
-             f"rounds: {args.rounds}, of {args.steps} steps; other processes took {others.cores():.2f} cores; the middle "
+             f"rounds: {args.rounds}, of at least {args.steps} steps; other processes took {others.cores():.2f} cores; the middle "
              f"half of a contestant's rounds lies at most {widest:.0%} apart"]
     return [f"NOISY, not to be quoted: {complaint}" for complaint in complaints] + lines
 
@@ -257,7 +261,7 @@ def main():
                         help="of the list below (default: all)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of every contestant (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of every contestant (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=10, metavar="N", help="timed steps of a turn (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=10, metavar="N", help="timed steps of a turn, at least (default: %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write every turn there")
     parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="leave the networks there, as NAME.onnx")
     parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
